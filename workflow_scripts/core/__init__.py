@@ -1,0 +1,1 @@
+"""Helpers that every stage shares: the study, files, seeds, provenance, the store."""
