@@ -1,0 +1,1 @@
+"""A bank of small programming problems, and a procedural teacher that explains them."""
