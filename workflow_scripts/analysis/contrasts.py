@@ -1,0 +1,166 @@
+"""Paired differences between arms that differ in one field, and what may be said about them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis import noise as training
+from analysis.load import SETTING, Evaluation
+from analysis.resample import percentile, problem_weights
+
+
+@dataclass
+class Pair:
+    """One setting: differences a - b, (replicates, problems), replicate by replicate."""
+
+    setting: dict
+    differences: np.ndarray
+    means: tuple[float, float]
+
+    @property
+    def scale(self) -> float:
+        """Response of the difference's variance to the variance of the training shift."""
+        return sum(training.logit_scale(mean) for mean in self.means)
+
+
+def pairs(arms: list[Evaluation], field: str, a: str, b: str, metric: str = "pass@1"):
+    """Match arms that agree in all but `field`; replicates pair up by their seed.
+
+    Returns pairs in the order of their settings. Arms without a partner are left out.
+    """
+    rest = [name for name in SETTING if name not in (field, "seed")]
+    sides: dict[str, dict[tuple, Evaluation]] = {a: {}, b: {}}
+    for arm in arms:
+        if arm.setting[field] in sides:
+            key = tuple(arm.setting[name] for name in (*rest, "seed"))
+            sides[arm.setting[field]][key] = arm
+    settings: dict[tuple, list] = {}
+    for key in sides[a].keys() & sides[b].keys():
+        settings.setdefault(key[:-1], []).append(key)
+    out = []
+    for setting in sorted(settings, key=lambda k: tuple((v is None, v) for v in k)):
+        keys = sorted(settings[setting], key=lambda k: (k[-1] is None, k[-1]))
+        first = np.array([sides[a][key].mean(metric) for key in keys])
+        second = np.array([sides[b][key].mean(metric) for key in keys])
+        means = (float(np.nanmean(first)), float(np.nanmean(second)))
+        out.append(Pair(dict(zip(rest, setting, strict=True)), first - second, means))
+    return out
+
+
+def analyse(
+    found: list[Pair], margin: float, draws: int, seed: int, noise: dict | None = None
+) -> dict:
+    """Return each setting's difference and the pooled one (settings weigh the same).
+
+    Problems are resampled together for all settings. Training noise is pooled over settings from
+    replicates, or taken from `noise` (of another axis) where there is one replicate everywhere; if
+    it is not known, the interval leaves it out and the result says so.
+    """
+    known = np.all([np.isfinite(pair.differences).all(axis=0) for pair in found], axis=0)
+    values = [pair.differences[:, known] for pair in found]
+    problems = int(known.sum())
+    if not problems:
+        raise ValueError("no problem has a value in every arm of this contrast")
+    groups = [
+        training.replicates(value, pair.scale)
+        for value, pair in zip(values, found, strict=True)
+        if len(value) > 1
+    ]
+    own = training.pooled(groups)
+    source = "own replicates" if own else ("another axis" if noise else None)
+    used = own or noise
+    rng = np.random.default_rng([seed, 2])
+    tau2 = training.draw_variances(used, draws, rng)
+    runs = np.array([len(value) for value in values])
+    scales = np.array([pair.scale for pair in found])
+    luck = np.sqrt(tau2[:, None] * scales / runs) * rng.standard_normal((draws, len(found)))
+    means = np.array([value.mean(axis=0) for value in values])
+    resampled = problem_weights(problems, draws, seed) @ means.T
+    sampled = resampled + luck
+    signs = np.random.default_rng([seed, 3]).integers(0, 2, (draws, problems)) * 2 - 1
+    rows = []
+    for i, pair in enumerate(found):
+        row = _one(means[i], sampled[:, i], signs, margin)
+        row.update(setting=pair.setting, means=list(pair.means), replicates=int(runs[i]))
+        row["seeds"] = [float(value) for value in values[i].mean(axis=1)]
+        rows.append(row)
+    for row, value in zip(rows, holm([row["p"] for row in rows]), strict=True):
+        row["p_holm"] = value
+    pooled = _one(means.mean(axis=0), sampled.mean(axis=1), signs, margin)
+    pooled["settings"] = len(found)
+    pooled["components"] = components(values, used, scales)
+    return {
+        "settings": rows,
+        "pooled": pooled,
+        "problems": problems,
+        "margin": margin,
+        "training_noise": training.public(used),
+        "training_noise_from": source,
+        "tipping_shift_sd": tipping(pooled["estimate"], resampled.mean(axis=1), scales, runs),
+        "multiplicity": "Holm over the settings; the pooled difference is one test of its own.",
+    }
+
+
+def _one(problem_values: np.ndarray, draws: np.ndarray, signs: np.ndarray, margin: float) -> dict:
+    estimate = float(problem_values.mean())
+    centred = draws - draws.mean() + estimate
+    flipped = signs @ problem_values / len(problem_values)
+    extreme = np.sum(np.abs(flipped) >= abs(estimate) - 1e-12)
+    return {
+        "estimate": estimate,
+        "interval": percentile(centred),
+        "interval_90": percentile(centred, 0.90),
+        "p": two_sided(centred),
+        "p_permutation": float((extreme + 1) / (len(signs) + 1)),
+        "p_equivalence": equivalence(centred, margin),
+        "sd": float(centred.std()),
+    }
+
+
+def two_sided(draws: np.ndarray) -> float:
+    """Return the two-sided p of "no difference" from draws of the difference's uncertainty."""
+    side = min(np.sum(draws <= 0), np.sum(draws >= 0))
+    return float(min(1.0, 2 * (side + 1) / (len(draws) + 1)))
+
+
+def equivalence(draws: np.ndarray, margin: float) -> float:
+    """Return the p of TOST: the larger of the two one-sided tests against ± margin."""
+    worst = max(np.sum(draws >= margin), np.sum(draws <= -margin))
+    return float((worst + 1) / (len(draws) + 1))
+
+
+def holm(values: list[float]) -> list[float]:
+    """Return Holm's adjusted p-values (1979), in the order given."""
+    order = np.argsort(values, kind="stable")
+    out = np.empty(len(values))
+    running = 0.0
+    for rank, i in enumerate(order):
+        running = max(running, min(1.0, (len(values) - rank) * values[i]))
+        out[i] = running
+    return out.tolist()
+
+
+def components(values: list[np.ndarray], noise: dict | None, scales: np.ndarray) -> dict:
+    """Split the pooled difference's variance: between problems, answers, and training seeds.
+
+    `problem` + `answers` is the variance of one problem's pooled difference as run; `seed` that of
+    one replicate's pooled difference (None where training noise is not known).
+    """
+    means = np.array([value.mean(axis=0) for value in values]).mean(axis=0)
+    shift = noise["shift_sd"] ** 2 if noise else None
+    return {
+        "problem_and_answers": float(means.var(ddof=1)) if len(means) > 1 else 0.0,
+        "seed": None if shift is None else float(shift * scales.sum() / len(scales) ** 2),
+        "replicates": int(min(len(value) for value in values)),
+    }
+
+
+def tipping(estimate: float, draws: np.ndarray, scales: np.ndarray, runs: np.ndarray):
+    """Return the training shift sd from which on the pooled interval would hold 0.
+
+    In units of log-odds; 0 if it holds 0 without any training noise. It tells how much seeds would
+    have to matter to undo a difference.
+    """
+    spare = (estimate / 1.959964) ** 2 - draws.var()
+    unit = (scales / runs).sum() / len(scales) ** 2
+    return float(np.sqrt(max(spare, 0.0) / unit)) if unit > 0 else None

@@ -1,0 +1,122 @@
+"""Everything that is said about one axis with a grid of sizes, as one plain dictionary."""
+
+import numpy as np
+
+from analysis import forecast as ahead
+from analysis import noise as training
+from analysis import readouts
+from analysis.curves import Fit, compare
+from analysis.sample import Levels
+
+FORECAST_FACTOR = 2.0
+
+
+def curve_report(
+    data: Levels,
+    *,
+    margin: float,
+    seed: int,
+    samples: int,
+    target: float | None = None,
+    forecast: int | None = None,
+    candidates: list[int] | None = None,
+    costs: dict[str, float] | None = None,
+) -> dict:
+    """Return points, families, read-outs, forecast and the next size's ranking."""
+    comparison = compare(data.sizes, data.estimate, data.sd)
+    largest = int(data.sizes.max())
+    size = forecast or int(largest * FORECAST_FACTOR)
+    weights = ahead.family_weights(comparison)
+    options = candidates or default_candidates(data.sizes)
+    return {
+        "points": points(data),
+        "training_noise": training.public(data.noise),
+        "problems": int(data.problem_means.shape[1]),
+        "samples": samples,
+        "families": {name: family(item, data, size) for name, item in comparison.items()},
+        "weights": weights,
+        "readouts": {
+            "valley": readouts.valley(data, margin),
+            "depth": readouts.depth(data),
+            "depth_share": readouts.depth(data, share=True),
+            "bottom": readouts.bottom(data),
+            "recovery": readouts.crossing(data),
+            "target": None
+            if target is None
+            else {"level": target, **(readouts.crossing(data, target) or {})},
+            "curvature": readouts.sharper(data),
+        },
+        "forecast": ahead.predict(data, comparison, size, seed, samples) if weights else None,
+        "fan": fan(data, weights, size, seed) if weights else None,
+        "next_size": ahead.next_size(data, comparison, options, seed, samples, costs)
+        if weights
+        else [],
+        "notes": notes(data, comparison),
+    }
+
+
+def points(data: Levels) -> list[dict]:
+    """Return each size's level with its interval and the runs behind it."""
+    intervals = np.percentile(data.draws, [2.5, 97.5], axis=0).T
+    return [
+        {
+            "size": int(size),
+            "estimate": float(data.estimate[i]),
+            "interval": intervals[i].tolist(),
+            "replicates": int(data.replicates[i]),
+            "seeds": [
+                {"seed": name, "estimate": value}
+                for at, name, value in data.seeds
+                if at == int(size)
+            ],
+        }
+        for i, size in enumerate(data.sizes)
+    ]
+
+
+def grid_to(data: Levels, size: int) -> np.ndarray:
+    """Return sizes to draw curves at: 0 and a fine log grid up to `size`."""
+    above = data.sizes[data.sizes > 0]
+    return np.concatenate([[0.0], np.geomspace(above.min(), size, 97)])
+
+
+def family(item: dict, data: Levels, size: int) -> dict:
+    """Return one family's report: its parameters and curve, or why it was not fitted."""
+    out = {key: value for key, value in item.items() if key != "fit"}
+    fitted: Fit | None = item.get("fit")
+    if fitted is not None:
+        grid = grid_to(data, size)
+        out["coefficients"] = dict(
+            zip(fitted.family.coefficients, fitted.coefficients.tolist(), strict=True)
+        )
+        out["shape"] = dict(zip(fitted.family.shapes, fitted.shape.tolist(), strict=True))
+        out["curve"] = {"size": grid, "value": fitted.at(grid)}
+    return out
+
+
+def fan(data: Levels, weights: dict, size: int, seed: int) -> dict:
+    """Return the mixture's median and its 50, 80 and 90 % bands over sizes (curve only)."""
+    grid = grid_to(data, size)
+    curves = ahead.mixture(data, weights, grid, len(data.draws), seed)
+    levels = [5, 10, 25, 50, 75, 90, 95]
+    bands = np.percentile(curves, levels, axis=0)
+    return {"size": grid, "percentiles": dict(zip(map(str, levels), bands, strict=True))}
+
+
+def default_candidates(sizes: np.ndarray) -> list[int]:
+    """Return sizes half-way (in log) between neighbours, and the next one on the grid."""
+    above = sizes[sizes > 0].astype(float)
+    middle = np.sqrt(above[:-1] * above[1:])
+    step = above[-1] / above[-2] if len(above) > 1 else FORECAST_FACTOR
+    return [round(value) for value in [*middle.tolist(), float(above[-1] * step)]]
+
+
+def notes(data: Levels, comparison: dict) -> list[str]:
+    """Return what a reader must know about what the numbers leave out."""
+    out = []
+    if data.noise is None:
+        out.append("One replicate a size: intervals leave training noise out.")
+    missing = [item["label"] for item in comparison.values() if item["reason"]]
+    if missing:
+        out.append("Not identifiable on this grid: " + ", ".join(missing) + ".")
+    return out

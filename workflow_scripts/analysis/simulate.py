@@ -1,0 +1,88 @@
+"""Whole studies drawn from a known truth: the yardstick of every method here.
+
+A problem has a difficulty, an arm an ability, a run a luck; an answer is accepted with log-odds
+ability - difficulty + luck + what this arm happens to think of this problem. Levels are set so that
+the *mean over problems and runs* equals the wanted truth exactly (by quadrature), which makes the
+truth of every read-out known.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Design:
+    """How a study is run: problems, samples each, replicates, and how much things vary.
+
+    The three sds are in log-odds: between problems (shared by all arms), between runs of one arm,
+    and between arms on one problem (redrawn for each run). `problem_sd` 2 gives benchmarks on which
+    most problems are either mostly solved or mostly not.
+    """
+
+    problems: int = 250
+    samples: int = 4
+    replicates: int = 2
+    problem_sd: float = 2.0
+    run_sd: float = 0.12
+    interaction_sd: float = 0.6
+
+
+@lru_cache(maxsize=8)
+def _abilities(total_sd: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return a table from ability to level: E[logistic(ability + total_sd Z)]."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(61)
+    weights = weights / weights.sum()
+    ability = np.linspace(-16, 16, 3201)
+    levels = (weights / (1 + np.exp(-(ability[:, None] + total_sd * nodes)))).sum(axis=1)
+    return ability, levels
+
+
+def ability_of(level: np.ndarray, design: Design) -> np.ndarray:
+    """Return the ability whose mean level over problems, runs and interactions is `level`."""
+    total = float(np.sqrt(design.problem_sd**2 + design.run_sd**2 + design.interaction_sd**2))
+    ability, levels = _abilities(total)
+    return np.interp(level, levels, ability)
+
+
+def draw_arms(
+    levels: np.ndarray, runs: np.ndarray, design: Design, rng: np.random.Generator, fixed=()
+) -> list[np.ndarray]:
+    """Return accepted shares for each level: a list of (runs, problems) arrays, one study.
+
+    `fixed` names places in `levels` that are one given model: its luck is part of what it is, so
+    its level is exact over problems (no run noise).
+    """
+    difficulty = design.problem_sd * rng.standard_normal(design.problems)
+    out = []
+    for i, (level, count) in enumerate(zip(levels, runs, strict=True)):
+        # A run's luck moves the level; a fixed model's is folded into the interaction instead, so
+        # that the same table gives its level.
+        shape = (int(count), design.problems)
+        luck = design.run_sd * rng.standard_normal((int(count), 1))
+        other = design.interaction_sd * rng.standard_normal(shape)
+        if i in fixed:
+            luck = design.run_sd * rng.standard_normal(shape)
+        odds = ability_of(level, design) + difficulty + luck + other
+        share = rng.binomial(design.samples, 1 / (1 + np.exp(-odds))) / design.samples
+        out.append(share)
+    return out
+
+
+def valley_truth(
+    sizes: np.ndarray,
+    base: float = 0.42,
+    bottom: float = 0.12,
+    at: float = 128.0,
+    rise: float = 0.11,
+    first: float = 8.0,
+    top: float = 0.85,
+) -> np.ndarray:
+    """Return a smooth valley's levels: base at 0, a bottom near `at`, a bent rise, a ceiling."""
+    sizes = np.asarray(sizes, float)
+    x = np.log(np.maximum(sizes, 1e-9))
+    fall = np.clip((x - np.log(first)) / (np.log(at) - np.log(first)), 0, 1)
+    after = np.maximum(x - np.log(at), 0.0)
+    value = base + (bottom - base) * fall * fall * (3 - 2 * fall) + rise * after**1.15
+    return np.minimum(value, top)

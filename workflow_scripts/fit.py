@@ -1,0 +1,162 @@
+"""Fit curves, contrasts, rates and claims from arms' verdicts and generations."""
+
+from pathlib import Path
+
+import numpy as np
+from analysis import contrasts, load
+from analysis import noise as training
+from analysis.correlate import correlations
+from analysis.curve_report import curve_report
+from analysis.judgement import judge_claims
+from analysis.plain import plain
+from analysis.sample import levels
+from core.files import read_json, write_json
+
+
+def curve(
+    arms: list[dict],
+    problems: Path,
+    out_json: Path,
+    *,
+    title: str,
+    margin: float,
+    bootstrap: int,
+    seed: int,
+    target: float | None = None,
+    forecast: int | None = None,
+    candidates: list[int] | None = None,
+    costs: dict[str, float] | None = None,
+) -> None:
+    """Fit one axis with a grid of sizes (one student, recipe, start and slice) and write JSON.
+
+    `arms` may hold several replicates a size, and the start as size 0. `margin` is in pass@1;
+    `forecast` is a larger size to predict (default: the next on the grid); `candidates` are sizes
+    that could be run next, with `costs` (GPU-hours by size, as text) where known.
+    """
+    ids, _ = load.problem_table(problems)
+    data = levels(load.evaluations(arms, ids), "pass@1", bootstrap, seed)
+    samples = load.evaluations(arms[:1], ids)[0].samples.max(initial=1)
+    report = curve_report(
+        data,
+        margin=margin,
+        seed=seed,
+        target=target,
+        forecast=forecast,
+        candidates=candidates,
+        costs=costs,
+        samples=int(samples),
+    )
+    fixed = {name: arms[0].get(name) for name in ("student", "recipe", "slice")}
+    starts = sorted({arm["start"] for arm in arms if arm.get("start") is not None})
+    write_json(out_json, plain({"title": title, **fixed, "start": starts[-1:], **report}))
+
+
+def contrast(
+    arms: list[dict],
+    problems: Path,
+    out_json: Path,
+    *,
+    field: str,
+    a: str,
+    b: str,
+    margin: float,
+    bootstrap: int,
+    seed: int,
+    title: str = "",
+    noise_arms: list[dict] | None = None,
+) -> None:
+    """Write the paired differences a - b in pass@1, at each setting that has both and pooled.
+
+    `field` is 'slice', 'recipe' or 'start'. `noise_arms` (an axis with replicates) lend their
+    training noise where these arms have one replicate each.
+    """
+    ids, _ = load.problem_table(problems)
+    found = contrasts.pairs(load.evaluations(arms, ids), field, a, b)
+    value = {"title": title, "field": field, "a": a, "b": b, "margin": margin}
+    if not found:
+        value.update(settings=[], pooled=None, problems=len(ids), training_noise=None)
+    else:
+        noise = None
+        if noise_arms and all(len(pair.differences) < 2 for pair in found):
+            lent = load.evaluations(noise_arms, ids)
+            noise = levels(lent, "pass@1", 100, seed).noise
+        value.update(contrasts.analyse(found, margin, bootstrap, seed, noise))
+        value["starts"] = _by_start(found, margin, bootstrap, seed, noise)
+    write_json(out_json, plain(value))
+
+
+def _by_start(found, margin: float, bootstrap: int, seed: int, noise: dict | None) -> dict:
+    """Return the pooled difference within each start, for claims that speak of stages."""
+    out = {}
+    for start in sorted({pair.setting.get("start") or "" for pair in found}):
+        part = [pair for pair in found if (pair.setting.get("start") or "") == start]
+        out[start] = contrasts.analyse(part, margin, bootstrap, seed, noise)["pooled"]
+    return out
+
+
+def rates(
+    arms: list[dict],
+    problems: Path,
+    out_json: Path,
+    *,
+    bootstrap: int,
+    seed: int,
+    title: str = "",
+) -> None:
+    """Write levels of every rate by size and the rank correlations of F4.
+
+    Arms of several students or slices are grouped; correlations are within a group.
+    """
+    ids, _ = load.problem_table(problems)
+    read = load.evaluations(arms, ids)
+    groups: dict[tuple, list] = {}
+    for arm in read:
+        key = tuple(arm.setting[name] or "" for name in ("student", "recipe", "slice"))
+        groups.setdefault(key, []).append(arm)
+    out = []
+    for key in sorted(groups):
+        data = {
+            metric: levels(groups[key], metric, bootstrap, seed, bounded=metric != "tokens")
+            for metric in load.METRICS
+        }
+        rows = {
+            metric: [
+                {"size": int(size), "estimate": value, "interval": interval}
+                for size, value, interval in zip(
+                    item.sizes,
+                    item.estimate,
+                    np.percentile(item.draws, [2.5, 97.5], axis=0).T.tolist(),
+                    strict=True,
+                )
+            ]
+            for metric, item in data.items()
+        }
+        out.append(
+            {
+                "student": key[0],
+                "recipe": key[1],
+                "slice": key[2],
+                "levels": rows,
+                "correlations": correlations(data),
+                "training_noise": training.public(data["pass@1"].noise),
+            }
+        )
+    write_json(out_json, plain({"title": title, "problems": len(ids), "groups": out}))
+
+
+def claims(
+    curves: list[Path],
+    contrast_files: list[Path],
+    rates_file: Path | None,
+    out_json: Path,
+    *,
+    claims: dict,
+) -> None:
+    """Judge each declared claim and write its status, rule, estimate, interval and sentence."""
+    found = judge_claims(
+        [read_json(path) for path in curves],
+        [read_json(path) for path in contrast_files],
+        read_json(rates_file) if rates_file else None,
+        claims,
+    )
+    write_json(out_json, plain({"claims": found}))

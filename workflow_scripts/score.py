@@ -1,0 +1,69 @@
+"""Score one arm on one benchmark: pass@k, rates, tokens and the mix of verdicts."""
+
+from pathlib import Path
+
+import numpy as np
+from analysis import load
+from analysis.passk import pass_at_k
+from analysis.plain import plain
+from analysis.resample import mean_interval
+from core.files import write_json
+
+
+def score(
+    problems: Path,
+    generations: Path,
+    verdicts: Path,
+    out: Path,
+    *,
+    ks: list[int],
+    bootstrap: int,
+    seed: int,
+) -> None:
+    """Write the score of one arm as JSON, overall and by difficulty, each number with its n.
+
+    Intervals (95 %) resample problems, so they speak about other problems of this kind and about
+    this checkpoint: training noise is not in them. A k above the number of samples is null.
+    """
+    ids, difficulty = load.problem_table(problems)
+    arm = load.evaluation(ids, generations, verdicts, {})
+    groups = {"overall": np.ones(len(ids), bool)}
+    for level in sorted(set(difficulty)):
+        groups[level] = np.array([item == level for item in difficulty])
+    result = {name: _group(arm, mask, ks, bootstrap, seed) for name, mask in groups.items()}
+    value = {
+        "overall": result.pop("overall"),
+        "by_difficulty": result,
+        "verdicts": arm.verdicts,
+        "notes": _notes(arm),
+    }
+    write_json(out, plain(value))
+
+
+def _group(arm: load.Evaluation, mask: np.ndarray, ks: list[int], bootstrap: int, seed: int):
+    numbers = {}
+    for k in ks:
+        values = pass_at_k(arm.accepted[mask], arm.judged[mask], k)
+        numbers[f"pass@{k}"] = mean_interval(values, bootstrap, seed)
+        numbers[f"pass@{k}"]["samples"] = int(arm.judged[mask].sum())
+    for metric in load.METRICS[1:]:
+        bounded = metric != "tokens"
+        numbers[metric] = mean_interval(arm.mean(metric)[mask], bootstrap, seed, bounded)
+        numbers[metric]["samples"] = int(arm.samples[mask].sum())
+    return numbers
+
+
+def _notes(arm: load.Evaluation) -> list[str]:
+    notes = ["Intervals resample problems; training noise is not in them."]
+    if arm.samples.max(initial=0) <= 1:
+        notes.append(
+            "One sample a problem: pass@k is known for k = 1 only, and the noise of sampling "
+            "cannot be told from the spread of problems (the interval holds both)."
+        )
+    missing = int((arm.judged == 0).sum())
+    if missing:
+        notes.append(f"{missing} problems have no judged sample and are left out of pass@k.")
+    errors = arm.verdicts.get("judge_error", 0)
+    if errors:
+        notes.append(f"{errors} judge errors are left out of pass@k.")
+    return notes
