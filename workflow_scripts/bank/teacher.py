@@ -117,9 +117,13 @@ def _think(
 
 
 def _listed(rng: random.Random, steps: tuple[Step, ...]) -> list[str]:
-    dots = rng.random() < 0.7
-    marks = [f"{i}." if dots else f"{i})" for i in range(1, len(steps) + 1)]
-    return [f"{mark} {s.gist}: {s.core}" for mark, s in zip(marks, steps, strict=True)]
+    """List the steps; a brief teacher names them only, a thorough one quotes the code."""
+    dot, brief = rng.choice(".)"), rng.random() < 0.6
+    return [f"{i}{dot} {_noted(step, brief)}" for i, step in enumerate(steps, 1)]
+
+
+def _noted(step: Step, brief: bool) -> str:
+    return step.gist if brief else f"{step.gist}: {step.core}"
 
 
 def _with_doubt(
@@ -132,8 +136,11 @@ def _with_doubt(
         return lines
     slip = rng.choice(local)
     wrong = (*slip.steps, slip.final)[slip.at]
+    right = steps[slip.at]
+    # A slip shows in the code only, so there the code is quoted even by a brief teacher.
+    brief = lines[slip.at].endswith(f" {right.gist}") and wrong.gist != right.gist
     mark = lines[slip.at].split()[0]
-    doubt = [f"{mark} {wrong.gist}: {wrong.core}", rng.choice(_DOUBTS)]
+    doubt = [f"{mark} {_noted(wrong, brief)}", rng.choice(_DOUBTS)]
     return [*lines[: slip.at], *doubt, *lines[slip.at :]]
 
 

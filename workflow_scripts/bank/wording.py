@@ -14,8 +14,8 @@ _VERBS = ("polish", "twist", "brew", "tune")
 _OPENINGS = (
     "You are given {thing}.",
     "Read {thing}.",
-    "Nora wrote {thing}.",
-    "There is {thing}.",
+    "The input is {thing}.",
+    "Nora gives you {thing}.",
 )
 _RESULT = {
     "list": {NUMBERS: "integers on one line", WORDS: "words on one line"},
@@ -120,7 +120,8 @@ def telling(rng: random.Random, plan: Plan) -> tuple[str, str]:
             defined.append(define)
     tell = _backward if how == "backward" else _forward
     body = tell(rng, [*parts, last])
-    form = f"Input: {input_phrase(plan)}. Output: {_output_phrase(plan)}."
+    # The opening has named the input already; tokens are what the small student pays with.
+    form = f"Output: {_output_phrase(plan)}."
     return how, " ".join([opening, *defined, body]) + "\n\n" + form
 
 
