@@ -1,0 +1,136 @@
+"""Judge programs: a benchmark's generations, and the traces of a training corpus."""
+
+from pathlib import Path
+
+import pyarrow as pa
+from core.files import VERDICT, read_parquet, write_parquet
+from judging import isolation as isolating
+from judging.answers import extract_program
+from judging.batch import Task, judge
+from judging.verdicts import VERDICTS
+
+TIMES = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("sample", pa.int64()),
+        ("cpu_s", pa.float64()),
+        ("wall_s", pa.float64()),
+        ("peak_mb", pa.float64()),
+    ]
+)
+LABEL = pa.schema([("id", pa.string()), ("correct", pa.bool_()), ("verdict", pa.string())])
+
+
+def judge_generations(
+    problems: Path,
+    generations: Path,
+    verdicts: Path,
+    times: Path | None = None,
+    *,
+    jobs: int = 1,
+    isolation: str = "auto",
+    cache: Path | None = None,
+    time_factor: float = 1.0,
+    output_limit_mb: int = 16,
+    stop_at_first_failure: bool = True,
+) -> dict:
+    """Judge every generation of a benchmark; return counts by verdict and the tier used.
+
+    `verdicts` depends on the programs and problems only; what was measured goes to `times`.
+    """
+    by_id = _problems(problems)
+    rows = read_parquet(generations, columns=["problem_id", "sample", "text"])
+    rows.sort(key=lambda row: (row["problem_id"], row["sample"]))
+    tasks = [
+        Task(
+            (row["problem_id"], row["sample"]),
+            extract_program(row["text"]),
+            by_id.get(row["problem_id"]) or {"id": row["problem_id"]},
+        )
+        for row in rows
+    ]
+    found = judge(
+        tasks,
+        jobs=jobs,
+        isolation=isolation,
+        cache=cache,
+        time_factor=time_factor,
+        output_limit_mb=output_limit_mb,
+        stop_at_first_failure=stop_at_first_failure,
+    )
+    keyed = [
+        {"problem_id": row["problem_id"], "sample": row["sample"]} | vars(verdict)
+        for row, verdict in zip(rows, found, strict=True)
+    ]
+    _write(verdicts, keyed, VERDICT)
+    if times is not None:
+        _write(times, keyed, TIMES)
+    return _summary(found, isolation)
+
+
+def judge_pool(
+    problems: Path,
+    traces: Path,
+    labels_out: Path,
+    *,
+    jobs: int = 1,
+    isolation: str = "auto",
+    cache: Path | None = None,
+    time_factor: float = 1.0,
+    output_limit_mb: int = 16,
+) -> dict:
+    """Label each trace of a pool by what its program does; return counts by verdict.
+
+    A trace whose program the judge could not judge is labelled null, not false.
+    """
+    by_id = _problems(problems)
+    rows = read_parquet(traces, columns=["id", "problem_id", "response"])
+    tasks = [
+        Task(
+            row["id"],
+            extract_program(row["response"]),
+            by_id.get(row["problem_id"]) or {"id": row["problem_id"]},
+        )
+        for row in rows
+    ]
+    found = judge(
+        tasks,
+        jobs=jobs,
+        isolation=isolation,
+        cache=cache,
+        time_factor=time_factor,
+        output_limit_mb=output_limit_mb,
+    )
+    labels = [
+        {
+            "id": row["id"],
+            "correct": None if verdict.verdict == "judge_error" else verdict.verdict == "accepted",
+            "verdict": verdict.verdict,
+        }
+        for row, verdict in zip(rows, found, strict=True)
+    ]
+    labels.sort(key=lambda label: label["id"])
+    _write(labels_out, labels, LABEL)
+    return _summary(found, isolation)
+
+
+def _problems(path: Path) -> dict[str, dict]:
+    return {row["id"]: row for row in read_parquet(path)}
+
+
+def _write(path: Path, rows: list[dict], schema: pa.Schema) -> None:
+    names = schema.names
+    write_parquet(path, [{name: row[name] for name in names} for row in rows], schema)
+
+
+def _summary(found: list, isolation: str) -> dict:
+    counts = {word: 0 for word in VERDICTS}
+    for verdict in found:
+        counts[verdict.verdict] += 1
+    tier = isolating.tier(isolation)
+    return {
+        "programs": len(found),
+        "verdicts": {word: number for word, number in counts.items() if number},
+        "isolation": tier.name,
+        "isolation_reason": tier.reason,
+    }

@@ -1,0 +1,1 @@
+"""The judge: runs programs nobody trusts against tests they must not see."""

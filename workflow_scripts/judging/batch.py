@@ -1,0 +1,158 @@
+"""Judging many programs at once: each distinct one a single time, on as many cores as allowed."""
+
+import hashlib
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.files import digest
+
+from judging import isolation as isolating
+from judging.problems import BadProblem, Problem, read_problem
+from judging.sandbox import Sandbox, SandboxError
+from judging.trial import judge_program
+from judging.verdicts import JUDGE_ERROR, NO_CODE, Options, Verdict
+
+_ATTEMPTS = 2
+
+
+@dataclass(frozen=True)
+class Task:
+    """A program to be judged, or None where the answer holds none. `problem` is a PROBLEM row."""
+
+    key: object
+    program: str | None
+    problem: dict
+
+
+def judge(
+    tasks: Iterable[Task],
+    *,
+    jobs: int = 1,
+    isolation: str = "auto",
+    cache: Path | None = None,
+    stop_at_first_failure: bool = True,
+    time_factor: float = 1.0,
+    output_limit_mb: int = 16,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Verdict]:
+    """Judge programs and return their verdicts in the order of the tasks.
+
+    The same program for the same problem is judged once. `progress` is called with (done, all)
+    distinct programs. `jobs` zygotes run side by side, each with one program at a time, so no
+    more than that many cores are used.
+    """
+    tier = isolating.tier(isolation).name
+    options = Options(
+        stop_at_first_failure=stop_at_first_failure,
+        time_factor=time_factor,
+        output_limit_mb=output_limit_mb,
+    )
+    verdicts, work, places = _distinct(list(tasks))
+    done = 0
+
+    def finish(key: str, verdict: Verdict) -> None:
+        nonlocal done
+        done += 1
+        for place in places[key]:
+            verdicts[place] = verdict
+        if progress is not None:
+            progress(done, len(work))
+
+    _run_all(work, tier, options, max(1, min(jobs, len(work))), finish)
+    return verdicts
+
+
+def _distinct(tasks: list[Task]) -> tuple[list, dict, dict]:
+    """Settle what needs no run, and gather the rest by content."""
+    problems: dict[int, tuple[Problem, str] | str] = {}
+    verdicts: list[Verdict | None] = [None] * len(tasks)
+    work: dict[str, tuple[str, Problem]] = {}
+    places: dict[str, list[int]] = {}
+    for place, task in enumerate(tasks):
+        if task.program is None or not task.program.strip():
+            verdicts[place] = Verdict(NO_CODE)
+            continue
+        if id(task.problem) not in problems:
+            try:
+                problem = read_problem(task.problem)
+                problems[id(task.problem)] = (problem, digest(problem.content))
+            except BadProblem as error:
+                problems[id(task.problem)] = str(error)
+        found = problems[id(task.problem)]
+        if isinstance(found, str):
+            verdicts[place] = Verdict(JUDGE_ERROR, detail=found[:200])
+            continue
+        problem, content = found
+        text = task.program.encode("utf-8", "surrogatepass")
+        key = f"{content}{hashlib.sha256(text).hexdigest()}"
+        work.setdefault(key, (task.program, problem))
+        places.setdefault(key, []).append(place)
+    return verdicts, work, places
+
+
+def _run_all(
+    work: dict[str, tuple[str, Problem]],
+    tier: str,
+    options: Options,
+    jobs: int,
+    finish: Callable[[str, Verdict], None],
+) -> None:
+    waiting: queue.SimpleQueue = queue.SimpleQueue()
+    for item in work.items():
+        waiting.put(item)
+    finished: queue.SimpleQueue = queue.SimpleQueue()
+    stopping = threading.Event()
+
+    def serve() -> None:
+        # The zygote is the child of this thread, and ends with it.
+        try:
+            with Sandbox(tier) as box:
+                while not stopping.is_set():
+                    try:
+                        key, (program, problem) = waiting.get_nowait()
+                    except queue.Empty:
+                        break
+                    finished.put((key, _judge_surely(box, program, problem, options)))
+        except BaseException as error:
+            finished.put((None, error))
+        else:
+            finished.put((None, None))
+
+    threads = [threading.Thread(target=serve, daemon=True) for _ in range(jobs)]
+    for thread in threads:
+        thread.start()
+    running = len(threads)
+    try:
+        while running:
+            key, result = finished.get()
+            if key is not None:
+                finish(key, result)
+                continue
+            running -= 1
+            if result is not None:
+                raise result
+    finally:
+        stopping.set()
+        for thread in threads:
+            thread.join()
+
+
+def _judge_surely(box: Sandbox, program: str, problem: Problem, options: Options) -> Verdict:
+    """Judge, once more if the sandbox failed, and never let its failure count as the program's."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            return judge_program(box, program, problem, options)
+        except SandboxError as error:
+            box.stop()
+            if attempt == _ATTEMPTS - 1:
+                return Verdict(JUDGE_ERROR, detail=f"sandbox: {error}"[:200])
+    raise AssertionError("unreachable")
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0))

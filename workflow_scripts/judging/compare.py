@@ -1,0 +1,164 @@
+"""Is this output the expected one?"""
+
+import io
+import json
+import math
+import re
+from decimal import Decimal, InvalidOperation
+
+TOLERANCE = 1e-6
+_NUMBER = re.compile(rb"[-+]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})([eE][-+]?\d{1,4})?")
+_SHOWN = 40
+
+
+def outputs_differ(output: bytes, expected: bytes, keep_lines: bool = True) -> str | None:
+    """Return None if the outputs agree, else where they part.
+
+    White space at line ends and empty lines at the end do not count. Within a line, tokens are
+    compared one by one; numbers agree if they are equal as decimals (`1.0` and `1.00`), or, where
+    the expected one is written with a decimal point or an exponent, if they are within 1e-6,
+    absolute or relative. `keep_lines=False` compares tokens over the whole output.
+    """
+    if output == expected:
+        return None
+    if not keep_lines:
+        return _lines_differ([output], [expected], "the output")
+    return _lines_differ(_lines(output), _lines(expected), None)
+
+
+def _lines(text: bytes):
+    """Yield lines lazily, without trailing white space and without trailing empty lines."""
+    held = 0
+    for line in io.BytesIO(text):
+        line = line.rstrip()
+        if not line:
+            held += 1
+            continue
+        for _ in range(held):
+            yield b""
+        held = 0
+        yield line
+
+
+def _lines_differ(output, expected, where: str | None) -> str | None:
+    output, expected = iter(output), iter(expected)
+    number = 0
+    while True:
+        number += 1
+        place = where or f"line {number}"
+        got, wanted = next(output, None), next(expected, None)
+        if got is None and wanted is None:
+            return None
+        if got is None:
+            return f"{place}: missing, expected {_show(wanted)}"
+        if wanted is None:
+            return f"{place}: {_show(got)} is too much"
+        if got == wanted:
+            continue
+        if len(got) > 4 * len(wanted) + 4096:
+            return f"{place}: {_show(got)}, expected {_show(wanted)}"
+        got_tokens, wanted_tokens = got.split(), wanted.split()
+        if len(got_tokens) != len(wanted_tokens):
+            return (
+                f"{place}: {len(got_tokens)} tokens, expected {len(wanted_tokens)}"
+                if where
+                else f"{place}: {_show(got)}, expected {_show(wanted)}"
+            )
+        for one, other in zip(got_tokens, wanted_tokens, strict=True):
+            if not tokens_agree(one, other):
+                return f"{place}: {_show(one)}, expected {_show(other)}"
+
+
+def tokens_agree(got: bytes, wanted: bytes) -> bool:
+    """Whether two tokens are the same word or the same number."""
+    if got == wanted:
+        return True
+    if not (_NUMBER.fullmatch(got) and _NUMBER.fullmatch(wanted)):
+        return False
+    try:
+        one, other = Decimal(got.decode()), Decimal(wanted.decode())
+    except InvalidOperation:
+        return False
+    if one == other:
+        return True
+    if wanted.lstrip(b"+-").isdigit():
+        return False
+    return _close(float(one), float(other))
+
+
+def _close(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+
+
+def _show(text: bytes) -> str:
+    shown = text[: _SHOWN + 1].decode("utf-8", "backslashreplace")
+    return repr(shown if len(text) <= _SHOWN else shown[:_SHOWN] + "…")
+
+
+class _HugeInt(str):
+    """An integer too long to be worth converting; equal only to the same digits."""
+
+
+def _integer(text: str) -> object:
+    return int(text) if len(text) <= 4000 else _HugeInt(text)
+
+
+def parse_value(text: str) -> object:
+    """Read a JSON value (`NaN` and infinities too); ValueError if it is none or nests too deep."""
+    try:
+        return json.loads(text, parse_int=_integer)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def values_differ(result: bytes, expected: object) -> str | None:
+    """Return None if a function's result, as JSON text, is the expected value, else how it parts.
+
+    As in Python `True` is 1; floats agree within 1e-6; NaN agrees with NaN only.
+    """
+    try:
+        value = parse_value(result.decode())
+    except ValueError as error:
+        return f"the result cannot be read back: {error}"
+    try:
+        if _equal(value, expected):
+            return None
+    except RecursionError:
+        return "the result is nested too deep"
+    shown = json.dumps(expected)
+    return f"{_show(result)}, expected {_show(shown.encode())}"
+
+
+def _equal(one: object, other: object) -> bool:
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    if isinstance(one, float) or isinstance(other, float):
+        if not (isinstance(one, int | float) and isinstance(other, int | float)):
+            return False
+        try:
+            first, second = float(one), float(other)
+        except OverflowError:
+            return one == other
+        if math.isnan(first) or math.isnan(second):
+            return math.isnan(first) and math.isnan(second)
+        if isinstance(other, int):
+            return first == second
+        return first == second or _close(first, second)
+    # Integers too long to convert equal the same digits only, never a text of them.
+    return (type(one) is _HugeInt) == (type(other) is _HugeInt) and one == other
+
+
+def as_json(value: object) -> object:
+    """Return a Python value as it looks after a trip through JSON: tuples and sets are lists."""
+    return parse_value(json.dumps(value, default=_listed))
+
+
+def _listed(value: object) -> object:
+    if isinstance(value, set | frozenset):
+        try:
+            return sorted(value)
+        except TypeError:
+            return sorted(value, key=repr)
+    raise TypeError(f"a value of type {type(value).__name__} is no answer")

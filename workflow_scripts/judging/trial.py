@@ -1,0 +1,107 @@
+"""Judging one program in a sandbox: its tests in order, each run held against what is expected."""
+
+import os
+import re
+import signal
+
+from judging import compare
+from judging.problems import Problem
+from judging.sandbox import Refused, Run, Sandbox
+from judging.verdicts import (
+    ACCEPTED,
+    COMPILE_ERROR,
+    MEMORY_LIMIT,
+    NO_CODE,
+    OUTPUT_LIMIT,
+    RUNTIME_ERROR,
+    TIME_LIMIT,
+    WRONG_ANSWER,
+    Limits,
+    Options,
+    Verdict,
+)
+
+LONGEST_SOURCE = 1 << 20
+LONGEST_DETAIL = 200
+_ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
+
+
+def judge_program(box: Sandbox, program: str | None, problem: Problem, options: Options) -> Verdict:
+    """Run a program on its problem's tests and say what became of it."""
+    if program is None or not program.strip():
+        return Verdict(NO_CODE)
+    source = program.encode("utf-8", "surrogatepass")
+    if len(source) > LONGEST_SOURCE:
+        return Verdict(COMPILE_ERROR, detail=f"longer than {LONGEST_SOURCE} bytes")
+    limits = limits_of(problem, options)
+    passed, failed, first = 0, None, (ACCEPTED, "")
+    cpu = wall = peak = 0.0
+    with box.program(source, limits, problem.function_name) as ready:
+        if isinstance(ready, Refused):
+            return Verdict(COMPILE_ERROR, detail=_short(ready.reason))
+        for number, test in enumerate(problem.tests):
+            run = ready.run(test.stdin)
+            cpu, wall, peak = cpu + run.cpu_s, wall + run.wall_s, max(peak, run.peak_mb)
+            word, detail = _verdict(run, limits, problem, test)
+            if word == ACCEPTED:
+                passed += 1
+                continue
+            if failed is None:
+                failed, first = number, (word, _short(detail))
+            if options.stop_at_first_failure:
+                break
+    return Verdict(first[0], failed, passed, first[1], cpu, wall, peak)
+
+
+def limits_of(problem: Problem, options: Options) -> Limits:
+    """Return the limits for one test; longer answers may take more room."""
+    cpu = problem.time_limit_s * options.time_factor
+    longest = max(len(test.expected) for test in problem.tests)
+    return Limits(
+        cpu_s=cpu,
+        memory_mb=problem.memory_limit_mb,
+        output_bytes=max(options.output_limit_mb << 20, 2 * longest),
+        wall_s=cpu * options.wall_factor + options.wall_extra_s,
+    )
+
+
+def _verdict(run: Run, limits: Limits, problem: Problem, test) -> tuple[str, str]:
+    # Memory first: a program that exceeds both is found out by either, as fast as the machine is.
+    if run.peak_mb > limits.memory_mb:
+        return MEMORY_LIMIT, f"more than {limits.memory_mb} MB"
+    if run.killed == "cpu" or run.cpu_s > limits.cpu_s:
+        return TIME_LIMIT, f"more than {limits.cpu_s:g} s of processor time"
+    if run.too_much:
+        return OUTPUT_LIMIT, f"more than {limits.output_bytes} bytes of output"
+    if run.killed == "wall":
+        return TIME_LIMIT, f"idle: more than {limits.wall_s:g} s passed"
+    if run.status:
+        return _ended_badly(run, limits)
+    if problem.function_name is None:
+        difference = compare.outputs_differ(run.stdout, test.expected, problem.keep_lines)
+    elif not run.result:
+        return RUNTIME_ERROR, "it ended before its function had returned"
+    else:
+        difference = compare.values_differ(run.result, test.value)
+    return (ACCEPTED, "") if difference is None else (WRONG_ANSWER, difference)
+
+
+def _ended_badly(run: Run, limits: Limits) -> tuple[str, str]:
+    lines = run.stderr.decode("utf-8", "backslashreplace").strip().split("\n")
+    last = _ADDRESS.sub("0x…", lines[-1].strip())
+    if last.split(":")[0] == "MemoryError":
+        return MEMORY_LIMIT, f"no more memory within {limits.memory_mb} MB"
+    if os.WIFSIGNALED(run.status):
+        number = os.WTERMSIG(run.status)
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            name = f"signal {number}"
+        return RUNTIME_ERROR, f"ended by {name}"
+    code = os.WEXITSTATUS(run.status)
+    return RUNTIME_ERROR, last or f"exit status {code}"
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST_DETAIL else text[: LONGEST_DETAIL - 1] + "…"
