@@ -35,7 +35,6 @@ def curve(
     """
     ids, _ = load.problem_table(problems)
     data = levels(load.evaluations(arms, ids), "pass@1", bootstrap, seed)
-    samples = load.evaluations(arms[:1], ids)[0].samples.max(initial=1)
     report = curve_report(
         data,
         margin=margin,
@@ -44,11 +43,11 @@ def curve(
         forecast=forecast,
         candidates=candidates,
         costs=costs,
-        samples=int(samples),
+        samples=data.samples,
     )
-    fixed = {name: arms[0].get(name) for name in ("student", "recipe", "slice")}
-    starts = sorted({arm["start"] for arm in arms if arm.get("start") is not None})
-    write_json(out_json, plain({"title": title, **fixed, "start": starts[-1:], **report}))
+    one = max(arms, key=lambda arm: int(arm["size"]))
+    fixed = {name: one.get(name) for name in ("student", "recipe", "start", "slice")}
+    write_json(out_json, plain({"title": title, **fixed, **report}))
 
 
 def contrast(
@@ -67,8 +66,9 @@ def contrast(
 ) -> None:
     """Write the paired differences a - b in pass@1, at each setting that has both and pooled.
 
-    `field` is 'slice', 'recipe' or 'start'. `noise_arms` (an axis with replicates) lend their
-    training noise where these arms have one replicate each.
+    `field` is 'slice', 'recipe' or 'start'. `noise_arms` (one student, recipe, start and slice with
+    replicates, such as the scaling axis) help to estimate the training noise: it is pooled over
+    them and these arms, and taken from them alone where these arms have one replicate each.
     """
     ids, _ = load.problem_table(problems)
     found = contrasts.pairs(load.evaluations(arms, ids), field, a, b)
@@ -76,21 +76,21 @@ def contrast(
     if not found:
         value.update(settings=[], pooled=None, problems=len(ids), training_noise=None)
     else:
-        noise = None
-        if noise_arms and all(len(pair.differences) < 2 for pair in found):
+        groups = contrasts.own_groups(found)
+        if noise_arms:
             lent = load.evaluations(noise_arms, ids)
-            noise = levels(lent, "pass@1", 100, seed).noise
-        value.update(contrasts.analyse(found, margin, bootstrap, seed, noise))
-        value["starts"] = _by_start(found, margin, bootstrap, seed, noise)
+            groups = groups + levels(lent, "pass@1", 50, seed).groups
+        value.update(contrasts.analyse(found, margin, bootstrap, seed, groups))
+        value["starts"] = _by_start(found, margin, bootstrap, seed, groups)
     write_json(out_json, plain(value))
 
 
-def _by_start(found, margin: float, bootstrap: int, seed: int, noise: dict | None) -> dict:
+def _by_start(found, margin: float, bootstrap: int, seed: int, groups: list) -> dict:
     """Return the pooled difference within each start, for claims that speak of stages."""
     out = {}
     for start in sorted({pair.setting.get("start") or "" for pair in found}):
         part = [pair for pair in found if (pair.setting.get("start") or "") == start]
-        out[start] = contrasts.analyse(part, margin, bootstrap, seed, noise)["pooled"]
+        out[start] = contrasts.analyse(part, margin, bootstrap, seed, groups)["pooled"]
     return out
 
 

@@ -11,11 +11,17 @@ from analysis.resample import percentile, problem_weights
 
 @dataclass
 class Pair:
-    """One setting: differences a - b, (replicates, problems), replicate by replicate."""
+    """One setting: differences a - b, (replicates, problems), replicate by replicate.
+
+    `answers` is the mean over problems of one replicate's variance from sampling answers (None with
+    one sample a problem: not known).
+    """
 
     setting: dict
     differences: np.ndarray
     means: tuple[float, float]
+    samples: int = 1
+    answers: float | None = None
 
     @property
     def scale(self) -> float:
@@ -43,32 +49,53 @@ def pairs(arms: list[Evaluation], field: str, a: str, b: str, metric: str = "pas
         first = np.array([sides[a][key].mean(metric) for key in keys])
         second = np.array([sides[b][key].mean(metric) for key in keys])
         means = (float(np.nanmean(first)), float(np.nanmean(second)))
-        out.append(Pair(dict(zip(rest, setting, strict=True)), first - second, means))
+        used = [side[key] for side in sides.values() for key in keys]
+        samples = int(max(arm.samples.max(initial=1) for arm in used))
+        answers = None
+        if samples > 1:
+            answers = sum(
+                float(np.nanmean(side * (1 - side))) / (samples - 1) for side in (first, second)
+            )
+        named = dict(zip(rest, setting, strict=True))
+        out.append(Pair(named, first - second, means, samples, answers))
     return out
 
 
+def own_groups(found: list[Pair]) -> list[training.Replicates]:
+    """Return what the pairs' own replicates say about training noise."""
+    return [
+        training.replicates(pair.differences, pair.scale)
+        for pair in found
+        if len(pair.differences) > 1
+    ]
+
+
 def analyse(
-    found: list[Pair], margin: float, draws: int, seed: int, noise: dict | None = None
+    found: list[Pair],
+    margin: float,
+    draws: int,
+    seed: int,
+    groups: list[training.Replicates] | None = None,
 ) -> dict:
     """Return each setting's difference and the pooled one (settings weigh the same).
 
-    Problems are resampled together for all settings. Training noise is pooled over settings from
-    replicates, or taken from `noise` (of another axis) where there is one replicate everywhere; if
-    it is not known, the interval leaves it out and the result says so.
+    Problems are resampled together for all settings. Training noise is pooled over `groups` (by
+    default these settings' own replicates; better with those of other axes, since two replicates
+    of a few settings tell little). Without any replicate the interval leaves it out and the result
+    says so.
     """
     known = np.all([np.isfinite(pair.differences).all(axis=0) for pair in found], axis=0)
     values = [pair.differences[:, known] for pair in found]
     problems = int(known.sum())
     if not problems:
         raise ValueError("no problem has a value in every arm of this contrast")
-    groups = [
-        training.replicates(value, pair.scale)
-        for value, pair in zip(values, found, strict=True)
-        if len(value) > 1
-    ]
-    own = training.pooled(groups)
-    source = "own replicates" if own else ("another axis" if noise else None)
-    used = own or noise
+    own = own_groups(found)
+    groups = own if groups is None else groups
+    used = training.pooled(groups)
+    source = None
+    if used:
+        source = "own replicates" if len(groups) == len(own) else "own and other replicates"
+        source = source if own else "another axis"
     rng = np.random.default_rng([seed, 2])
     tau2 = training.draw_variances(used, draws, rng)
     runs = np.array([len(value) for value in values])
@@ -88,7 +115,7 @@ def analyse(
         row["p_holm"] = value
     pooled = _one(means.mean(axis=0), sampled.mean(axis=1), signs, margin)
     pooled["settings"] = len(found)
-    pooled["components"] = components(values, used, scales)
+    pooled["parts"] = components(found, values, used)
     return {
         "settings": rows,
         "pooled": pooled,
@@ -96,7 +123,9 @@ def analyse(
         "margin": margin,
         "training_noise": training.public(used),
         "training_noise_from": source,
-        "tipping_shift_sd": tipping(pooled["estimate"], resampled.mean(axis=1), scales, runs),
+        "shift_sd_that_would_undo_it": tipping(
+            pooled["estimate"], resampled.mean(axis=1), scales, runs
+        ),
         "multiplicity": "Holm over the settings; the pooled difference is one test of its own.",
     }
 
@@ -140,18 +169,26 @@ def holm(values: list[float]) -> list[float]:
     return out.tolist()
 
 
-def components(values: list[np.ndarray], noise: dict | None, scales: np.ndarray) -> dict:
-    """Split the pooled difference's variance: between problems, answers, and training seeds.
-
-    `problem` + `answers` is the variance of one problem's pooled difference as run; `seed` that of
-    one replicate's pooled difference (None where training noise is not known).
-    """
+def components(found: list[Pair], values: list[np.ndarray], noise: dict | None) -> dict:
+    """Split the pooled difference's variance by what would reduce it (see `variance_parts`)."""
     means = np.array([value.mean(axis=0) for value in values]).mean(axis=0)
-    shift = noise["shift_sd"] ** 2 if noise else None
+    problems, settings = len(means), len(found)
+    total = float(means.var(ddof=1)) / problems if problems > 1 else 0.0
+    answers = None
+    if all(pair.answers is not None for pair in found):
+        each = [pair.answers / len(pair.differences) for pair in found]
+        answers = sum(each) / settings**2 / problems
+    luck = None
+    if noise:
+        each = [pair.scale / len(pair.differences) for pair in found]
+        luck = noise["shift_sd"] ** 2 * sum(each) / settings**2
     return {
-        "problem_and_answers": float(means.var(ddof=1)) if len(means) > 1 else 0.0,
-        "seed": None if shift is None else float(shift * scales.sum() / len(scales) ** 2),
-        "replicates": int(min(len(value) for value in values)),
+        "problem": max(total - (answers or 0.0), 0.0),
+        "answers": answers,
+        "seed": luck,
+        "problems": problems,
+        "samples": max(pair.samples for pair in found),
+        "replicates": int(np.median([len(pair.differences) for pair in found])),
     }
 
 

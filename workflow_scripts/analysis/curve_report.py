@@ -40,6 +40,7 @@ def curve_report(
             "depth": readouts.depth(data),
             "depth_share": readouts.depth(data, share=True),
             "bottom": readouts.bottom(data),
+            "rise": readouts.rise(data),
             "recovery": readouts.crossing(data),
             "target": None
             if target is None

@@ -2,17 +2,18 @@
 
 Depth, valley and bottom are statements about a minimum over sizes, and the least of several noisy
 levels is too low on average. So their intervals allow for the choice of the size: the bounds for
-the depth are intersection bounds with data-chosen contact set (Chernozhukov, Lee & Rosen 2013,
-Econometrica 81:667), the set of sizes that may be the bottom is a comparison with the best
-(Hsu 1984; Mogstad et al. 2024). Crossings (recovery, targets) invert a test at each size, as in
-Fieller's theorem; between sizes the level is taken as straight in log N.
+the depth are intersection bounds (Chernozhukov, Lee & Rosen 2013, Econometrica 81:667) over the
+sizes that paired comparisons leave in the race, and the set of sizes that may be the bottom is a
+comparison with the best (Hsu 1984). Crossings (recovery, targets) invert a test at each size, as
+in Fieller's theorem; between sizes the level is taken as straight in log N.
 """
 
 import numpy as np
 
-from analysis.sample import Levels
+from analysis.sample import Levels, variance_parts
 
-FINE = 60
+FINE = 24  # steps between neighbouring sizes
+CONTACT = 0.99
 TINY = 1e-9
 
 
@@ -23,59 +24,59 @@ def _sd(deviation: np.ndarray) -> np.ndarray:
 def greatest(estimate: np.ndarray, draws: np.ndarray, level: float = 0.95) -> dict:
     """Return the interval of max(estimate) over its entries, given (draws, entries) of its error.
 
-    `estimate` here is the median-unbiased value: the plain maximum is too high on average. Each
-    bound errs in at most half of 1 - level of studies.
+    Each bound errs in at most half of 1 - level of studies, however many entries are near the
+    greatest. `estimate` here is the half-median-unbiased value: the plain maximum is too high on
+    average.
     """
     deviation = draws - draws.mean(axis=0)
     sd = _sd(deviation)
     tail = (1 - level) / 2
-    keep = _contact(estimate, deviation, sd)
-    rises = (deviation[:, keep] / sd[keep]).max(axis=1)
-    low = (estimate[keep] - np.quantile(rises, 1 - tail) * sd[keep]).max()
-    middle = (estimate[keep] - np.quantile(rises, 0.5) * sd[keep]).max()
-    best = int(np.argmax(estimate))
-    highs = [
-        estimate[i] - np.quantile(deviation[:, i] / sd[i], tail) * sd[i]
-        for i in np.flatnonzero(keep)
-    ]
+    keep = np.flatnonzero(_rivals(estimate, deviation, CONTACT))
+    # Tails are taken as in percentile intervals (not mirrored): near 0 and 1 levels are skewed.
+    scaled = deviation[:, keep] / sd[keep]
+    under = scaled.min(axis=1)
+    low = (estimate[keep] + np.quantile(under, tail) * sd[keep]).max()
+    middle = (estimate[keep] + np.quantile(under, 0.5) * sd[keep]).max()
+    high = (estimate[keep] + np.quantile(scaled, 1 - tail, axis=0) * sd[keep]).max()
     return {
         "estimate": float(middle),
-        "plain": float(estimate[best]),
-        "interval": [float(low), float(max(highs))],
-        "at": best,
-        "contact": np.flatnonzero(keep).tolist(),
+        "plain": float(estimate.max()),
+        "interval": [float(low), float(high)],
+        "at": int(np.argmax(estimate)),
     }
 
 
-def _contact(estimate: np.ndarray, deviation: np.ndarray, sd: np.ndarray) -> np.ndarray:
-    """Return which entries may be the greatest, with a chance of error that shrinks with data."""
-    count = len(deviation)
-    rises = (deviation / sd).max(axis=1)
-    critical = np.quantile(rises, 1 - 0.1 / np.log(max(count, 3)))
-    floor = (estimate - critical * sd).max()
-    return estimate >= floor - 2 * critical * sd
+def _rivals(estimate: np.ndarray, deviation: np.ndarray, level: float) -> np.ndarray:
+    """Return which entries may be the greatest: the true one is kept with chance `level` or more.
+
+    Entries are compared in pairs, so noise that they share (that of the start, that of hard
+    problems) does not blur the choice.
+    """
+    count = len(estimate)
+    kept = np.ones(count, bool)
+    for i in range(count):
+        gap = estimate - estimate[i]
+        spread = deviation - deviation[:, i : i + 1]
+        sd = _sd(spread)
+        sd[i] = np.inf
+        if count > 1 and (gap / sd).max() > np.quantile((spread / sd).max(axis=1), level):
+            kept[i] = False
+    kept[int(np.argmax(estimate))] = True
+    return kept
 
 
 def bottom(levels: Levels, level: float = 0.95) -> dict | None:
-    """Return the size with the lowest level among those above 0, and the sizes that might be it."""
+    """Return the size with the lowest level among those above 0, and the sizes that might be it.
+
+    `interval` spans the sizes run that might be the lowest; `between` goes on to their neighbours:
+    the bottom of a curve that falls and then rises may lie anywhere between those.
+    """
     above = np.flatnonzero(levels.sizes > 0)
     if not len(above):
         return None
     estimate, draws = levels.estimate[above], levels.draws[:, above]
-    deviation = draws - draws.mean(axis=0)
-    kept = []
-    for i in range(len(above)):
-        gap = np.delete(estimate[i] - estimate, i)
-        spread = np.delete(deviation[:, i : i + 1] - deviation, i, axis=1)
-        if not len(gap):
-            kept.append(i)
-            continue
-        sd = _sd(spread)
-        critical = np.quantile((spread / sd).max(axis=1), level)
-        if (gap / sd).max() <= critical:
-            kept.append(i)
+    kept = np.flatnonzero(_rivals(-estimate, draws.mean(axis=0) - draws, level))
     best = int(np.argmin(estimate))
-    kept = kept or [best]
     sizes = levels.sizes[above]
     return {
         "size": int(sizes[best]),
@@ -103,11 +104,40 @@ def depth(levels: Levels, share: bool = False, level: float = 0.95) -> dict | No
     else:
         estimate, draws = start - rest, begin - others
     out = greatest(estimate, draws, level)
+    gradient = np.zeros(len(levels.sizes))
+    at = 1 + out["at"]
+    gradient[0], gradient[at] = 1.0, -1.0
+    if share:
+        gradient[0], gradient[at] = rest[out["at"]] / start**2, -1 / start
     return {
         "estimate": out["estimate"],
         "plain": out["plain"],
         "interval": out["interval"],
-        "size": int(levels.sizes[1 + out["at"]]),
+        "size": int(levels.sizes[at]),
+        "parts": variance_parts(levels, gradient),
+    }
+
+
+def rise(levels: Levels, level: float = 0.95) -> dict | None:
+    """Return the largest rise between any two sizes above 0, smaller to larger."""
+    above = np.flatnonzero(levels.sizes > 0)
+    pairs = [(i, j) for i in above for j in above if i < j]
+    if not pairs:
+        return None
+    low, high = np.array(pairs).T
+    out = greatest(
+        levels.estimate[high] - levels.estimate[low],
+        levels.draws[:, high] - levels.draws[:, low],
+        level,
+    )
+    first, last = low[out["at"]], high[out["at"]]
+    gradient = np.zeros(len(levels.sizes))
+    gradient[last], gradient[first] = 1.0, -1.0
+    return {
+        "estimate": out["estimate"],
+        "interval": out["interval"],
+        "between": [int(levels.sizes[first]), int(levels.sizes[last])],
+        "parts": variance_parts(levels, gradient),
     }
 
 
@@ -201,23 +231,28 @@ def curvature(levels: Levels, start: int, level: float = 0.95) -> dict | None:
     """Return the bend of the rise from size `start` on: the square term in decades of N.
 
     Positive means sharper than log-linear: each decade adds more than the one before. It is the
-    coefficient of a quadratic in log10 N, by weighted least squares over at least three sizes.
+    coefficient of a quadratic in log10 N, by least squares over at least three sizes, all of one
+    weight (so that what is estimated depends on the sizes only, not on their noise).
     """
-    from analysis.curves import weights_of
-
     later = np.flatnonzero(levels.sizes >= start)
     if len(later) < 3:
         return None
     x = np.log10(levels.sizes[later].astype(float))
     x = x - x.mean()
     design = np.stack([np.ones_like(x), x, x * x], axis=1)
-    weights = weights_of(levels.sd[later])
-    solve = np.linalg.solve(design.T @ (design * weights[:, None]), design.T * weights)
+    solve = np.linalg.pinv(design)
     value = float((solve @ levels.estimate[later])[2])
     draws = (levels.draws[:, later] @ solve.T)[:, 2]
     tail = 50 * (1 - level)
     low, high = np.percentile(draws - draws.mean() + value, [tail, 100 - tail])
-    return {"estimate": value, "interval": [float(low), float(high)], "from_size": int(start)}
+    gradient = np.zeros(len(levels.sizes))
+    gradient[later] = solve[2]
+    return {
+        "estimate": value,
+        "interval": [float(low), float(high)],
+        "from_size": int(start),
+        "parts": variance_parts(levels, gradient),
+    }
 
 
 def sharper(levels: Levels, level: float = 0.95) -> dict | None:
@@ -232,12 +267,16 @@ def sharper(levels: Levels, level: float = 0.95) -> dict | None:
     known = [bend for bend in bends if bend]
     main = curvature(levels, found["size"], level)
     if main is None or len(known) < len(bends):
-        return None if main is None else {**main, "interval": [None, None], "all": known}
+        return None if main is None else {**main, "interval": [None, None], "all": _brief(known)}
     return {
         **main,
         "interval": [
             min(bend["interval"][0] for bend in known),
             max(bend["interval"][1] for bend in known),
         ],
-        "all": known,
+        "all": _brief(known),
     }
+
+
+def _brief(bends: list[dict]) -> list[dict]:
+    return [{key: bend[key] for key in ("from_size", "estimate", "interval")} for bend in bends]

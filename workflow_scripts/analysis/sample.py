@@ -1,6 +1,6 @@
 """A curve's data as the methods need it: levels by size, and draws of their joint error."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,7 +16,9 @@ class Levels:
     `estimate` (sizes,) is the mean over replicates; `draws` (draws, sizes) scatter round it as the
     estimate scatters round the truth, over problems, answers and (where known) training seeds.
     `replicates` counts the runs; `seeds` lists (size, seed, level); `problem_means` is
-    (sizes, problems), over samples and replicates.
+    (sizes, problems), over samples and replicates. `answers` (sizes,) is the part of each level's
+    variance that more samples would remove (None with one sample: not known), `luck` (sizes,) the
+    part that more replicates would. `groups` are the replicates behind `noise`, for others to pool.
     """
 
     sizes: np.ndarray
@@ -26,6 +28,10 @@ class Levels:
     seeds: list[tuple]
     problem_means: np.ndarray
     noise: dict | None
+    answers: np.ndarray | None = None
+    luck: np.ndarray | None = None
+    samples: int = 1
+    groups: list = field(default_factory=list)
 
     @property
     def sd(self) -> np.ndarray:
@@ -53,6 +59,7 @@ def levels(
             by_size.setdefault(size, []).append(arm)
     sizes = np.array(sorted(by_size))
     values = [np.array([arm.mean(metric) for arm in by_size[size]]) for size in sizes]
+    counted = [arm.judged if metric == "pass@1" else arm.samples for arm in arms]
     return from_values(
         sizes,
         values,
@@ -61,6 +68,7 @@ def levels(
         noise=noise,
         bounded=bounded,
         stream=METRICS.index(metric),
+        samples=int(max((item.max(initial=1) for item in counted), default=1)),
         seeds=[[arm.setting["seed"] for arm in by_size[size]] for size in sizes],
     )
 
@@ -75,6 +83,7 @@ def from_values(
     bounded: bool = True,
     seeds: list[list] | None = None,
     stream: int = 0,
+    samples: int = 1,
 ) -> Levels:
     """Build levels from per-problem values, one (replicates, problems) array a size.
 
@@ -108,4 +117,39 @@ def from_values(
         for size, item, row in zip(sizes, values, names, strict=True)
         for name, item in zip(row, item, strict=True)
     ]
-    return Levels(sizes, estimate, resampled, runs, runs_seen, means, noise)
+    answers = None
+    if bounded and samples > 1:
+        spread = [(item * (1 - item)).mean() / (samples - 1) for item in values]
+        answers = np.array(spread) / runs / means.shape[1]
+    shift = noise["shift_sd"] if noise else 0.0
+    return Levels(
+        sizes=sizes,
+        estimate=estimate,
+        draws=resampled,
+        replicates=runs,
+        seeds=runs_seen,
+        problem_means=means,
+        noise=noise,
+        answers=answers,
+        luck=shift**2 * scales / runs * (sizes > 0),
+        groups=groups if bounded else [],
+        samples=samples,
+    )
+
+
+def variance_parts(data: Levels, gradient: np.ndarray) -> dict:
+    """Split the variance of a linear read-out (gradient over sizes) by what would reduce it.
+
+    `problem`: only more problems; `answers`: more samples too (None: not known, then it is inside
+    `problem`); `seed`: more replicates (None where training noise is not known).
+    """
+    total = float((data.problem_means.T @ gradient).var(ddof=1) / data.problem_means.shape[1])
+    answers = None if data.answers is None else float((gradient**2 * data.answers).sum())
+    return {
+        "problem": max(total - (answers or 0.0), 0.0),
+        "answers": answers,
+        "seed": None if data.noise is None else float((gradient**2 * data.luck).sum()),
+        "problems": int(data.problem_means.shape[1]),
+        "samples": data.samples,
+        "replicates": int(np.median(data.replicates[data.sizes > 0])),
+    }

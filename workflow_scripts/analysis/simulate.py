@@ -17,7 +17,8 @@ class Design:
     """How a study is run: problems, samples each, replicates, and how much things vary.
 
     The three sds are in log-odds: between problems (shared by all arms), between runs of one arm,
-    and between arms on one problem (redrawn for each run). `problem_sd` 2 gives benchmarks on which
+    and what one arm makes of one problem (half its variance shared by the arm's runs, half each
+    run's own). `problem_sd` 2 gives benchmarks on which
     most problems are either mostly solved or mostly not.
     """
 
@@ -61,7 +62,8 @@ def draw_arms(
         # that the same table gives its level.
         shape = (int(count), design.problems)
         luck = design.run_sd * rng.standard_normal((int(count), 1))
-        other = design.interaction_sd * rng.standard_normal(shape)
+        half = design.interaction_sd / np.sqrt(2)
+        other = half * (rng.standard_normal(shape) + rng.standard_normal((1, shape[1])))
         if i in fixed:
             luck = design.run_sd * rng.standard_normal(shape)
         odds = ability_of(level, design) + difficulty + luck + other
