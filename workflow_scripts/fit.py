@@ -160,3 +160,16 @@ def claims(
         claims,
     )
     write_json(out_json, plain({"claims": found}))
+
+
+if "snakemake" in globals():
+    from core.job import bind, settings
+
+    source, target = snakemake.input, snakemake.output[0]
+    with bind(snakemake):
+        if snakemake.rule == "claims":
+            claims(source.curves, source.contrasts, source.rates, target, **settings(snakemake))
+        else:
+            fitted = {"curve": curve, "contrast": contrast, "rates": rates}[snakemake.rule]
+            chosen = settings(snakemake, "arms")
+            fitted(snakemake.params.arms, source.problems, target, **chosen)

@@ -70,7 +70,7 @@ def judge_generations(
 
 def judge_pool(
     problems: Path,
-    traces: Path,
+    traces: list[Path],
     labels_out: Path,
     *,
     jobs: int = 1,
@@ -84,7 +84,8 @@ def judge_pool(
     A trace whose program the judge could not judge is labelled null, not false.
     """
     by_id = _problems(problems)
-    rows = read_parquet(traces, columns=["id", "problem_id", "response"])
+    wanted = ["id", "problem_id", "response"]
+    rows = [row for path in traces for row in read_parquet(path, columns=wanted)]
     tasks = [
         Task(
             row["id"],
@@ -134,3 +135,20 @@ def _summary(found: list, isolation: str) -> dict:
         "isolation": tier.name,
         "isolation_reason": tier.reason,
     }
+
+
+if "snakemake" in globals():
+    from core.job import bind, settings
+
+    source, target = snakemake.input, Path(snakemake.output[0])
+    chosen = {"jobs": snakemake.threads, **settings(snakemake)}
+    with bind(snakemake, store=snakemake.params.store) as job:
+        if job.restored:
+            pass
+        elif snakemake.rule == "labels":
+            job.measured |= judge_pool(source.problems, source.traces, target, **chosen)
+        else:
+            times = target.with_suffix(".times.parquet")
+            job.measured |= judge_generations(
+                source.problems, source.generations, target, times, **chosen
+            )

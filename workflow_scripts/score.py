@@ -67,3 +67,10 @@ def _notes(arm: load.Evaluation) -> list[str]:
     if errors:
         notes.append(f"{errors} judge errors are left out of pass@k.")
     return notes
+
+
+if "snakemake" in globals():
+    from core.job import bind, settings
+
+    with bind(snakemake):
+        score(**dict(snakemake.input.items()), out=snakemake.output[0], **settings(snakemake))

@@ -1,0 +1,61 @@
+# The study of how distillation scales: from reasoning traces to fitted curves.
+#
+#   corpus → shards → checkpoints → generations → verdicts → scores → curves → figures, report
+#
+# `snakemake` runs config.yaml; `snakemake --configfile studies/….yaml` runs another study.
+# What a study holds is declared there and nowhere else; schemas/study.schema.yaml explains the keys.
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/corpus.smk"
+include: "rules/shards.smk"
+include: "rules/train.smk"
+include: "rules/generate.smk"
+include: "rules/judge.smk"
+include: "rules/score.smk"
+include: "rules/fit.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{ROOT}/report.html",
+
+
+rule shards:
+    input:
+        [f"{ROOT}/shards/{arm.shard}.parquet" for arm in STUDY.arms],
+
+
+rule checkpoints:
+    input:
+        [STUDY.checkpoint(arm) for arm in STUDY.arms],
+
+
+rule generations:
+    input:
+        evaluated("generations", "parquet"),
+
+
+rule verdicts:
+    input:
+        evaluated("verdicts", "parquet"),
+
+
+rule curves:
+    input:
+        CURVES,
+
+
+rule figures:
+    input:
+        FIGURES,

@@ -1,0 +1,89 @@
+# The study behind the rules: what the study file declares, and how rules look things up in it.
+
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
+
+from core.closure import code_digest
+from core.files import file_digest, read_json
+from core.study import Arm, Study, StudyError
+
+try:
+    STUDY = Study(config)
+    ROOT = STUDY.root
+    if Path(f"{ROOT}/corpus/summary.json").is_file():
+        STUDY.check_pool(read_json(f"{ROOT}/corpus/summary.json")["slices"])
+except StudyError as error:
+    raise WorkflowError(str(error))
+
+
+wildcard_constraints:
+    name="[A-Za-z0-9_-]+",
+    student="[A-Za-z0-9_-]+",
+    recipe="[A-Za-z0-9_-]+",
+    start="[A-Za-z0-9_-]+",
+    teacher="[A-Za-z0-9_-]+",
+    benchmark="[A-Za-z0-9_-]+",
+    axis="[A-Za-z0-9_-]+",
+    slice="[A-Za-z0-9_-]+[.](any|correct|incorrect)",
+    size="[1-9][0-9]*",
+    seed="[0-9]+",
+    # where an arm's generations, verdicts and scores lie: the student itself, or a trained arm
+    place="[A-Za-z0-9_-]+/(base|[A-Za-z0-9_-]+/[A-Za-z0-9_-]+/[^/]+/n[1-9][0-9]*-s[0-9]+)",
+
+
+def setting(*path, default=None):
+    """Return an input function that looks up a key of the study; {names} are wildcards."""
+
+    def look_up(wildcards):
+        value = STUDY.config
+        for part in path:
+            value = value.get(part.format(**wildcards)) if value is not None else None
+        return default if value is None else value
+
+    return look_up
+
+
+def arm_of(wildcards):
+    """Return the arm that a rule's wildcards name."""
+    return Arm(
+        wildcards.student,
+        wildcards.recipe,
+        wildcards.start,
+        wildcards.slice,
+        int(wildcards.size),
+        int(wildcards.seed),
+    )
+
+
+def start_checkpoint(wildcards):
+    """Return the manifest of the checkpoint that an arm starts from."""
+    start = STUDY.start_of(arm_of(wildcards))
+    if start is None:
+        return f"{ROOT}/students/{wildcards.student}/checkpoint.json"
+    return STUDY.checkpoint(start)
+
+
+def place_checkpoint(wildcards):
+    """Return the manifest of the checkpoint whose answers lie at a place."""
+    student, _, rest = wildcards.place.partition("/")
+    if rest == "base":
+        return f"{ROOT}/students/{student}/checkpoint.json"
+    return f"{ROOT}/checkpoints/{wildcards.place}/checkpoint.json"
+
+
+def gpus(student):
+    """Return how many GPUs a student's jobs ask for: none when it was made here."""
+    return 0 if "scratch" in STUDY.config["students"][student] else 1
+
+
+def evaluated(kind, suffix):
+    """Return one kind of file of all scored arms and benchmarks."""
+    return [
+        f"{ROOT}/{kind}/{STUDY.place(arm)}/{benchmark}.{suffix}"
+        for arm in STUDY.evaluated()
+        for benchmark in STUDY.benchmarks
+    ]

@@ -1,0 +1,25 @@
+# Verdicts: every program runs isolated, on all tests of its problem.
+
+
+rule judge:
+    input:
+        problems=f"{ROOT}/benchmarks/{{benchmark}}.parquet",
+        generations=rules.generate.output[0],
+    output:
+        f"{ROOT}/verdicts/{{place}}/{{benchmark}}.parquet",
+    params:
+        isolation=setting("judge", "isolation"),
+        store=STUDY.store,
+        code=code_digest("judge", "judge_generations"),
+    log:
+        f"{ROOT}/logs/judge/{{place}}/{{benchmark}}.log",
+    benchmark:
+        f"{ROOT}/timings/judge/{{place}}/{{benchmark}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    message:
+        "Judge: programs of {wildcards.place} on {wildcards.benchmark}"
+    script:
+        "../workflow_scripts/judge.py"

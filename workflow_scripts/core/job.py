@@ -1,0 +1,155 @@
+"""A Snakemake job around a stage's pure function: log, provenance, store."""
+
+import contextlib
+import os
+import platform
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from core.files import digest, file_digest, write_json
+from core.store import Store
+
+LIBRARIES = ("snakemake", "torch", "transformers", "peft", "vllm", "numpy", "scipy", "pyarrow")
+# Where a result is kept and how fast it is made: no part of what determines it.
+UNDETERMINING = ("store",)
+
+
+class Job:
+    """What a stage's binding works with.
+
+    Attributes:
+        restored: the store had the result and it is in place: nothing is left to do.
+        measured: measurements to note in the sidecar; the stage adds its own.
+    """
+
+    def __init__(self, key: str, about: dict, restored: bool):
+        self.key, self.about, self.restored = key, about, restored
+        self.measured: dict[str, object] = {}
+
+
+def sidecar(target: str | Path) -> Path:
+    """Return the path of a target's provenance sidecar."""
+    return Path(target).with_suffix(".meta.json")
+
+
+def settings(snakemake, *left_out: str) -> dict:
+    """Return a job's params as keyword arguments of its stage's function.
+
+    The digest of the code and the place of the store are for the job, not for the function.
+    """
+    return {
+        name: value
+        for name, value in snakemake.params.items()
+        if name not in ("code", "store", *left_out)
+    }
+
+
+@contextlib.contextmanager
+def bind(snakemake, *, store: str | None = None, folders: list[Path] | None = None) -> Iterator:
+    """Run a stage's function as a Snakemake job.
+
+    Output goes to the rule's log. If a store is given and it has the result for the same params and
+    the same input bytes, that is put in place and `restored` is set; else the finished result is
+    kept there. Either way a sidecar beside the first output says what made it.
+
+    Args:
+        snakemake: the object that Snakemake gives to scripts.
+        store: root of the store for costly results, or None.
+        folders: folders that belong to the result beside its declared outputs.
+    """
+    threads = str(snakemake.threads)
+    os.environ.update(OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    targets, folders = [Path(path) for path in snakemake.output], folders or []
+    with _logged(snakemake.log[0] if snakemake.log else None):
+        about = {
+            "rule": snakemake.rule,
+            "params": {
+                name: value
+                for name, value in sorted(snakemake.params.items())
+                if name not in UNDETERMINING
+            },
+            "inputs": {path: file_digest(path) for path in _flat(snakemake.input)},
+        }
+        # Paths hold the study's name and the arm's: content decides, not where it lies.
+        contents = {**about, "inputs": _named_digests(snakemake.input, about["inputs"])}
+        key = digest(contents)
+        shelf = Store(store) if store else None
+        restored = bool(shelf) and shelf.restore(key, targets, folders)
+        job, begun = Job(key, contents, restored), time.monotonic()
+        if restored:
+            print(f"taken from the store: {key}")
+        yield job
+        if shelf and not restored:
+            shelf.keep(key, targets, folders, contents)
+        write_json(
+            sidecar(targets[0]),
+            {
+                **about,
+                "key": key,
+                "outputs": {str(path): file_digest(path) for path in targets},
+                "restored": restored,
+                "measured": {**_measurements(begun), **job.measured},
+            },
+        )
+
+
+def _flat(inputs) -> list[str]:
+    return [str(path) for path in inputs]
+
+
+def _named_digests(inputs, digests: dict[str, str]) -> dict[str, list[str]]:
+    """Return input digests by the rule's names for them (unnamed ones under the empty name)."""
+    named = {}
+    for name, value in inputs.items():
+        paths = [value] if isinstance(value, str) else list(value)
+        named[name] = [digests[str(path)] for path in paths]
+    if not named:
+        named[""] = [digests[str(path)] for path in inputs]
+    return named
+
+
+def _measurements(begun: float) -> dict:
+    own, children = (
+        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    versions = {}
+    for name in LIBRARIES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return {
+        "wall_seconds": time.monotonic() - begun,
+        "cpu_seconds": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
+        "peak_memory_bytes": 1024 * max(own.ru_maxrss, children.ru_maxrss),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "host": platform.node(),
+        "python": platform.python_version(),
+        "versions": versions,
+    }
+
+
+@contextlib.contextmanager
+def _logged(path: str | None) -> Iterator[None]:
+    """Send everything that this process prints, libraries and children included, to the log."""
+    if path is None:
+        yield
+        return
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush(), sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    with open(path, "wb") as log:
+        os.dup2(log.fileno(), 1), os.dup2(log.fileno(), 2)
+    try:
+        yield
+    except BaseException:
+        traceback.print_exc()
+        raise
+    finally:
+        sys.stdout.flush(), sys.stderr.flush()
+        os.dup2(kept[0], 1), os.dup2(kept[1], 2)
+        os.close(kept[0]), os.close(kept[1])

@@ -1,0 +1,270 @@
+"""The study: its arms and axes, expanded from the study file and checked for sense."""
+
+from dataclasses import dataclass, replace
+from itertools import product
+
+from core import slices
+from core.config import StudyError, complaint, complete, nearest
+
+BASE = "base"
+
+
+@dataclass(frozen=True, order=True)
+class Arm:
+    """One cell of the study.
+
+    Attributes:
+        student, recipe, start, slice: names from the study file.
+        size: examples trained on; 0 is the start itself.
+        seed: the replicate.
+    """
+
+    student: str
+    recipe: str
+    start: str
+    slice: str
+    size: int
+    seed: int
+
+    @property
+    def path(self) -> str:
+        """The arm as part of a path."""
+        return f"{self.student}/{self.recipe}/{self.start}/{self.slice}/n{self.size}-s{self.seed}"
+
+    @property
+    def shard(self) -> str:
+        """The arm's data shard as part of a path: students and recipes share shards."""
+        return f"{self.slice}/n{self.size}-s{self.seed}"
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class Study:
+    """A validated study.
+
+    Args:
+        config: the study file's content.
+
+    Raises:
+        StudyError: every mistake found, each with its key, the value and what is allowed.
+    """
+
+    def __init__(self, config: dict):
+        self.config = complete(config)
+        mistakes = self._mistakes()
+        if mistakes:
+            raise complaint(mistakes)
+        self.axes = {
+            name: sorted({self.resolve(arm) for arm in _product(axis, self.students)})
+            for name, axis in self.config["axes"].items()
+        }
+
+    @property
+    def root(self) -> str:
+        """Folder of the study's results."""
+        return f"{self.config['results']}/{self.config['study']}"
+
+    @property
+    def store(self) -> str:
+        """Folder of the store that all studies below the results root share."""
+        return f"{self.config['results']}/store"
+
+    @property
+    def students(self) -> list[str]:
+        return list(self.config["students"])
+
+    @property
+    def benchmarks(self) -> list[str]:
+        return list(self.config["benchmarks"])
+
+    @property
+    def teachers(self) -> list[str]:
+        return list(self.config["corpus"]["teachers"])
+
+    @property
+    def arms(self) -> list[Arm]:
+        """All trained arms that axes or other arms' starts want, each once."""
+        wanted: set[Arm] = set()
+        todo = [arm for arms in self.axes.values() for arm in arms if arm.size]
+        while todo:
+            arm = todo.pop()
+            if arm not in wanted:
+                wanted.add(arm)
+                start = self.start_of(arm)
+                if start is not None:
+                    todo.append(start)
+        return sorted(wanted)
+
+    def evaluated(self) -> list[Arm]:
+        """All arms whose answers are scored: the axes' arms, undistilled students included."""
+        return sorted({arm for arms in self.axes.values() for arm in arms})
+
+    def start_of(self, arm: Arm) -> Arm | None:
+        """Return the arm whose checkpoint an arm starts from; None is the student itself."""
+        if arm.start == BASE:
+            return None
+        start = self.config["starts"][arm.start]
+        return Arm(
+            arm.student,
+            start["recipe"],
+            start["start"],
+            start["slice"],
+            start["size"],
+            arm.seed if start["seed"] is None else start["seed"],
+        )
+
+    def resolve(self, arm: Arm) -> Arm:
+        """Return the arm that stands for an arm: one of size 0 is its start, never a copy.
+
+        The undistilled student is written as `Arm(student, "", "base", "", 0, 0)`.
+        """
+        if arm.size:
+            return arm
+        start = self.start_of(arm)
+        return replace(arm, recipe="", start=BASE, slice="", seed=0) if start is None else start
+
+    def place(self, arm: Arm) -> str:
+        """Return the path part under which an arm's generations, verdicts and scores lie."""
+        return arm.path if arm.size else f"{arm.student}/{BASE}"
+
+    def checkpoint(self, arm: Arm) -> str:
+        """Return the path of an arm's checkpoint manifest."""
+        if arm.size:
+            return f"{self.root}/checkpoints/{arm.path}/checkpoint.json"
+        return f"{self.root}/students/{arm.student}/checkpoint.json"
+
+    def points(self, axis: str) -> list[dict]:
+        """Return an axis' arms as they were asked for, each with the place of its results.
+
+        An arm of size 0 keeps its axis' recipe, start and slice; replicates share its place.
+        """
+        seen, points = set(), []
+        for arm in _product(self.config["axes"][axis], self.students):
+            resolved = self.resolve(arm)
+            point = {
+                "student": arm.student,
+                "recipe": arm.recipe,
+                "start": arm.start,
+                "slice": arm.slice,
+                "size": arm.size,
+                "seed": arm.seed if resolved.size else None,
+                "place": self.place(resolved),
+            }
+            identity = tuple(point.values())
+            if identity not in seen:
+                seen.add(identity)
+                points.append(point)
+        return points
+
+    def check_pool(self, counts: dict[str, int]) -> None:
+        """Check that every shard's slice is large enough.
+
+        Args:
+            counts: rows in each slice of the pool.
+
+        Raises:
+            StudyError: naming each slice, how many rows it holds and how many were asked for.
+        """
+        short = {}
+        for arm in self.arms:
+            if arm.size > counts[arm.slice]:
+                short.setdefault(arm.slice, set()).add(arm.size)
+        if short:
+            raise complaint(
+                [
+                    f"slice {name} holds {counts[name]} traces, but arms ask for "
+                    f"{', '.join(map(str, sorted(sizes)))}; ask for less, or enlarge the corpus"
+                    for name, sizes in sorted(short.items())
+                ]
+            )
+
+    def _mistakes(self) -> list[str]:
+        config, found = self.config, []
+
+        def known(where: str, name: str, names: list[str], kind: str) -> None:
+            if name not in names:
+                found.append(
+                    f"{where}: there is no {kind} {name!r}{nearest(name, names)}; "
+                    f"choose from: {', '.join(names)}"
+                )
+
+        recipes = list(config["recipes"])
+        known_slices = slices.names(list(config["corpus"]["difficulties"]))
+        starts = [BASE, *config["starts"]]
+        if BASE in config["starts"]:
+            found.append("starts.base: 'base' is the undistilled student; choose another name")
+        if slices.EVERY in config["corpus"]["difficulties"]:
+            found.append("corpus.difficulties.all: 'all' means every difficulty; rename it")
+        for name, recipe in config["recipes"].items():
+            if (recipe["epochs"] is None) == (recipe["steps"] is None):
+                found.append(f"recipes.{name}: give either epochs or steps, one of the two")
+        for name, student in config["students"].items():
+            scratch = student.get("scratch")
+            if scratch:
+                known(f"students.{name}.scratch.recipe", scratch["recipe"], recipes, "recipe")
+                if scratch["hidden"] % (2 * scratch["heads"]):
+                    found.append(
+                        f"students.{name}.scratch.hidden: {scratch['hidden']} is not a multiple "
+                        f"of twice the {scratch['heads']} heads"
+                    )
+        for name, start in config["starts"].items():
+            known(f"starts.{name}.recipe", start["recipe"], recipes, "recipe")
+            known(f"starts.{name}.slice", start["slice"], known_slices, "slice")
+            known(f"starts.{name}.start", start["start"], starts, "start")
+        found += self._cycles()
+        for name, axis in config["axes"].items():
+            where = f"axes.{name}"
+            for field, names in (
+                ("students", self.students),
+                ("recipes", recipes),
+                ("starts", starts),
+                ("slices", known_slices),
+            ):
+                for at, value in enumerate(axis.get(field, [])):
+                    known(f"{where}.{field}[{at}]", value, names, field[:-1])
+            for at, contrast in enumerate(axis["contrasts"]):
+                field = contrast["field"] + "s"
+                options = axis.get(field, self.students)
+                for side in "ab":
+                    known(f"{where}.contrasts[{at}].{side}", contrast[side], options, field[:-1])
+                if contrast["a"] == contrast["b"]:
+                    found.append(f"{where}.contrasts[{at}]: a and b are both {contrast['a']!r}")
+        largest = max(config["statistics"]["ks"])
+        if largest > config["sampling"]["samples"]:
+            found.append(
+                f"statistics.ks: pass@{largest} needs {largest} samples a problem, but "
+                f"sampling.samples is {config['sampling']['samples']}"
+            )
+        return found
+
+    def _cycles(self) -> list[str]:
+        starts = self.config["starts"]
+        for name in starts:
+            seen, at = [name], starts[name]["start"]
+            while at in starts and at not in seen:
+                seen.append(at)
+                at = starts[at]["start"]
+            if at == name:
+                return [
+                    f"starts.{name}.start: {' → '.join([*seen, name])} is a circle; "
+                    "a start must lead back to base"
+                ]
+        return []
+
+
+def _product(axis: dict, students: list[str]) -> list[Arm]:
+    return [
+        Arm(*cell)
+        for cell in product(
+            axis.get("students", students),
+            axis["recipes"],
+            axis["starts"],
+            axis["slices"],
+            axis["sizes"],
+            axis["seeds"],
+        )
+    ]
+
+
+__all__ = ["BASE", "Arm", "Study", "StudyError"]

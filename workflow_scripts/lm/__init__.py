@@ -1,0 +1,1 @@
+"""Language models: chat encoding, packing, students and their folders, sampling."""

@@ -1,0 +1,143 @@
+"""Students: Hugging Face causal models made from scratch, loaded, and saved with a manifest."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from core.files import file_digest, read_json, write_json
+
+USER, ASSISTANT, END, PAD = "<|user|>", "<|assistant|>", "<|end|>", "<|pad|>"
+THINK = ("<think>", "</think>")
+TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ '<|' + message['role'] + '|>' + message['content'] }}"
+    "{% if message['role'] == 'assistant' %}{{ '<|end|>' }}{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+FOLDER = "model"  # the Hugging Face folder's name beside its manifest
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int):
+    """Train a byte-level BPE tokenizer with chat markers and think tags.
+
+    Numbers of one or two digits are tokens, sign and space included, so that a number is read alike
+    wherever it stands. Elsewhere merges may cross spaces up to the next stop, colon or line end:
+    tokens are the whole cost of a small study, and a common line of code becomes one or two.
+
+    Args:
+        texts: what the student will read and write; the order matters not.
+        vocabulary: number of tokens, markers included.
+    """
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r" ?-?\d{1,2}"), "isolated"),
+            pre_tokenizers.Split(Regex(r"[.,:;]?\n+|[.,:;]"), "merged_with_previous"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[PAD, END, USER, ASSISTANT],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(sorted(texts), trainer)
+    # The tags are ordinary vocabulary, not "special": they must survive decoding.
+    tokenizer.add_tokens(list(THINK))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token=END,
+        pad_token=PAD,
+        chat_template=TEMPLATE,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def create(tokenizer, *, hidden: int, layers: int, heads: int, positions: int, seed: int):
+    """Create an untrained Llama-type model, embeddings tied, in single precision."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=hidden,
+        intermediate_size=-(-8 * hidden // 3 // 32) * 32,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        max_position_embeddings=positions,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    torch.manual_seed(seed)
+    return LlamaForCausalLM(config)
+
+
+def load_tokenizer(source: str | Path, revision: str | None = None):
+    """Load the tokenizer of a model folder or hub id.
+
+    A tokenizer saved as `PreTrainedTokenizerFast` is loaded as that: `AutoTokenizer` would go by
+    the model's type instead and split a custom vocabulary differently, without a word.
+    """
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    settings = Path(source) / "tokenizer_config.json"
+    if settings.is_file():
+        kind = json.loads(settings.read_text(encoding="utf-8")).get("tokenizer_class")
+        if kind in ("PreTrainedTokenizerFast", "TokenizersBackend"):
+            return PreTrainedTokenizerFast.from_pretrained(source)
+    return AutoTokenizer.from_pretrained(source, revision=revision)
+
+
+def load(manifest: str | Path):
+    """Load the model (single precision, on the CPU) and tokenizer that a manifest describes.
+
+    Raises:
+        FileNotFoundError: the manifest's folder lacks a file; the message says which.
+    """
+    from transformers import AutoModelForCausalLM
+
+    described = read_json(manifest)
+    if "hub" in described:
+        source, revision = described["hub"]["id"], described["hub"]["revision"]
+    else:
+        source, revision = Path(manifest).parent / FOLDER, None
+        for name in described["files"]:
+            if not (source / name).is_file():
+                raise FileNotFoundError(
+                    f"{manifest} lists {name}, but {source} has no such file; "
+                    f"delete {manifest} to have the checkpoint made again"
+                )
+    tokenizer = load_tokenizer(source, revision)
+    model = AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype="float32")
+    return model, tokenizer
+
+
+def save(model, tokenizer, manifest: str | Path, **facts: object) -> None:
+    """Save a Hugging Face folder and, last, the manifest that vouches for it.
+
+    Args:
+        model: the trained model.
+        tokenizer: its tokenizer.
+        manifest: path of `checkpoint.json`; the folder lies beside it.
+        facts: deterministic facts about the training (steps, tokens, loss).
+    """
+    folder = Path(manifest).parent / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.iterdir():
+        stale.unlink()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)}
+        for path in sorted(folder.iterdir())
+    }
+    write_json(manifest, {"files": files, **facts})
