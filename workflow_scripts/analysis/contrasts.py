@@ -14,7 +14,8 @@ class Pair:
     """One setting: differences a - b, (replicates, problems), replicate by replicate.
 
     `answers` is the mean over problems of one replicate's variance from sampling answers (None with
-    one sample a problem: not known).
+    one sample a problem: not known), `scale` the response of the difference's variance to the
+    variance of the training shift: both sides' together.
     """
 
     setting: dict
@@ -22,11 +23,23 @@ class Pair:
     means: tuple[float, float]
     samples: int = 1
     answers: float | None = None
+    scale: float = 1.0
 
-    @property
-    def scale(self) -> float:
-        """Response of the difference's variance to the variance of the training shift."""
-        return sum(training.logit_scale(mean) for mean in self.means)
+
+def pair(setting: dict, first: np.ndarray, second: np.ndarray, samples: int) -> Pair:
+    """Make a pair from both sides' shares (replicates, problems), replicates in one order."""
+    sides = (first, second)
+    answers = None
+    if samples > 1:
+        answers = sum(float(np.nanmean(side * (1 - side))) / (samples - 1) for side in sides)
+    return Pair(
+        setting=setting,
+        differences=first - second,
+        means=(float(np.nanmean(first)), float(np.nanmean(second))),
+        samples=samples,
+        answers=answers,
+        scale=sum(training.response(side, samples) ** 2 for side in sides),
+    )
 
 
 def pairs(arms: list[Evaluation], field: str, a: str, b: str, metric: str = "pass@1"):
@@ -48,25 +61,18 @@ def pairs(arms: list[Evaluation], field: str, a: str, b: str, metric: str = "pas
         keys = sorted(settings[setting], key=lambda k: (k[-1] is None, k[-1]))
         first = np.array([sides[a][key].mean(metric) for key in keys])
         second = np.array([sides[b][key].mean(metric) for key in keys])
-        means = (float(np.nanmean(first)), float(np.nanmean(second)))
         used = [side[key] for side in sides.values() for key in keys]
         samples = int(max(arm.samples.max(initial=1) for arm in used))
-        answers = None
-        if samples > 1:
-            answers = sum(
-                float(np.nanmean(side * (1 - side))) / (samples - 1) for side in (first, second)
-            )
-        named = dict(zip(rest, setting, strict=True))
-        out.append(Pair(named, first - second, means, samples, answers))
+        out.append(pair(dict(zip(rest, setting, strict=True)), first, second, samples))
     return out
 
 
 def own_groups(found: list[Pair]) -> list[training.Replicates]:
     """Return what the pairs' own replicates say about training noise."""
     return [
-        training.replicates(pair.differences, pair.scale)
-        for pair in found
-        if len(pair.differences) > 1
+        training.replicates(item.differences, item.scale)
+        for item in found
+        if len(item.differences) > 1
     ]
 
 
@@ -84,8 +90,8 @@ def analyse(
     of a few settings tell little). Without any replicate the interval leaves it out and the result
     says so.
     """
-    known = np.all([np.isfinite(pair.differences).all(axis=0) for pair in found], axis=0)
-    values = [pair.differences[:, known] for pair in found]
+    known = np.all([np.isfinite(item.differences).all(axis=0) for item in found], axis=0)
+    values = [item.differences[:, known] for item in found]
     problems = int(known.sum())
     if not problems:
         raise ValueError("no problem has a value in every arm of this contrast")
@@ -99,16 +105,16 @@ def analyse(
     rng = np.random.default_rng([seed, 2])
     tau2 = training.draw_variances(used, draws, rng)
     runs = np.array([len(value) for value in values])
-    scales = np.array([pair.scale for pair in found])
+    scales = np.array([item.scale for item in found])
     luck = np.sqrt(tau2[:, None] * scales / runs) * rng.standard_normal((draws, len(found)))
     means = np.array([value.mean(axis=0) for value in values])
     resampled = problem_weights(problems, draws, seed) @ means.T
     sampled = resampled + luck
     signs = np.random.default_rng([seed, 3]).integers(0, 2, (draws, problems)) * 2 - 1
     rows = []
-    for i, pair in enumerate(found):
+    for i, item in enumerate(found):
         row = _one(means[i], sampled[:, i], signs, margin)
-        row.update(setting=pair.setting, means=list(pair.means), replicates=int(runs[i]))
+        row.update(setting=item.setting, means=list(item.means), replicates=int(runs[i]))
         row["seeds"] = [float(value) for value in values[i].mean(axis=1)]
         rows.append(row)
     for row, value in zip(rows, holm([row["p"] for row in rows]), strict=True):
@@ -175,20 +181,20 @@ def components(found: list[Pair], values: list[np.ndarray], noise: dict | None) 
     problems, settings = len(means), len(found)
     total = float(means.var(ddof=1)) / problems if problems > 1 else 0.0
     answers = None
-    if all(pair.answers is not None for pair in found):
-        each = [pair.answers / len(pair.differences) for pair in found]
+    if all(item.answers is not None for item in found):
+        each = [item.answers / len(item.differences) for item in found]
         answers = sum(each) / settings**2 / problems
     luck = None
     if noise:
-        each = [pair.scale / len(pair.differences) for pair in found]
+        each = [item.scale / len(item.differences) for item in found]
         luck = noise["shift_sd"] ** 2 * sum(each) / settings**2
     return {
         "problem": max(total - (answers or 0.0), 0.0),
         "answers": answers,
         "seed": luck,
         "problems": problems,
-        "samples": max(pair.samples for pair in found),
-        "replicates": int(np.median([len(pair.differences) for pair in found])),
+        "samples": max(item.samples for item in found),
+        "replicates": int(np.median([len(item.differences) for item in found])),
     }
 
 

@@ -26,7 +26,6 @@ def curve_report(
     comparison = compare(data.sizes, data.estimate, data.sd)
     largest = int(data.sizes.max())
     size = forecast or int(largest * FORECAST_FACTOR)
-    weights = ahead.family_weights(comparison)
     options = candidates or default_candidates(data.sizes)
     return {
         "points": points(data),
@@ -34,25 +33,33 @@ def curve_report(
         "problems": int(data.problem_means.shape[1]),
         "samples": samples,
         "families": {name: family(item, data, size) for name, item in comparison.items()},
-        "weights": weights,
-        "readouts": {
-            "valley": readouts.valley(data, margin),
-            "depth": readouts.depth(data),
-            "depth_share": readouts.depth(data, share=True),
-            "bottom": readouts.bottom(data),
-            "rise": readouts.rise(data),
-            "recovery": readouts.crossing(data),
-            "target": None
-            if target is None
-            else {"level": target, **(readouts.crossing(data, target) or {})},
-            "curvature": readouts.sharper(data),
-        },
-        "forecast": ahead.predict(data, comparison, size, seed, samples) if weights else None,
-        "fan": fan(data, weights, size, seed) if weights else None,
-        "next_size": ahead.next_size(data, comparison, options, seed, samples, costs)
-        if weights
-        else [],
+        "readouts": all_readouts(data, margin, target),
+        "forecast": ahead.predict(data, size, seed, samples),
+        "fan": fan(data, size, seed),
+        "next_size": ahead.next_size(data, options, seed, samples, costs),
         "notes": notes(data, comparison),
+    }
+
+
+def all_readouts(data: Levels, margin: float, target: float | None = None) -> dict:
+    """Return the read-outs that need no family; recovery only where a valley is established.
+
+    Without a valley nothing is regained, and a crossing of the start's level would be read into
+    noise.
+    """
+    valley = readouts.valley(data, margin)
+    fell = valley is not None and valley["p"] <= readouts.VALLEY_P
+    return {
+        "valley": valley,
+        "depth": readouts.depth(data),
+        "depth_share": readouts.depth_share(data),
+        "bottom": readouts.bottom(data),
+        "rise": readouts.rise(data),
+        "recovery": readouts.crossing(data) if fell else None,
+        "target": None
+        if target is None
+        else {"level": target, **(readouts.crossing(data, target) or {})},
+        "curvature": readouts.sharper(data),
     }
 
 
@@ -95,10 +102,13 @@ def family(item: dict, data: Levels, size: int) -> dict:
     return out
 
 
-def fan(data: Levels, weights: dict, size: int, seed: int) -> dict:
-    """Return the mixture's median and its 50, 80 and 90 % bands over sizes (curve only)."""
+def fan(data: Levels, size: int, seed: int) -> dict | None:
+    """Return the forecast's median and its 50, 80 and 90 % bands over sizes (curve only)."""
+    if (data.sizes > 0).sum() < 3:
+        return None
+    weights, errors = ahead.component_weights(ahead.track_record(data))
     grid = grid_to(data, size)
-    curves = ahead.mixture(data, weights, grid, len(data.draws), seed)
+    curves = ahead.mixture(data, weights, errors, grid, seed)
     levels = [5, 10, 25, 50, 75, 90, 95]
     bands = np.percentile(curves, levels, axis=0)
     return {"size": grid, "percentiles": dict(zip(map(str, levels), bands, strict=True))}

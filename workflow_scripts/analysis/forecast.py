@@ -1,73 +1,140 @@
-"""Looking ahead: a mixture of families predicts larger sizes, and says which size to run next."""
+"""Looking ahead: predictions of larger sizes, weighed by how well each would have done so far.
+
+Each family, and a damped trend through the last two sizes (Gardner & McKenzie 1985, Management
+Science 31:1237), is asked to predict the last sizes from those before them; weights are inverse to
+the mean squared errors (Bates & Granger 1969, Operational Research Quarterly 20:451). A family that
+these sizes can't tell once the last is held out has no record and so no weight.
+"""
 
 import numpy as np
 
-from analysis.curves import fit_bank, log_range, weights_of
+from analysis.curves import fit_bank, identifiable, log_range, weights_of
 from analysis.families import FAMILIES, bank
-from analysis.noise import draw_variances, logit_scale
+from analysis.noise import draw_variances
 from analysis.sample import Levels
 
+TREND = "trend"
+# The next step's share of the last one: 1 is log-linear, 0 a plateau, above 1 sharper.
+DAMPING, DAMPING_SD = 0.9, 0.35
+RECENCY = (0.65, 0.35)
+FLOOR = 0.02  # no record of a few sizes is better than two points
 
-def family_weights(comparison: dict) -> dict[str, float]:
-    """Return each fitted family's weight: the mean of its AICc and leave-one-size-out weights."""
-    raw = {}
-    for name, item in comparison.items():
-        if item["reason"] is None:
-            raw[name] = (item.get("aicc_weight") or 0.0) + (item.get("left_out_weight") or 0.0)
+
+def _trend(sizes: np.ndarray, y: np.ndarray, at: np.ndarray, damping: np.ndarray) -> np.ndarray:
+    """Return (draws, at): straight between sizes, and past the last a trend damped step by step."""
+    above = sizes > 0
+    x, new = np.log(sizes[above].astype(float)), np.log(np.maximum(at, 1e-9))
+    y, start = y[:, above], y[:, ~above]
+    inside = np.array([np.interp(new, x, row) for row in np.eye(len(x))])
+    value = y @ inside
+    step = x[-1] - x[-2]
+    ahead = np.maximum(new - x[-1], 0.0)[None] / step
+    slope = (y[:, -1] - y[:, -2])[:, None]
+    d = np.clip(damping, 0.0, 1.6)[:, None]
+    near_one = np.abs(d - 1) < 1e-6
+    base = np.where(near_one, 0.5, d)
+    summed = np.where(near_one, ahead, base * (1 - base**ahead) / (1 - base))
+    value = value + slope * summed
+    if start.shape[1]:
+        value = np.where(np.asarray(at)[None] == 0, start[:, :1], value)
+    return np.clip(value, 0.0, 1.0)
+
+
+def track_record(levels: Levels) -> dict[str, list[float]]:
+    """Return each component's errors in predicting the last size, and the one before, from less."""
+    out: dict[str, list[float]] = {}
+    low, high = log_range(levels.sizes)
+    above = int((levels.sizes > 0).sum())
+    for held in (1, 2):
+        kept = len(levels.sizes) - held
+        sizes, y = levels.sizes[:kept], levels.estimate[:kept]
+        target = levels.sizes[kept : kept + 1]
+        weights = weights_of(levels.sd[:kept])
+        if above - held >= 2:
+            value = _trend(sizes, y[None], target, np.array([DAMPING]))
+            out.setdefault(TREND, []).append(float(value[0, 0] - levels.estimate[kept]))
+        for name, family in FAMILIES.items():
+            known = name in out or held == 1
+            if name == "constant" or not known or identifiable(family, sizes):
+                continue
+            found = fit_bank(family, bank(family, low, high), sizes, y[:, None], weights)
+            error = float(found.at(target)[0, 0] - levels.estimate[kept])
+            out.setdefault(name, []).append(error)
+    return out
+
+
+def component_weights(record: dict[str, list[float]]) -> tuple[dict, dict]:
+    """Return weights (summing to 1) and root mean squared errors from a track record."""
+    errors = {}
+    for name, misses in record.items():
+        share = np.array(RECENCY[: len(misses)])
+        errors[name] = float(np.sqrt((share * np.square(misses)).sum() / share.sum()))
+    raw = {name: 1 / (error**2 + FLOOR**2) for name, error in errors.items()}
     total = sum(raw.values())
-    if not total:
-        return {name: 1 / len(raw) for name in raw} if raw else {}
-    return {name: value / total for name, value in raw.items() if value / total > 1e-3}
+    return {name: value / total for name, value in raw.items()}, errors
 
 
-def mixture(levels: Levels, weights: dict[str, float], sizes: np.ndarray, draws: int, seed: int):
-    """Return (draws, sizes) curves: each draw of the levels fitted by one family of the mixture."""
+def mixture(
+    levels: Levels, weights: dict[str, float], errors: dict, sizes: np.ndarray, seed: int
+) -> np.ndarray:
+    """Return (draws, sizes) curves: each draw of the levels continued by one component.
+
+    Past the largest size run a curve also carries its component's own error so far (less what noise
+    explains of it), growing with the distance in steps of the grid.
+    """
     rng = np.random.default_rng([seed, 5])
+    draws = len(levels.draws)
     names = list(weights)
     share = np.array([weights[name] for name in names])
     owner = rng.choice(len(names), size=draws, p=share / share.sum())
-    data = levels.draws[:draws]
+    damping = DAMPING + DAMPING_SD * rng.standard_normal(draws)
+    own = rng.standard_normal(draws)
+    above = np.log(levels.sizes[levels.sizes > 0].astype(float))
+    steps = np.maximum(np.log(np.maximum(sizes, 1e-9)) - above[-1], 0) / (above[-1] - above[-2])
+    noise = float(levels.sd[-1] ** 2)
     out = np.empty((draws, len(sizes)))
     low, high = log_range(levels.sizes)
     for i, name in enumerate(names):
         mine = np.flatnonzero(owner == i)
-        if len(mine):
+        if not len(mine):
+            continue
+        data = levels.draws[mine]
+        if name == TREND:
+            curve = _trend(levels.sizes, data, sizes, damping[mine])
+        else:
             family = FAMILIES[name]
-            fits = fit_bank(
-                family, bank(family, low, high), levels.sizes, data[mine].T, weights_of(levels.sd)
-            )
-            out[mine] = fits.at(sizes)
-    return out
+            shapes = bank(family, low, high)
+            weight = weights_of(levels.sd)
+            curve = fit_bank(family, shapes, levels.sizes, data.T, weight).at(sizes)
+        # The trend's damping varies over draws and is its error already.
+        miss = 0.0 if name == TREND else max(errors[name] ** 2 - noise, 0.0) ** 0.5
+        out[mine] = curve + miss * own[mine, None] * steps[None]
+    return np.clip(out, 0.0, 1.0)
 
 
-def predict(
-    levels: Levels, comparison: dict, size: int, seed: int, samples: int, level: float = 0.90
-) -> dict | None:
+def predict(levels: Levels, size: int, seed: int, samples: int, level: float = 0.90) -> dict | None:
     """Predict pass@1 of one new run at a larger size, on the same problems, with an interval.
 
-    The interval holds the uncertainty of levels, family and coefficients, training noise, the
-    noise of answers, and the families' own error when they predict the largest size from the rest.
+    The interval holds the uncertainty of levels, component and coefficients, the components' errors
+    so far, training noise and the noise of answers. None with fewer than three sizes above 0.
     """
-    weights = family_weights(comparison)
-    if not weights:
+    if (levels.sizes > 0).sum() < 3:
         return None
+    weights, errors = component_weights(track_record(levels))
     draws = len(levels.draws)
     rng = np.random.default_rng([seed, 6])
-    curve = mixture(levels, weights, np.array([size]), draws, seed)[:, 0]
+    curve = mixture(levels, weights, errors, np.array([size]), seed)[:, 0]
     noise = run_noise(levels, float(np.median(curve)), samples, draws, rng)
-    misses = [
-        (comparison[name].get("last_error") or 0.0, weight) for name, weight in weights.items()
-    ]
-    own = float(np.sqrt(sum(weight * miss**2 for miss, weight in misses)))
-    drawn = np.clip(curve + noise + own * rng.standard_normal(draws), 0.0, 1.0)
+    drawn = np.clip(curve + noise, 0.0, 1.0)
     tail = 50 * (1 - level)
     low, high = np.percentile(drawn, [tail, 100 - tail])
     return {
         "size": int(size),
-        "estimate": float(np.median(curve)),
+        "estimate": float(curve.mean()),
         "interval": [float(low), float(high)],
         "level": level,
-        "families": weights,
+        "components": weights,
+        "errors": errors,
     }
 
 
@@ -75,8 +142,15 @@ def run_noise(levels: Levels, p: float, samples: int, draws: int, rng) -> np.nda
     """Return draws of what one new run adds: its training luck and the noise of its answers."""
     problems = levels.problem_means.shape[1]
     tau2 = draw_variances(levels.noise, draws, rng)
-    variance = tau2 * logit_scale(p) + p * (1 - p) / (problems * max(samples, 1))
+    variance = tau2 * response_at(levels, p) ** 2 + p * (1 - p) / (problems * max(samples, 1))
     return np.sqrt(variance) * rng.standard_normal(draws)
+
+
+def response_at(levels: Levels, p: float) -> float:
+    """Return the response to a training shift at level p, as far from p (1 - p) as at sizes run."""
+    shares = np.clip(levels.estimate, 0.02, 0.98)
+    ratio = np.sqrt(levels.scales) / (shares * (1 - shares))
+    return float(np.median(np.minimum(ratio, 1.0)) * p * (1 - p))
 
 
 READOUTS = ("depth", "bottom", "recovery", "largest")
@@ -103,7 +177,6 @@ def curve_readouts(curves: np.ndarray, sizes: np.ndarray) -> dict[str, np.ndarra
 
 def next_size(
     levels: Levels,
-    comparison: dict,
     candidates: list[int],
     seed: int,
     samples: int,
@@ -116,15 +189,15 @@ def next_size(
     sqrt(1 - R²) of its width in expectation. `shrinkage` is 1 - sqrt(1 - R²); where a cost is known
     `per_cost` divides by it. Candidates may be sizes that were run already (another seed).
     """
-    weights = family_weights(comparison)
-    if not weights:
+    if (levels.sizes > 0).sum() < 3:
         return []
+    weights, errors = component_weights(track_record(levels))
     draws = len(levels.draws)
     largest = float(max(levels.sizes.max(), max(candidates)))
     above = levels.sizes[levels.sizes > 0]
     grid = np.geomspace(above.min() / 2, largest, 80)
     sizes = np.concatenate([[0.0], grid, np.array(candidates, float)])
-    curves = mixture(levels, weights, sizes, draws, seed)
+    curves = mixture(levels, weights, errors, sizes, seed)
     readouts = curve_readouts(curves[:, : len(grid) + 1], sizes[: len(grid) + 1])
     rng = np.random.default_rng([seed, 7])
     rows = []

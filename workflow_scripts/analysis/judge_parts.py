@@ -1,6 +1,9 @@
 """The rules behind each kind of claim; each part carries its rule, numbers and sentence."""
 
+from statistics import NormalDist
+
 from analysis import power, words
+from analysis.readouts import VALLEY_P
 
 FEW_SIZES = 5
 SEED = 0
@@ -24,16 +27,25 @@ def part(rule, status, estimate, bounds, what, said, noise_note="", needed=None,
     }
 
 
-def against(bounds: list | None, line: float, low_line: float | None = None) -> str:
-    """Return where an interval lies: above the line, below (another) line, or neither."""
+def against(bounds: list | None, line: float, estimate: float | None, looks: int = 1) -> str:
+    """Return where an interval lies: above the line, below it, or neither.
+
+    Below must hold for the interval widened for the number of looks: any part may refute a claim.
+    """
     if not bounds:
         return "undecided"
-    low, high = bounds
-    if low is not None and low > line:
+    if bounds[0] is not None and bounds[0] > line:
         return "supported"
-    if high is not None and high < (line if low_line is None else low_line):
-        return "refuted"
-    return "undecided"
+    high = widened(bounds, estimate, looks)[1]
+    return "refuted" if high is not None and high < line else "undecided"
+
+
+def widened(bounds: list, estimate: float | None, looks: int) -> list:
+    """Return a 95 % interval stretched about its estimate to the level 1 - 5 % / looks."""
+    if looks <= 1 or estimate is None:
+        return bounds
+    factor = NormalDist().inv_cdf(1 - 0.025 / looks) / NormalDist().inv_cdf(0.975)
+    return [None if b is None else estimate + (b - estimate) * factor for b in bounds]
 
 
 def matches(curve: dict, where: dict) -> bool:
@@ -52,16 +64,17 @@ def valley_parts(curves: list, contrasts: list, rates: dict | None, settings: di
             continue
         note = words.caveat(curve["training_noise"])
         where = f"{curve['title']}: "
-        out.append(_fall(reads, settings["share"], note, where))
-        out.append(_rise(reads, note, where))
+        looks = settings["looks"]
+        out.append(_fall(reads, settings["share"], looks, note, where))
+        out.append(_rise(reads, looks, note, where))
         if settings.get("sharper"):
-            out.append(_bend(reads, note, where))
+            out.append(_bend(reads, looks, note, where))
     return out
 
 
-def _fall(reads: dict, share: float, note: str, where: str) -> dict:
+def _fall(reads: dict, share: float, looks: int, note: str, where: str) -> dict:
     read = reads["depth_share"] or {"estimate": None, "interval": None, "parts": None}
-    status = against(read["interval"], share)
+    status = against(read["interval"], share, read["estimate"], looks)
     said = {
         "supported": f"the lowest size lies more than {share:.0%} below the start",
         "refuted": f"no size lies {share:.0%} below the start",
@@ -74,12 +87,12 @@ def _fall(reads: dict, share: float, note: str, where: str) -> dict:
     )
 
 
-def _rise(reads: dict, note: str, where: str) -> dict:
+def _rise(reads: dict, looks: int, note: str, where: str) -> dict:
     margin = reads["valley"]["margin"]
     read = reads["rise"]
-    status = against(read["interval"], margin)
+    status = against(read["interval"], margin, read["estimate"], looks)
     valley = reads["valley"]
-    if status == "supported" and valley["p"] > 0.025:
+    if status == "supported" and valley["p"] > VALLEY_P:
         status = "undecided"
     said = {
         "supported": "after a low point below the start it rises again",
@@ -87,14 +100,14 @@ def _rise(reads: dict, note: str, where: str) -> dict:
         "undecided": "it is open whether it falls and then rises again",
     }[status]
     rule = (
-        f"rise from the bottom: 95 % interval above (below) {margin:g}, and an interior size both "
-        f"below the start by {margin:g} and below a later size (p ≤ 0.025, for the choice of size)"
+        f"largest rise between sizes: 95 % interval above (below) {margin:g}, and an interior size "
+        f"below the start by {margin:g} and below a later size (p ≤ {VALLEY_P:g})"
     )
     need = power.needed(read["parts"], read["estimate"], power.outside(margin, margin), SEED)
     return part(rule, status, read["estimate"], read["interval"], "rise", said, note, need, where)
 
 
-def _bend(reads: dict, note: str, where: str) -> dict:
+def _bend(reads: dict, looks: int, note: str, where: str) -> dict:
     read = reads["curvature"]
     rule = "95 % interval of the square term in log10 N from the bottom on, wholly above (below) 0"
     if read is None:
@@ -107,7 +120,7 @@ def _bend(reads: dict, note: str, where: str) -> dict:
             "sentence": f"{where}fewer than three sizes from the bottom on: no bend can be told.",
             "where": where.strip(" :"),
         }
-    status = against(read["interval"], 0.0)
+    status = against(read["interval"], 0.0, read["estimate"], looks)
     said = {
         "supported": "the rise is sharper than log-linear",
         "refuted": "the rise is flatter than log-linear",
@@ -139,7 +152,7 @@ def more_parts(curves: list, contrasts: list, rates: dict | None, settings: dict
     out = []
     for where, numbers, value in _contrasts_of(contrasts, settings):
         margin = settings.get("margin", value["margin"])
-        status = against(numbers["interval"], margin)
+        status = against(numbers["interval"], margin, numbers["estimate"], settings["looks"])
         ahead = numbers["interval"][0] > 0
         said = {
             "supported": f"{value['a']} is better than {value['b']} by more than {margin:g}",
@@ -178,7 +191,8 @@ def equal_parts(curves: list, contrasts: list, rates: dict | None, settings: dic
     for where, numbers, value in _contrasts_of(contrasts, settings):
         margin = settings.get("margin", value["margin"])
         low, high = numbers["interval_90"]
-        apart = numbers["interval"][0] > 0 or numbers["interval"][1] < 0
+        wide = widened(numbers["interval"], numbers["estimate"], settings["looks"])
+        apart = wide[0] > 0 or wide[1] < 0
         if -margin < low and high < margin:
             status = "supported"
         else:
@@ -222,9 +236,13 @@ def _follow(group: dict, item: dict, settings: dict) -> dict:
     line = settings["close"] if close else settings["weak"]
     bounds = wider(item["interval"], item["interval_sizes"])
     enough = item["sizes"] >= FEW_SIZES
-    status = against(bounds, line) if enough else "undecided"
-    if not close:
-        status = {"supported": "refuted", "refuted": "supported"}.get(status, status)
+    rho = item["estimate"]
+    if not enough or rho is None:
+        status = "undecided"
+    elif close:
+        status = against(bounds, line, rho, settings["looks"])
+    else:
+        status = against([-b for b in bounds[::-1]], -line, -rho, settings["looks"])
     name = item["rate"].replace("_", "-")
     other = "the data size" if close else "pass@1"
     word = "closely" if close else "only weakly"

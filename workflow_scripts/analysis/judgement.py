@@ -64,7 +64,9 @@ def judge_claims(curves: list, contrasts: list, rates: dict | None, config: dict
         if settings.get("kind") not in KINDS:
             known = ", ".join(KINDS)
             raise ValueError(f"claim {name}: kind {settings.get('kind')!r} is not one of {known}")
-        parts = KINDS[settings["kind"]](curves, contrasts, rates, settings)
+        judge = KINDS[settings["kind"]]
+        looks = len(judge(curves, contrasts, rates, {**settings, "looks": 1}))
+        parts = judge(curves, contrasts, rates, {**settings, "looks": looks})
         out.append(verdict(name, settings, parts))
     return out
 

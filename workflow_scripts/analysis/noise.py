@@ -1,10 +1,11 @@
 """Training noise: how far two runs of one arm differ by seed alone, pooled over arms.
 
 Two or three replicates of one arm say next to nothing about their spread; eight arms of two say
-something. A run's luck is taken as one shift of all log-odds, so its effect on a share p scales
-with p (1 - p); what is pooled is the variance tau² of that shift. Estimate and uncertainty come
-from the Q-profile method for between-study variance in meta-analysis (Viechtbauer 2007, Statistics
-in Medicine 26:37; point estimate as in Paule & Mandel 1982).
+something. A run's luck is taken as one shift of all log-odds, so its effect on a share scales with
+how many problems are in the balance (`response`); what is pooled is the variance tau² of that
+shift. Estimate and uncertainty come from the Q-profile method for between-study variance in
+meta-analysis (Viechtbauer 2007, Statistics in Medicine 26:37; point estimate as in Paule & Mandel
+1982).
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ class Replicates:
     """Spread between replicates of one quantity: `variance` over `freedom` + 1 runs.
 
     `evaluation` is the part of that variance that sampling answers explains by itself, `scale`
-    the square of the quantity's response to one unit of shift (for a share: (p (1 - p))²).
+    the square of the quantity's response to one unit of shift (`response` squared).
     """
 
     variance: float
@@ -38,10 +39,19 @@ def replicates(values: np.ndarray, scale: float) -> Replicates:
     return Replicates(float(means.var(ddof=1)), runs - 1, float(within), float(scale))
 
 
-def logit_scale(mean: float) -> float:
-    """Return (p (1 - p))², with p kept off the ends by half a point."""
-    p = min(max(mean, 0.005), 0.995)
-    return (p * (1 - p)) ** 2
+def response(values: np.ndarray, samples: int) -> float:
+    """Return how far a share moves per unit of shift in all log-odds: the mean of p (1 - p).
+
+    The mean runs over problems' own chances: problems that are always or never solved don't move.
+    With several samples that is their variance within problems, estimated without bias; one sample
+    shows only the overall p (1 - p), an upper bound, and what is pooled is then in those units.
+    """
+    p = min(max(float(np.nanmean(values)), 0.005), 0.995)
+    whole = p * (1 - p)
+    if samples < 2:
+        return whole
+    within = float(np.nanmean(values * (1 - values))) * samples / (samples - 1)
+    return min(max(within, 0.2 * whole), whole)
 
 
 def _profile(groups: list[Replicates]) -> np.ndarray:

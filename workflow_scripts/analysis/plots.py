@@ -59,7 +59,7 @@ def scaling(curve_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
 
 def _families(axes, curve: dict) -> None:
     fitted = [
-        (curve["weights"].get(name, 0.0), name, item)
+        (item.get("aicc_weight") or 0.0, name, item)
         for name, item in curve["families"].items()
         if item.get("curve")
     ]

@@ -14,6 +14,7 @@ from analysis.sample import Levels, variance_parts
 
 FINE = 24  # steps between neighbouring sizes
 CONTACT = 0.99
+VALLEY_P = 0.025  # as two-sided intervals of 95 % have it
 TINY = 1e-9
 
 
@@ -90,30 +91,43 @@ def bottom(levels: Levels, level: float = 0.95) -> dict | None:
     }
 
 
-def depth(levels: Levels, share: bool = False, level: float = 0.95) -> dict | None:
-    """Return how far the lowest size lies below the start, absolute or as a share of the start."""
+def depth(levels: Levels, level: float = 0.95) -> dict | None:
+    """Return how far the lowest size lies below the start, in pass@1."""
     if levels.sizes[0] != 0 or len(levels.sizes) < 2:
         return None
-    start, rest = levels.estimate[0], levels.estimate[1:]
-    begin, others = levels.draws[:, :1], levels.draws[:, 1:]
-    if share:
-        if start <= 0:
-            return None
-        estimate = 1 - rest / start
-        draws = 1 - others / np.maximum(begin, 0.1 * start)
-    else:
-        estimate, draws = start - rest, begin - others
-    out = greatest(estimate, draws, level)
+    estimate = levels.estimate[0] - levels.estimate[1:]
+    out = greatest(estimate, levels.draws[:, :1] - levels.draws[:, 1:], level)
     gradient = np.zeros(len(levels.sizes))
-    at = 1 + out["at"]
-    gradient[0], gradient[at] = 1.0, -1.0
-    if share:
-        gradient[0], gradient[at] = rest[out["at"]] / start**2, -1 / start
+    gradient[0], gradient[1 + out["at"]] = 1.0, -1.0
+    return _fall(levels, out, gradient)
+
+
+def depth_share(levels: Levels, level: float = 0.95) -> dict | None:
+    """Return how far the lowest size lies below the start, as a share of the start.
+
+    Worked out on the square root of level / start, where a level's spread does not depend on how
+    low it happened to come out; None where the start scores 0.
+    """
+    if levels.sizes[0] != 0 or len(levels.sizes) < 2 or levels.estimate[0] <= 0:
+        return None
+    start, rest = levels.estimate[0], levels.estimate[1:]
+    draws = levels.draws[:, 1:] / np.maximum(levels.draws[:, :1], 0.1 * start)
+    out = greatest(-np.sqrt(rest / start), -np.sqrt(draws), level)
+    for key in ("estimate", "plain"):
+        out[key] = 1 - min(out[key], 0.0) ** 2
+    out["interval"] = [1 - min(bound, 0.0) ** 2 for bound in out["interval"]]
+    gradient = np.zeros(len(levels.sizes))
+    at = out["at"]
+    gradient[0], gradient[1 + at] = rest[at] / start**2, -1 / start
+    return _fall(levels, out, gradient)
+
+
+def _fall(levels: Levels, out: dict, gradient: np.ndarray) -> dict:
     return {
         "estimate": out["estimate"],
         "plain": out["plain"],
         "interval": out["interval"],
-        "size": int(levels.sizes[at]),
+        "size": int(levels.sizes[1 + out["at"]]),
         "parts": variance_parts(levels, gradient),
     }
 

@@ -18,7 +18,8 @@ class Levels:
     `replicates` counts the runs; `seeds` lists (size, seed, level); `problem_means` is
     (sizes, problems), over samples and replicates. `answers` (sizes,) is the part of each level's
     variance that more samples would remove (None with one sample: not known), `luck` (sizes,) the
-    part that more replicates would. `groups` are the replicates behind `noise`, for others to pool.
+    part that more replicates would. `scales` (sizes,) are the squared responses to
+    a training shift; `groups` the replicates behind `noise`, for others to pool.
     """
 
     sizes: np.ndarray
@@ -31,6 +32,7 @@ class Levels:
     answers: np.ndarray | None = None
     luck: np.ndarray | None = None
     samples: int = 1
+    scales: np.ndarray | None = None
     groups: list = field(default_factory=list)
 
     @property
@@ -96,7 +98,9 @@ def from_values(
     means = np.array([item.mean(axis=0) for item in values])
     estimate = means.mean(axis=1)
     runs = np.array([len(item) for item in values])
-    scales = np.array([training.logit_scale(item) if bounded else 1.0 for item in estimate])
+    scales = np.array(
+        [training.response(item, samples) ** 2 if bounded else 1.0 for item in values]
+    )
     groups = [
         training.replicates(item, scale)
         for item, scale, size in zip(values, scales, sizes, strict=True)
@@ -111,6 +115,7 @@ def from_values(
     resampled = problem_weights(means.shape[1], draws, seed) @ means.T + luck
     if bounded:
         resampled = np.clip(resampled, 0.0, 1.0)
+        _loosen(resampled, means, rng)
     names = seeds or [list(range(len(item))) for item in values]
     runs_seen = [
         (int(size), name, float(item.mean()))
@@ -132,9 +137,22 @@ def from_values(
         noise=noise,
         answers=answers,
         luck=shift**2 * scales / runs * (sizes > 0),
+        scales=scales,
         groups=groups if bounded else [],
         samples=samples,
     )
+
+
+def _loosen(draws: np.ndarray, means: np.ndarray, rng: np.random.Generator) -> None:
+    """Give levels of exactly 0 or 1 a spread, in place: resampling sees none.
+
+    Exponential with mean 1 / problems: its 95 % point is the "rule of three", with a problem's
+    samples counted as one trial.
+    """
+    for end, sign in ((0.0, 1.0), (1.0, -1.0)):
+        stuck = np.flatnonzero((means == end).all(axis=1))
+        scatter = rng.exponential(1 / means.shape[1], (len(draws), len(stuck)))
+        draws[:, stuck] = np.clip(end + sign * scatter, 0.0, 1.0)
 
 
 def variance_parts(data: Levels, gradient: np.ndarray) -> dict:

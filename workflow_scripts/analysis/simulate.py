@@ -88,3 +88,62 @@ def valley_truth(
     after = np.maximum(x - np.log(at), 0.0)
     value = base + (bottom - base) * fall * fall * (3 - 2 * fall) + rise * after**1.15
     return np.minimum(value, top)
+
+
+KINDS = ("valley", "bnsl", "loglinear", "plateau")
+
+
+def random_curve(kind: str, rng: np.random.Generator):
+    """Return a curve of this kind with parameters of its own: a function from sizes to levels.
+
+    Kinds: a smooth valley; a broken neural scaling law with two breaks (fall, then power-law rise);
+    log-linear; and a fall followed by a logistic rise to a plateau.
+    """
+    if kind == "valley":
+        base = rng.uniform(0.25, 0.5)
+        settings = {
+            "base": base,
+            "bottom": base * rng.uniform(0.05, 0.6),
+            "at": np.exp(rng.uniform(np.log(50), np.log(400))),
+            "rise": rng.uniform(0.05, 0.14),
+            "first": np.exp(rng.uniform(np.log(4), np.log(16))),
+            "top": 0.95,
+        }
+        return lambda sizes: valley_truth(sizes, **settings)
+    if kind == "bnsl":
+        return _bnsl_curve(rng)
+    if kind == "loglinear":
+        base, low, slope = rng.uniform(0.1, 0.4), rng.uniform(0.03, 0.25), rng.uniform(0.02, 0.08)
+        return lambda sizes: np.where(
+            np.asarray(sizes) == 0,
+            base,
+            np.minimum(low + slope * np.log(np.maximum(sizes, 1) / 16), 0.95),
+        )
+    if kind == "plateau":
+        base, floor = rng.uniform(0.2, 0.4), rng.uniform(0.02, 0.1)
+        height, steep = rng.uniform(0.25, 0.5), rng.uniform(0.8, 2.0)
+        middle = rng.uniform(np.log(100), np.log(1200))
+        return lambda sizes: np.where(
+            np.asarray(sizes) == 0,
+            base,
+            floor + height / (1 + np.exp(-steep * (np.log(np.maximum(sizes, 1e-3)) - middle))),
+        )
+    raise ValueError(f"no kind of curve {kind!r}; there are {', '.join(KINDS)}")
+
+
+def _bnsl_curve(rng: np.random.Generator):
+    while True:
+        base, first = rng.uniform(0.2, 0.5), np.exp(rng.uniform(np.log(10), np.log(50)))
+        second = np.exp(rng.uniform(np.log(80), np.log(600)))
+        fall, gain = rng.uniform(0.5, 1.5), rng.uniform(0.2, 0.6)
+        sharp = rng.uniform(0.2, 0.8, 2)
+
+        def curve(sizes, b=base, d=(first, second), c=(fall, -fall - gain), f=tuple(sharp)):
+            sizes = np.asarray(sizes, float)
+            value = np.full(sizes.shape, b)
+            for at, slope, width in zip(d, c, f, strict=True):
+                value = value * (1 + (sizes / at) ** (1 / width)) ** (-slope * width)
+            return np.minimum(value, 0.95)
+
+        if 0.15 < curve(4096) < 0.9:
+            return curve

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis import readouts
+from analysis import contrasts, readouts
+from analysis import noise as training
+from analysis.contrasts import Pair
 from analysis.sample import Levels, from_values
 from analysis.simulate import Design, draw_arms
 
@@ -85,7 +87,7 @@ def curve_trial(truth: Truth, design: Design, studies: int, seed: int, draws=400
         data = draw_levels(truth, design, rng, draws, sizes)
         for name, item in (
             ("depth", readouts.depth(data)),
-            ("depth_share", readouts.depth(data, share=True)),
+            ("depth_share", readouts.depth_share(data)),
             ("rise", readouts.rise(data)),
         ):
             if item and item["interval"][0] is not None:
@@ -93,7 +95,7 @@ def curve_trial(truth: Truth, design: Design, studies: int, seed: int, draws=400
         bottom = readouts.bottom(data)
         hits.setdefault("bottom", []).append(expected["bottom"] in bottom["may_be"])
         valley = readouts.valley(data, MARGIN)
-        called = valley["p"] <= 0.025
+        called = valley["p"] <= readouts.VALLEY_P
         hits.setdefault("valley called", []).append(called)
         hits.setdefault("valley probability", []).append(valley["probability"])
         for name, target in (("recovery", None), ("target", TARGET)):
@@ -107,4 +109,59 @@ def curve_trial(truth: Truth, design: Design, studies: int, seed: int, draws=400
         low, high = np.percentile(data.draws, [2.5, 97.5], axis=0)
         inside = (low <= truth.at(sizes)) & (truth.at(sizes) <= high)
         hits.setdefault("level", []).append(float(inside.mean()))
+    return hits
+
+
+STARTS = np.array([0.12, 0.28, 0.30, 0.45])  # levels of b at 2 sizes from 2 starts
+SCALING = np.array([0.35, 0.2, 0.12, 0.12, 0.2, 0.3, 0.4, 0.5])
+
+
+def draw_pairs(
+    difference: float, design: Design, rng: np.random.Generator, lent: bool = True
+) -> tuple[list[Pair], list]:
+    """Draw one contrast: a - b at two sizes from two starts, and the replicates lent to it."""
+    b = STARTS
+    levels = np.concatenate([b + difference / 2, b - difference / 2, SCALING if lent else []])
+    runs = np.full(len(levels), design.replicates)
+    values = draw_arms(levels, runs, design, rng)
+    count = len(b)
+    found = []
+    for i in range(count):
+        setting = {"start": "base" if i < 2 else "mid", "size": 256 if i % 2 else 1024}
+        found.append(contrasts.pair(setting, values[i], values[count + i], design.samples))
+    others = [
+        training.replicates(value, training.response(value, design.samples) ** 2)
+        for value in values[2 * count :]
+        if len(value) > 1
+    ]
+    return found, others
+
+
+def contrast_trial(
+    difference: float, design: Design, studies: int, seed: int, draws: int = 400, lent: bool = True
+) -> dict[str, list]:
+    """Return coverage and calls over simulated contrasts whose true difference is known."""
+    hits: dict[str, list] = {}
+    for study in range(studies):
+        rng = np.random.default_rng([seed, study])
+        found, others = draw_pairs(difference, design, rng, lent)
+        groups = contrasts.own_groups(found) + others
+        result = contrasts.analyse(found, MARGIN, draws, 17, groups)
+        pooled = result["pooled"]
+        low, high = pooled["interval"]
+        tight = pooled["interval_90"]
+        equal = tight[0] > -MARGIN and tight[1] < MARGIN
+        row = {
+            "pooled interval": low <= difference <= high,
+            "setting interval": np.mean(
+                [r["interval"][0] <= difference <= r["interval"][1] for r in result["settings"]]
+            ),
+            "pooled different": not low <= 0 <= high,
+            "any setting different (Holm)": min(r["p_holm"] for r in result["settings"]) <= 0.05,
+            "permutation alone": pooled["p_permutation"] <= 0.05,
+            "equivalent": equal,
+            "better by the margin": low > MARGIN,
+        }
+        for name, value in row.items():
+            hits.setdefault(name, []).append(float(value))
     return hits
