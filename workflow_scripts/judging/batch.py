@@ -110,12 +110,14 @@ def _run_all(
     def serve() -> None:
         # The zygote is the child of this thread, and ends with it.
         try:
-            with Sandbox(tier) as box:
+            # One for each kind of problem: call-based programs find much already imported.
+            with Sandbox(tier) as plain, Sandbox(tier, for_functions=True) as calling:
                 while not stopping.is_set():
                     try:
                         key, (program, problem) = waiting.get_nowait()
                     except queue.Empty:
                         break
+                    box = plain if problem.function_name is None else calling
                     finished.put((key, _judge_surely(box, program, problem, options)))
         except BaseException as error:
             finished.put((None, error))

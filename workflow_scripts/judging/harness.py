@@ -7,55 +7,18 @@ to give another answer, to a question whose solution is not in this process.
 import sys
 
 # Names are bound before any program runs, so that patching modules does not reach them.
-from ast import literal_eval as _literal_eval
 from atexit import _run_exitfuncs
-from json import dumps as _dumps
-from json import loads as _loads
-from os import _exit
-from os import write as _write
-from types import ModuleType
+from os import _exit, dup2
 
-RESULT_DESCRIPTOR = 3
 FILE_NAME = "solution.py"
-NO_FUNCTION = 97
-_PRELUDE = (
-    "string re datetime collections heapq bisect copy math random statistics itertools "
-    "functools operator io sys json builtins typing"
-)
+_ModuleType = type(sys)
 
 
-def contest_names() -> dict:
-    """Return the names that call-based programs find already imported, as LiveCodeBench's do."""
-    names: dict = {}
-    exec("\n".join(f"from {module} import *" for module in _PRELUDE.split()), names)
-    exec("\n".join(f"import {module}" for module in _PRELUDE.split()), names)
-    names.pop("__builtins__", None)
-    return names
-
-
-def parse_argument(line: str) -> object:
-    """Read one argument: JSON, or else a Python literal (tuples, sets, dicts by number)."""
-    try:
-        return _loads(line)
-    except ValueError:
-        return _literal_eval(line)
-
-
-def run(code, names: dict | None, function: str | None) -> None:
-    """Run a compiled program as `__main__`, call its function if one is named, and exit."""
-    main = ModuleType("__main__")
-    main.__dict__.update(__file__=FILE_NAME, __builtins__=__builtins__)
-    sys.modules["__main__"] = main
-    sys.argv = [FILE_NAME]
+def run(code, call) -> None:
+    """Run a compiled program as `__main__`, let `call` call its function, and exit."""
     status = 0
     try:
-        if function is None:
-            exec(code, main.__dict__)
-        else:
-            arguments = [parse_argument(line) for line in _input_lines()]
-            main.__dict__.update(names or {})
-            exec(code, main.__dict__)
-            status = _call(main.__dict__, function, arguments)
+        _run_main(code, call)
     except SystemExit as stop:
         status = _exit_status(stop.code)
     except BaseException:
@@ -64,40 +27,43 @@ def run(code, names: dict | None, function: str | None) -> None:
     _leave(status)
 
 
-def _input_lines() -> list[str]:
-    with open(0, encoding="utf-8", closefd=False) as file:
-        return [line for line in file.read().split("\n") if line.strip()]
+def run_all(code, call, rounds: list[tuple[int, ...]]) -> None:
+    """Run a program that keeps no state outside its own module several times in one process.
+
+    `rounds` are the files of each test. Whatever is out of the ordinary ends the process: then
+    the caller runs each test in a process of its own, and only that counts.
+    """
+    limit = sys.getrecursionlimit()
+    try:
+        for files in rounds:
+            for place, descriptor in zip((0, 1, 3), files, strict=False):
+                dup2(descriptor, place)
+            sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
+            sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
+            sys.setrecursionlimit(limit)
+            try:
+                _run_main(code, call)
+            except SystemExit as stop:
+                if _exit_status(stop.code):
+                    raise
+            sys.stdout.flush()
+    except BaseException:
+        _exit(1)
+    _exit(0)
 
 
-def _call(namespace: dict, function: str, arguments: list) -> int:
-    target = None
-    if isinstance(namespace.get("Solution"), type):
-        target = getattr(namespace["Solution"](), function, None)
-    if target is None:
-        target = namespace.get(function)
-    if not callable(target):
-        print(f"NameError: the program defines no function {function!r}", file=sys.stderr)
-        return NO_FUNCTION
-    value = target(*arguments)
-    sys.set_int_max_str_digits(0)
-    text = _dumps(value, default=_plain, allow_nan=True, ensure_ascii=True).encode()
-    while text:
-        text = text[_write(RESULT_DESCRIPTOR, text) :]
-    return 0
-
-
-def _plain(value: object) -> object:
-    """What JSON has no word for: sets become sorted lists; other things are no answer."""
-    if isinstance(value, set | frozenset):
-        try:
-            return sorted(value)
-        except TypeError:
-            return sorted(value, key=repr)
-    if isinstance(value, dict | list | tuple):
-        return value
-    if hasattr(value, "__iter__") and type(value).__module__ in ("builtins", "collections"):
-        return list(value)
-    raise TypeError(f"a value of type {type(value).__name__} is no answer")
+def _run_main(code, call) -> None:
+    main = _ModuleType("__main__")
+    space = main.__dict__
+    space["__file__"] = FILE_NAME
+    space["__builtins__"] = __builtins__
+    sys.modules["__main__"] = main
+    if call is None:
+        exec(code, space)
+    else:
+        call.prepare(space)
+        exec(code, space)
+        call.finish(space)
 
 
 def _exit_status(code: object) -> int:
@@ -112,9 +78,11 @@ def _exit_status(code: object) -> int:
 def _report() -> None:
     """Print the traceback as the interpreter would, by the hook the program may have set."""
     kind, error, trace = sys.exc_info()
+    # The harness' own frames are none of the program's.
+    while trace is not None and trace.tb_frame.f_code.co_filename != FILE_NAME:
+        trace = trace.tb_next
     try:
-        # The harness' own frame is none of the program's.
-        sys.excepthook(kind, error, trace.tb_next if trace else None)
+        sys.excepthook(kind, error, trace)
     except BaseException:
         sys.__excepthook__(kind, error, trace)
 
@@ -133,8 +101,8 @@ def _leave(status: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except ValueError:
-            pass  # closed by the program
+        except (ValueError, AttributeError):
+            pass  # closed, or replaced by something else
         except BaseException:
             # The interpreter's own status for output that could not be written.
             status = status or 120

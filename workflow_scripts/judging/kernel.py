@@ -6,7 +6,7 @@ state worth stealing and imports nothing but the standard library.
 
 import ctypes
 import os
-import platform
+import sys
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -36,6 +36,8 @@ PR_CAPBSET_DROP = 24
 PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_MODE_FILTER = 2
 CAP_DAC_READ_SEARCH = 1 << 2
+# Stands in a filter for the number of the process that it will be put on.
+OWN_PID = (0x5EA151DE).to_bytes(4, sys.byteorder)
 
 # Both architectures took the same numbers for these newer calls; pivot_root is older.
 _LANDLOCK_CREATE_RULESET = 444
@@ -54,7 +56,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def machine() -> str:
     """Return the architecture's kernel name, e.g. `x86_64`."""
-    return platform.machine()
+    return os.uname().machine
 
 
 def _checked(result: int, what: str) -> int:
@@ -158,13 +160,24 @@ class _FilterProgram(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def install_filter(instructions: bytes) -> None:
-    """Put a seccomp filter (packed BPF instructions) on this thread; needs no_new_privs."""
-    program = _FilterProgram(len(instructions) // 8, instructions)
-    done = _libc.prctl(
-        PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), ctypes.byref(program), 0, 0
-    )
-    _checked(done, "seccomp")
+class Filter:
+    """A seccomp filter (packed BPF instructions), made ahead and put in force later."""
+
+    def __init__(self, instructions: bytes) -> None:
+        self._instructions = instructions
+        self._made = self._arguments(instructions)
+
+    def _arguments(self, instructions: bytes) -> tuple:
+        program = _FilterProgram(len(instructions) // 8, instructions)
+        return PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), ctypes.byref(program), 0, 0
+
+    def install(self, own_pid: int | None = None) -> None:
+        """Put it on this thread, for good; needs no_new_privs."""
+        arguments = self._made
+        if own_pid is not None and OWN_PID in self._instructions:
+            number = own_pid.to_bytes(4, sys.byteorder)
+            arguments = self._arguments(self._instructions.replace(OWN_PID, number))
+        _checked(_libc.prctl(*arguments), "seccomp")
 
 
 def drop_bounding_set() -> None:

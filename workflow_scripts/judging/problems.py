@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from judging import compare
-from judging.harness import parse_argument
+from judging.calling import parse_argument
 
 
 class BadProblem(ValueError):

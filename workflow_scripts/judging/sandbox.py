@@ -2,17 +2,18 @@
 
 import contextlib
 import fcntl
-import json
+import marshal
+import opcode
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from judging import bootstrap
+from judging import bootstrap, seccomp
 from judging.verdicts import Limits
 
 _SEALS = 0x1 | 0x2 | 0x4 | 0x8  # no more seals, no shrinking, no growing, no writing
@@ -20,6 +21,9 @@ _ADD_SEALS = 1033
 _START_SECONDS = 60
 _GRACE_SECONDS = 30
 _STDERR_KEPT = 4096
+MOST_SHARING = 15  # tests in one process: their files must fit under its limit of open files
+_NAMING = ("STORE_NAME", "STORE_GLOBAL", "STORE_ATTR", "DELETE_ATTR", "IMPORT_NAME")
+_OPCODES = {name: opcode.opmap[name] for name in _NAMING}
 
 
 class SandboxError(RuntimeError):
@@ -51,14 +55,16 @@ class Refused:
 class Sandbox:
     """One zygote. Not for use by two threads at once; one a core is the intended number."""
 
-    def __init__(self, tier: str, interpreter: str | None = None) -> None:
+    def __init__(
+        self, tier: str, for_functions: bool = False, interpreter: str | None = None
+    ) -> None:
         self.tier = tier
+        self.for_functions = for_functions
         self._interpreter = interpreter or os.path.realpath(sys.executable)
         self._line: socket.socket | None = None
         self._process: subprocess.Popen | None = None
 
     def __enter__(self) -> "Sandbox":
-        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,7 +78,7 @@ class Sandbox:
         folder = str(Path(__file__).resolve().parents[1])
         try:
             self._process = subprocess.Popen(
-                [self._interpreter, *bootstrap.command(folder, str(theirs.fileno()), self.tier)],
+                [self._interpreter, *bootstrap.command(folder, str(theirs.fileno()))],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -84,10 +90,16 @@ class Sandbox:
         finally:
             theirs.close()
         self._line = ours
-        answer = self._receive(_START_SECONDS)
-        if "error" in answer:
+        first = {
+            "tier": self.tier,
+            "functions": self.for_functions,
+            "filters": seccomp.build(self.tier == "namespaces"),
+        }
+        self.send(first, [])
+        word, rest = self.receive(_START_SECONDS)
+        if word != "ready":
             self.stop()
-            raise SandboxError(answer["error"])
+            raise SandboxError(rest or word)
 
     def stop(self) -> None:
         """End the zygote, and with it everything that it has started."""
@@ -119,74 +131,26 @@ class Sandbox:
     ) -> Iterator["Program | Refused"]:
         """Give a program to a keeper of its own, which compiles it."""
         self.start()
-        descriptor = sealed_file(source)
-        try:
-            task = {
-                "cpu": limits.cpu_s,
-                "wall": limits.wall_s,
-                "memory": limits.memory_mb,
-                "output": limits.output_bytes,
-                "function": function,
-            }
-            self._send(task, [descriptor])
-        finally:
-            os.close(descriptor)
-        answer = self._receive(_GRACE_SECONDS + limits.cpu_s)
-        if "refused" in answer:
-            yield Refused(answer["refused"])
+        program = Program(self, source, limits, function)
+        refused = program.start()
+        if refused is not None:
+            yield refused
             return
-        if "died" in answer:
-            # Killed by its limits, or by a parser that crashed: no code of the program has run.
-            yield Refused("the interpreter did not survive compiling it")
-            return
-        if "compiled" not in answer:
-            raise SandboxError(answer.get("error", f"unexpected answer {answer}"))
-        program = Program(self, limits, function is not None)
         try:
             yield program
         finally:
-            if self._line is not None:
-                with contextlib.suppress(SandboxError):
-                    self._send({"end": True}, [])
+            program.end()
 
-    def run_once(self, limits: Limits, with_result: bool, stdin: bytes) -> Run:
-        """Run the keeper's program on one input."""
-        files = [sealed_file(stdin), os.memfd_create("stdout"), os.memfd_create("stderr")]
-        if with_result:
-            files.append(os.memfd_create("result"))
+    def send(self, message: dict, files: list[int]) -> None:
+        """Say something to the zygote or the keeper, and hand over open files."""
         try:
-            self._send({"test": True}, files)
-            report = self._receive(_GRACE_SECONDS + limits.wall_s)
-            if "died" in report or "error" in report:
-                self.stop()
-                raise SandboxError(f"the keeper ended: {report}")
-            if not report["locked"]:
-                raise SandboxError(_read(files[2], 500, 0).decode(errors="replace").strip())
-            sizes = [os.fstat(descriptor).st_size for descriptor in files[1:]]
-            too_much = max(sizes) > limits.output_bytes
-            return Run(
-                status=report["status"],
-                killed=report["killed"],
-                cpu_s=report["cpu"],
-                wall_s=report["wall"],
-                peak_mb=report["peak"],
-                stdout=b"" if too_much else _read(files[1], sizes[0], 0),
-                stderr=_read(files[2], _STDERR_KEPT, max(0, sizes[1] - _STDERR_KEPT)),
-                result=_read(files[3], sizes[2], 0) if with_result and not too_much else b"",
-                too_much=too_much,
-            )
-        finally:
-            for descriptor in files:
-                os.close(descriptor)
-
-    def _send(self, message: dict, files: list[int]) -> None:
-        try:
-            socket.send_fds(self._line, [json.dumps(message).encode()], files)
+            socket.send_fds(self._line, [marshal.dumps(message)], files)
         except OSError as error:
             self.stop()
             raise SandboxError(f"the zygote is gone: {error}") from error
 
-    def _receive(self, seconds: float) -> dict:
+    def receive(self, seconds: float) -> tuple[str, str]:
+        """Hear what the zygote or the keeper says; if it is silent it is ended."""
         self._line.settimeout(seconds)
         try:
             data = self._line.recv(1 << 16)
@@ -204,20 +168,126 @@ class Sandbox:
                 self._process.kill()
             self.stop()
             raise SandboxError(problem)
-        return json.loads(data)
+        word, _, rest = data.decode("utf-8", "replace").partition(" ")
+        return word, rest
 
 
-@dataclass(frozen=True)
 class Program:
     """A compiled program, to be run on any number of inputs, each time from the start."""
 
-    sandbox: Sandbox
-    limits: Limits
-    with_result: bool
+    def __init__(self, box: Sandbox, source: bytes, limits: Limits, function: str | None) -> None:
+        self._box = box
+        self._source = source
+        self._limits = limits
+        self._function = function
+        self._kept = False
+        self.shareable = False
+
+    def start(self) -> Refused | None:
+        """Have a new keeper compile it."""
+        descriptor = sealed_file(self._source)
+        try:
+            task = {
+                "cpu": self._limits.cpu_s,
+                "wall": self._limits.wall_s,
+                "memory": self._limits.memory_mb,
+                "output": self._limits.output_bytes,
+                "function": self._function,
+                "opcodes": _OPCODES,
+            }
+            self._box.send(task, [descriptor])
+        finally:
+            os.close(descriptor)
+        word, rest = self._box.receive(_GRACE_SECONDS + self._limits.cpu_s)
+        if word == "refused":
+            return Refused(rest)
+        if word == "died":
+            # Killed by its limits, or by a parser that crashed: no code of the program has run.
+            return Refused("the interpreter did not survive compiling it")
+        if word != "compiled":
+            raise SandboxError(f"{word} {rest}")
+        self.shareable = rest == "1"
+        self._kept = True
+        return None
+
+    def end(self) -> None:
+        """Let the keeper go."""
+        if self._kept:
+            self._kept = False
+            with contextlib.suppress(SandboxError):
+                self._box.send({}, [])
 
     def run(self, stdin: bytes) -> Run:
-        """Run it once."""
-        return self.sandbox.run_once(self.limits, self.with_result, stdin)
+        """Run it on one input, in a process of its own."""
+        names = ["stdout", "stderr"] + ["result"] * (self._function is not None)
+        files = [sealed_file(stdin)]
+        try:
+            files += [os.memfd_create(name) for name in names]
+            report = self._report({"files": len(files), "tests": 1}, files)
+            return self._told(report, files)
+        finally:
+            for descriptor in files:
+                os.close(descriptor)
+
+    def run_all(self, inputs: list[bytes]) -> list[Run] | None:
+        """Run it on several inputs in one process; None if anything was out of the ordinary.
+
+        Only for a shareable program. The cost of the whole is told with the first run.
+        """
+        names = ["stdout"] + ["result"] * (self._function is not None)
+        width = 1 + len(names)
+        files = [os.memfd_create("stderr")]
+        try:
+            for stdin in inputs:
+                files.append(sealed_file(stdin))
+                files += [os.memfd_create(name) for name in names]
+            report = self._report({"files": width, "tests": len(inputs)}, files)
+            whole = self._told(report, [files[1], files[2], files[0]])
+            if whole.status or whole.killed or whole.too_much or os.fstat(files[0]).st_size:
+                return None
+            runs = []
+            for start in range(1, len(files), width):
+                one = self._told(
+                    report,
+                    [files[start], files[start + 1], files[0], *files[start + 2 : start + width]],
+                )
+                runs.append(one if start == 1 else replace(one, cpu_s=0.0, wall_s=0.0))
+            return runs
+        finally:
+            for descriptor in files:
+                os.close(descriptor)
+
+    def _report(self, message: dict, files: list[int]) -> list[str]:
+        """Have the keeper run a test, or several, and return its report."""
+        if not self._kept and self.start() is not None:
+            raise SandboxError("a program that compiled before does not now")
+        self._box.send(message, files)
+        word, rest = self._box.receive(_GRACE_SECONDS + self._limits.wall_s)
+        if word != "ran":
+            self._kept = False
+            self._box.stop()
+            raise SandboxError(f"the keeper ended: {word} {rest}")
+        report = rest.split()
+        self._kept = report[6] == "0"
+        return report
+
+    def _told(self, report: list[str], files: list[int]) -> Run:
+        status, killed, cpu, wall, peak, locked = report[:6]
+        if locked != "1":
+            raise SandboxError(_read(files[2], 500, 0).decode(errors="replace").strip())
+        sizes = [os.fstat(descriptor).st_size for descriptor in files[1:]]
+        too_much = max(sizes) > self._limits.output_bytes
+        return Run(
+            status=int(status),
+            killed=None if killed == "-" else killed,
+            cpu_s=float(cpu),
+            wall_s=float(wall),
+            peak_mb=float(peak),
+            stdout=b"" if too_much else _read(files[1], sizes[0], 0),
+            stderr=_read(files[2], _STDERR_KEPT, max(0, sizes[1] - _STDERR_KEPT)),
+            result=_read(files[3], sizes[2], 0) if len(files) > 3 and not too_much else b"",
+            too_much=too_much,
+        )
 
 
 def sealed_file(content: bytes) -> int:

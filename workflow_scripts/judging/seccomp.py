@@ -9,6 +9,7 @@ time of one process are the program's, nothing can outlive it, and there is no f
 """
 
 import struct
+import sys
 
 from judging import kernel
 
@@ -42,6 +43,8 @@ _WRITING = """
     fchmodat:268/53 utimensat:280/88
 """
 
+_KEEPER = "kill:62/129 tkill:200/130 tgkill:234/131 wait4:61/260 recvmsg:47/212"
+
 _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ABOVE, _JUMP_ANY_BIT, _RETURN, _AND = (
     0x20,
     0x15,
@@ -65,9 +68,12 @@ _SPECIAL = {
     "clone": (56, 220),
     "clone3": (435, 435),
     "socketpair": (53, 199),
+    "wait4": (61, 260),
+    "recvmsg": (47, 212),
 }
 _NEWEST_KNOWN = 460
 _CLONE_THREAD = 0x10000
+_CLONE_NEW_ANYTHING = 0x7E020080
 # is it a terminal, window size, close-on-exec, bytes waiting, non-blocking
 _IOCTLS = (0x5401, 0x5413, 0x5451, 0x5450, 0x541B, 0x5421)
 # set and get the name, name an anonymous mapping (glibc does)
@@ -79,30 +85,40 @@ def supported() -> bool:
     return kernel.machine() in _ARCHITECTURES
 
 
-def build(own_pid: int, may_write: bool) -> bytes:
-    """Return the packed filter for the process `own_pid`, the only one it may signal.
+def build(own_pid_space: bool) -> tuple[bytes, bytes]:
+    """Return two packed filters: the keeper's with its programs', and the programs' alone.
 
-    `may_write` allows the calls that change a file system's tree; where no private tree can be
-    given (landlock does not govern chmod, for one) they are refused.
+    The first is the long one and put in force once a program; the second, once a test, takes what
+    only the keeper needs. With a pid space of its own a program may signal any process but the
+    first, which leaves itself; otherwise just its own number. Without that there is no private
+    file system either, and calls that change one are refused (landlock does not govern chmod, for
+    one). Without knowledge of this machine's call numbers both are empty.
     """
+    if not supported():
+        return b"", b""
     token, column = _ARCHITECTURES[kernel.machine()]
-    text = _PLAIN + (_WRITING if may_write else "")
+    text = _PLAIN + _KEEPER + (_WRITING if own_pid_space else "")
     allowed = set()
     for entry in text.split():
         number = entry.split(":")[1].split("/")[column]
         if number != "-":
             allowed.add(int(number))
-    code = [
+    start = [
         _step(_LOAD, _ARCHITECTURE),
         _step(_JUMP_EQUAL, token, 1, 0),
         _step(_RETURN, _KILL),
         _step(_LOAD, _NUMBER),
     ]
-    for name, block in _special_rules(own_pid).items():
-        code.append(_step(_JUMP_EQUAL, _SPECIAL[name][column], 0, len(block)))
-        code += block
-    code += _search(_ranges(allowed))
-    return b"".join(code)
+    long = [*start, *_rules(_rules_for_both(), column), *_search(_ranges(allowed))]
+    short = [*start, *_rules(_rules_for_program(own_pid_space), column), _step(_RETURN, _ALLOW)]
+    return b"".join(long), b"".join(short)
+
+
+def _rules(rules: dict[str, list[bytes]], column: int) -> list[bytes]:
+    code = []
+    for name, block in rules.items():
+        code += [_step(_JUMP_EQUAL, _SPECIAL[name][column], 0, len(block)), *block]
+    return code
 
 
 def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
@@ -121,13 +137,7 @@ def _one_of(index: int, values: tuple[int, ...]) -> list[bytes]:
     return [_argument(index), *tests, _step(_RETURN, _EPERM), _step(_RETURN, _ALLOW)]
 
 
-def _special_rules(own_pid: int) -> dict[str, list[bytes]]:
-    threads_only = [
-        _argument(0),
-        _step(_JUMP_ANY_BIT, _CLONE_THREAD, 1, 0),
-        _step(_RETURN, _EPERM),
-        _step(_RETURN, _ALLOW),
-    ]
+def _rules_for_both() -> dict[str, list[bytes]]:
     # Unix, stream: what asyncio wakes itself with; a datagram one could reach other sockets.
     local_streams = [
         _argument(0),
@@ -138,18 +148,43 @@ def _special_rules(own_pid: int) -> dict[str, list[bytes]]:
         _step(_RETURN, _ALLOW),
         _step(_RETURN, _EPERM),
     ]
+    no_namespaces = [
+        _argument(0),
+        _step(_JUMP_ANY_BIT, _CLONE_NEW_ANYTHING, 0, 1),
+        _step(_RETURN, _EPERM),
+        _step(_RETURN, _ALLOW),
+    ]
     return {
         "ioctl": _one_of(1, _IOCTLS),
-        "prctl": _one_of(0, _PRCTLS),
+        "prctl": _one_of(0, (*_PRCTLS, kernel.PR_SET_PDEATHSIG, kernel.PR_SET_SECCOMP)),
         "prlimit64": _one_of(0, (0,)),
-        "kill": _one_of(0, (own_pid,)),
-        "tkill": _one_of(0, (own_pid,)),
-        "tgkill": _one_of(0, (own_pid,)),
-        "clone": threads_only,
+        "clone": no_namespaces,
         # glibc then falls back to clone, whose flags a filter can see.
         "clone3": [_step(_RETURN, _ENOSYS)],
         "socketpair": local_streams,
     }
+
+
+def _rules_for_program(own_pid_space: bool) -> dict[str, list[bytes]]:
+    own = int.from_bytes(kernel.OWN_PID, sys.byteorder)
+    first, last = (2, 0x7FFFFFFF) if own_pid_space else (own, own)
+    itself = [
+        _argument(0),
+        _step(_JUMP_AT_LEAST, first, 0, 1),
+        _step(_JUMP_ABOVE, last, 0, 1),
+        _step(_RETURN, _EPERM),
+        _step(_RETURN, _ALLOW),
+    ]
+    threads_only = [
+        _argument(0),
+        _step(_JUMP_ANY_BIT, _CLONE_THREAD, 1, 0),
+        _step(_RETURN, _EPERM),
+        _step(_RETURN, _ALLOW),
+    ]
+    refused = [_step(_RETURN, _EPERM)]
+    rules = {"clone": threads_only, "prctl": _one_of(0, _PRCTLS)}
+    rules |= {name: itself for name in ("kill", "tkill", "tgkill")}
+    return rules | {name: refused for name in ("wait4", "recvmsg")}
 
 
 def _ranges(numbers: set[int]) -> list[tuple[int, int]]:

@@ -3,10 +3,11 @@
 import os
 import re
 import signal
+from collections.abc import Iterator
 
 from judging import compare
 from judging.problems import Problem
-from judging.sandbox import Refused, Run, Sandbox
+from judging.sandbox import MOST_SHARING, Program, Refused, Run, Sandbox
 from judging.verdicts import (
     ACCEPTED,
     COMPILE_ERROR,
@@ -39,10 +40,9 @@ def judge_program(box: Sandbox, program: str | None, problem: Problem, options: 
     with box.program(source, limits, problem.function_name) as ready:
         if isinstance(ready, Refused):
             return Verdict(COMPILE_ERROR, detail=_short(ready.reason))
-        for number, test in enumerate(problem.tests):
-            run = ready.run(test.stdin)
+        for number, run in _runs(ready, problem, limits):
             cpu, wall, peak = cpu + run.cpu_s, wall + run.wall_s, max(peak, run.peak_mb)
-            word, detail = _verdict(run, limits, problem, test)
+            word, detail = _verdict(run, limits, problem, problem.tests[number])
             if word == ACCEPTED:
                 passed += 1
                 continue
@@ -51,6 +51,31 @@ def judge_program(box: Sandbox, program: str | None, problem: Problem, options: 
             if options.stop_at_first_failure:
                 break
     return Verdict(first[0], failed, passed, first[1], cpu, wall, peak)
+
+
+def _runs(program: Program, problem: Problem, limits: Limits) -> Iterator[tuple[int, Run]]:
+    """Yield each test's run: a process a test, or fewer where nothing but right answers come out.
+
+    The first test always has its own process, so that a wrong program is told at once. Those that
+    follow may share one if the program keeps nothing between them; should any of their answers
+    not be right, all of them are run again, each alone, and only that counts.
+    """
+    tests = problem.tests
+    yield 0, program.run(tests[0].stdin)
+    start = 1
+    while start < len(tests):
+        part = tests[start : start + MOST_SHARING]
+        runs = None
+        if program.shareable and len(part) > 1:
+            runs = program.run_all([test.stdin for test in part])
+            if runs is not None and any(
+                _verdict(run, limits, problem, test)[0] != ACCEPTED
+                for run, test in zip(runs, part, strict=True)
+            ):
+                runs = None
+        for place, test in enumerate(part):
+            yield start + place, program.run(test.stdin) if runs is None else runs[place]
+        start += len(part)
 
 
 def limits_of(problem: Problem, options: Options) -> Limits:

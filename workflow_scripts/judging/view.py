@@ -2,7 +2,6 @@
 
 import os
 import sys
-import sysconfig
 
 from judging import kernel
 
@@ -17,7 +16,7 @@ def interpreter_folders() -> list[str]:
     The libraries are found where this very process has loaded them from, so that any layout
     (a distribution's, conda's, pyenv's, a module system's) is met.
     """
-    found = {os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")}
+    found = {os.path.dirname(os.path.realpath(os.__file__))}
     for path in sys.path:
         if path and os.path.isdir(path) and "site-packages" not in path:
             found.add(os.path.realpath(path))
@@ -42,6 +41,19 @@ def masked_folders() -> list[str]:
             path = os.path.join(folder, name)
             if os.path.isdir(path):
                 found.append(path)
+    return found
+
+
+def without(folders: list[str], masked: list[str]) -> list[str]:
+    """Return paths that cover `folders` but for what is masked below them."""
+    found = []
+    for folder in folders:
+        if not any(path.startswith(folder + "/") for path in masked):
+            found.append(folder)
+            continue
+        with os.scandir(folder) as entries:
+            below = sorted(entry.path for entry in entries if entry.path not in masked)
+        found += without(below, masked)
     return found
 
 
@@ -77,16 +89,16 @@ def build() -> None:
     kernel.mount(None, "/", None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY)
 
 
-def fresh_work_folder(size_mb: int) -> None:
-    """Mount an empty, small /tmp over the last one and make it the working folder."""
+def make_work_folder(size_mb: int) -> None:
+    """Mount an empty, small /tmp and make it the working folder."""
     options = f"mode=777,size={size_mb}m,nr_inodes=4096"
     kernel.mount("tmpfs", _WORK, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
     os.chdir(_WORK)
 
 
-def clean_work_folder(size_mb: int) -> None:
-    """Replace the working folder if the last test left anything in it."""
-    if os.listdir(_WORK):
-        os.chdir("/")
-        kernel.unmount(_WORK)
-        fresh_work_folder(size_mb)
+def work_folder_used() -> bool:
+    """Whether anything is in the working folder, or may be: its mode can hide it."""
+    try:
+        return bool(os.listdir(_WORK))
+    except PermissionError:
+        return True
