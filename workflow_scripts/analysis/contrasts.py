@@ -82,13 +82,14 @@ def analyse(
     draws: int,
     seed: int,
     groups: list[training.Replicates] | None = None,
+    noise: dict | None = None,
 ) -> dict:
     """Return each setting's difference and the pooled one (settings weigh the same).
 
     Problems are resampled together for all settings. Training noise is pooled over `groups` (by
     default these settings' own replicates; better with those of other axes, since two replicates
-    of a few settings tell little). Without any replicate the interval leaves it out and the result
-    says so.
+    of a few settings tell little), or taken from `noise` where there is no replicate at all.
+    Without either the interval leaves it out and the result says so.
     """
     known = np.all([np.isfinite(item.differences).all(axis=0) for item in found], axis=0)
     values = [item.differences[:, known] for item in found]
@@ -97,7 +98,7 @@ def analyse(
         raise ValueError("no problem has a value in every arm of this contrast")
     own = own_groups(found)
     groups = own if groups is None else groups
-    used = training.pooled(groups)
+    used = training.pooled(groups) or noise
     source = None
     if used:
         source = "own replicates" if len(groups) == len(own) else "own and other replicates"

@@ -8,8 +8,10 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def interval(estimate: float | None, bounds: list | None) -> str:
     """Return "0.312 [0.270, 0.351]"."""
-    if estimate is None or bounds is None:
+    if estimate is None:
         return "not estimated"
+    if bounds is None:
+        return f"{number(estimate)} (no interval)"
     return f"{number(estimate)} [{number(bounds[0])}, {number(bounds[1])}]"
 
 
