@@ -37,6 +37,8 @@ def judge(
     stop_at_first_failure: bool = True,
     time_factor: float = 1.0,
     output_limit_mb: int = 16,
+    wall_factor: float = 5.0,
+    wall_extra_s: float = 3.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Verdict]:
     """Judge programs and return their verdicts in the order of the tasks.
@@ -50,6 +52,8 @@ def judge(
         stop_at_first_failure=stop_at_first_failure,
         time_factor=time_factor,
         output_limit_mb=output_limit_mb,
+        wall_factor=wall_factor,
+        wall_extra_s=wall_extra_s,
     )
     verdicts, work, places = _distinct(list(tasks))
     done = 0

@@ -4,7 +4,7 @@ import sys
 
 # Bound before any program runs, so that patching modules does not reach them.
 from ast import literal_eval as _literal_eval
-from json import dumps as _dumps
+from json import JSONEncoder as _JSONEncoder
 from json import loads as _loads
 from os import write as _write
 
@@ -60,7 +60,7 @@ class Call:
             raise NameError(f"the program defines no function {self.function!r}")
         value = target(*self.arguments)
         sys.set_int_max_str_digits(0)
-        text = _dumps(value, default=_plain).encode()
+        text = _encode(value).encode()
         while text:
             text = text[_write(_RESULT, text) :]
 
@@ -75,3 +75,6 @@ def _plain(value: object) -> object:
     if type(value).__module__ in ("builtins", "collections") and hasattr(value, "__iter__"):
         return list(value)
     raise TypeError(f"a value of type {type(value).__name__} is no answer")
+
+
+_encode = _JSONEncoder(default=_plain).encode

@@ -62,9 +62,8 @@ def tell(line: _socket.socket, *words: object) -> None:
     line.send(" ".join(map(str, words)).encode("utf-8", "backslashreplace")[:_MAX_MESSAGE])
 
 
-def serve(line: _socket.socket, jail: Jail, for_functions: bool) -> None:
+def serve(line: _socket.socket, jail: Jail, make_call: Callable | None) -> None:
     """Start a keeper for each program that comes, until the caller hangs up."""
-    make_call = _prepare(for_functions)
     harmless = sharing.harmless_names()
     gc.collect()
     gc.freeze()
@@ -111,8 +110,8 @@ def _prepare(for_functions: bool) -> Callable | None:
         from judging import calling
 
         make_call = functools.partial(calling.Call, names=calling.contest_names())
-    # The programs' interpreter must not find the project's own modules.
-    sys.path.remove(os.path.dirname(os.path.dirname(__file__)))
+    # The programs' interpreter must not find the project's own modules, nor see their folder.
+    sys.path.remove(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
     for name in [name for name in sys.modules if name.split(".")[0] == "judging"]:
         del sys.modules[name]
     sys.argv = [""]
@@ -223,6 +222,7 @@ def main(descriptor: int) -> None:
     line = _socket.socket(fileno=out_of_the_way(descriptor))
     task, _ = receive(line)
     try:
+        make_call = _prepare(task["functions"])
         jail = Jail(task["tier"], task["filters"])
         jail.enter()
         # Only the first process of the new pid namespace may serve: when it ends, all do.
@@ -236,4 +236,4 @@ def main(descriptor: int) -> None:
     except Exception as error:
         tell(line, "error", f"{type(error).__name__}: {error}")
         return
-    serve(line, jail, task["functions"])
+    serve(line, jail, make_call)
