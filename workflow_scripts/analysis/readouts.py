@@ -14,6 +14,7 @@ from analysis.sample import Levels, variance_parts
 
 FINE = 24  # steps between neighbouring sizes
 CONTACT = 0.99
+SLACK = 1.0  # standard errors by which gaps between rivals may be off
 VALLEY_P = 0.025  # as two-sided intervals of 95 % have it
 TINY = 1e-9
 
@@ -34,11 +35,16 @@ def greatest(estimate: np.ndarray, draws: np.ndarray, level: float = 0.95) -> di
     tail = (1 - level) / 2
     keep = np.flatnonzero(_rivals(estimate, deviation, CONTACT))
     # Tails are taken as in percentile intervals (not mirrored): near 0 and 1 levels are skewed.
-    scaled = deviation[:, keep] / sd[keep]
-    under = scaled.min(axis=1)
-    low = (estimate[keep] + np.quantile(under, tail) * sd[keep]).max()
-    middle = (estimate[keep] + np.quantile(under, 0.5) * sd[keep]).max()
-    high = (estimate[keep] + np.quantile(scaled, 1 - tail, axis=0) * sd[keep]).max()
+    error = -deviation[:, keep]
+    best = int(np.argmax(estimate[keep]))
+    gap = estimate[keep].max() - estimate[keep]
+    blur = SLACK * (error - error[:, [best]]).std(axis=0)
+    # Each bound is stretched until it fails in `tail` of draws, at gaps moved to its disfavour.
+    over = ((error - np.maximum(gap - blur, 0.0)) / sd[keep]).max(axis=1)
+    under = ((gap + blur - error) / sd[keep]).min(axis=1)
+    low = (estimate[keep] - np.quantile(over, 1 - tail) * sd[keep]).max()
+    middle = (estimate[keep] - np.quantile(over, 0.5) * sd[keep]).max()
+    high = (estimate[keep] + np.quantile(under, 1 - tail) * sd[keep]).max()
     return {
         "estimate": float(middle),
         "plain": float(estimate.max()),

@@ -103,6 +103,7 @@ def size_axis(axes, sizes: list[int], base: bool) -> dict[int, float]:
             zorder=5,
         ).set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.2})
     axes.set_xticks(marks, labels)
+    axes.set_xticks([places[size] for size in above], minor=True)
     axes.set_xlabel("training examples")
     return places
 

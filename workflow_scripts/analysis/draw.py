@@ -1,0 +1,55 @@
+"""What the figures share: point marks with intervals, label spacing, tidy CSV."""
+
+import csv
+import io
+import itertools
+from pathlib import Path
+
+from core.files import write_text
+
+
+def write_csv(path: str | Path, rows: list[dict]) -> None:
+    """Write rows of one shape as CSV; an empty list gives an empty file."""
+    buffer = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    write_text(path, buffer.getvalue())
+
+
+def bars(axes, x: list, points: list[dict], color: str, marker: str, label: str = "") -> None:
+    """Draw points (dicts with estimate and interval) at x, with their intervals as bars."""
+    estimate = [point["estimate"] for point in points]
+    below = [max(point["estimate"] - point["interval"][0], 0) for point in points]
+    above = [max(point["interval"][1] - point["estimate"], 0) for point in points]
+    axes.errorbar(
+        x,
+        estimate,
+        yerr=[below, above],
+        fmt=marker,
+        color=color,
+        ecolor=color,
+        elinewidth=0.8,
+        capsize=1.5,
+        capthick=0.8,
+        zorder=4,
+        label=label or None,
+    )
+
+
+def spread(values: list[float], gap: float) -> list[float]:
+    """Return label heights near `values`, at least `gap` apart and in the same order."""
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    out = list(values)
+    for _ in range(200):
+        moved = False
+        for a, b in itertools.pairwise(order):
+            lack = gap - (out[b] - out[a])
+            if lack > 1e-9:
+                out[a] -= lack / 2
+                out[b] += lack / 2
+                moved = True
+        if not moved:
+            break
+    return out
