@@ -12,6 +12,8 @@ from analysis.plain import plain
 from analysis.sample import levels
 from core.files import read_json, write_json
 
+GROUP = ("student", "recipe", "start", "slice")
+
 
 def curve(
     arms: list[dict],
@@ -66,9 +68,9 @@ def contrast(
 ) -> None:
     """Write the paired differences a - b in pass@1, at each setting that has both and pooled.
 
-    `field` is 'slice', 'recipe' or 'start'. `noise_arms` (one student, recipe, start and slice with
-    replicates, such as the scaling axis) help to estimate the training noise: it is pooled over
-    them and these arms, and taken from them alone where these arms have one replicate each.
+    `field` is 'slice', 'recipe' or 'start'. `noise_arms` (with replicates, such as the scaling
+    axis) help to estimate the training noise: it is pooled over them and these arms, and taken from
+    them alone where these arms have one replicate each.
     """
     ids, _ = load.problem_table(problems)
     found = contrasts.pairs(load.evaluations(arms, ids), field, a, b)
@@ -79,7 +81,8 @@ def contrast(
         groups = contrasts.own_groups(found)
         if noise_arms:
             lent = load.evaluations(noise_arms, ids)
-            groups = groups + levels(lent, "pass@1", 50, seed).groups
+            used = contrasts.arm_keys(found, field, (a, b))
+            groups = groups + training.groups_of(lent, without=used)
         value.update(contrasts.analyse(found, margin, bootstrap, seed, groups))
         value["starts"] = _by_start(found, margin, bootstrap, seed, groups)
     write_json(out_json, plain(value))
@@ -105,13 +108,13 @@ def rates(
 ) -> None:
     """Write levels of every rate by size and the rank correlations of F4.
 
-    Arms of several students or slices are grouped; correlations are within a group.
+    Arms that agree in student, recipe, start and slice form a group; correlations are within one.
     """
     ids, _ = load.problem_table(problems)
     read = load.evaluations(arms, ids)
     groups: dict[tuple, list] = {}
     for arm in read:
-        key = tuple(arm.setting[name] or "" for name in ("student", "recipe", "slice"))
+        key = tuple(arm.setting[name] or "" for name in GROUP)
         groups.setdefault(key, []).append(arm)
     out = []
     for key in sorted(groups):
@@ -133,9 +136,7 @@ def rates(
         }
         out.append(
             {
-                "student": key[0],
-                "recipe": key[1],
-                "slice": key[2],
+                **dict(zip(GROUP, key, strict=True)),
                 "levels": rows,
                 "correlations": correlations(data),
                 "training_noise": training.public(data["pass@1"].noise),

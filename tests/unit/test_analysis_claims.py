@@ -109,6 +109,19 @@ def test_no_difference_only_by_an_equivalence_test(estimate, error, status):
     assert claim["status"] == status
 
 
+def test_a_floor_decides_nothing():
+    # Both sides (almost) never right: a difference of zero, and no evidence of equality.
+    for means in ([0.001, 0.0], [0.995, 1.0]):
+        stuck = numbers(0.0, 0.001) | {"means": means}
+        for name, (a, b) in (
+            ("F2", ("easy.any", "hard.any")),
+            ("F3", ("all.correct", "all.incorrect")),
+        ):
+            claim = one(name, contrasts=[contrast(a, b, stuck, noise=NOISE)])
+            assert claim["status"] == "undecided"
+            assert "could not differ" in claim["sentence"]
+
+
 def test_every_start_must_agree():
     found = contrast("easy.any", "hard.any", numbers(0.06, 0.01), numbers(0.03, 0.02), NOISE)
     assert one("F2", contrasts=[found])["status"] == "undecided"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from analysis import contrasts, trials
+from analysis import contrasts, noise, trials
 from analysis.correlate import bonett_wright, ranks, spearman
 from analysis.load import Evaluation
 from analysis.resample import wilson
@@ -44,6 +44,26 @@ def test_a_judge_error_is_missing_not_wrong():
     assert contrasts.analyse(found, MARGIN, 100, 1)["problems"] == 3
 
 
+def test_all_differences_zero_are_not_certainly_zero():
+    pair = contrasts.pair({}, np.zeros((2, 20)), np.zeros((2, 20)), 2)
+    low, high = contrasts.analyse([pair], MARGIN, 400, 1)["pooled"]["interval"]
+    assert low < -0.05 and high > 0.05
+
+
+def test_lent_replicates_are_grouped_by_setting_and_never_counted_twice():
+    rng = np.random.default_rng(0)
+    arms = [
+        arm(rng.random(30), slice_, size, seed)
+        for slice_ in ("easy.any", "hard.any", "all.any")
+        for size in (0, 100)
+        for seed in (0, 1)
+    ]
+    assert len(noise.groups_of(arms)) == 3  # never the start, never two slices as one
+    found = contrasts.pairs(arms, "slice", "easy.any", "hard.any")
+    used = contrasts.arm_keys(found, "slice", ("easy.any", "hard.any"))
+    assert len(noise.groups_of(arms, without=used)) == 1
+
+
 def test_holm_against_the_worked_example():
     assert contrasts.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert contrasts.holm([0.6, 0.9]) == [1.0, 1.0]
@@ -62,9 +82,9 @@ def test_permutation_p_equals_the_exact_sign_flip_p():
 def test_equal_arms_are_equivalent_only_when_precise():
     rng = np.random.default_rng(0)
     for problems, verdict in ((60, False), (20_000, True)):
-        noise = rng.choice([-0.25, 0.0, 0.25], (1, problems))
+        spread = rng.choice([-0.25, 0.0, 0.25], (1, problems))
         found = contrasts.analyse(
-            [contrasts.Pair({}, noise - noise.mean(), (0.3, 0.3))], MARGIN, 500, 1
+            [contrasts.Pair({}, spread - spread.mean(), (0.3, 0.3))], MARGIN, 500, 1
         )["pooled"]
         assert (found["p_equivalence"] <= 0.05) == verdict
         assert found["p"] > 0.5
@@ -85,8 +105,8 @@ def test_the_noise_that_would_undo_a_difference_undoes_it():
 
     limit = plain["shift_sd_that_would_undo_it"]
     for factor, holds_zero in ((0.9, False), (1.1, True)):
-        noise = assumed_noise(limit * factor)
-        low, high = contrasts.analyse(found, MARGIN, 4000, 1, noise=noise)["pooled"]["interval"]
+        assumed = assumed_noise(limit * factor)
+        low, high = contrasts.analyse(found, MARGIN, 4000, 1, noise=assumed)["pooled"]["interval"]
         assert (low <= 0 <= high) == holds_zero
 
 

@@ -157,6 +157,12 @@ def test_an_unknown_problem_is_an_error(study):
         load.evaluation(["other"], arms[0]["generations"], arms[0]["verdicts"], {})
 
 
+def test_an_arm_named_twice_is_one_arm(study):
+    _, problems, arms = study
+    ids, _ = load.problem_table(problems)
+    assert len(load.evaluations([*arms, *arms], ids)) == len(arms)
+
+
 def test_curve_json_is_complete(fitted):
     value = read_json(fitted / "curve.json")
     assert [point["size"] for point in value["points"]] == SIZES

@@ -67,6 +67,16 @@ def pairs(arms: list[Evaluation], field: str, a: str, b: str, metric: str = "pas
     return out
 
 
+def arm_keys(found: list[Pair], field: str, sides: tuple[str, str]) -> list[tuple]:
+    """Return the settings (all but the seed, in the order of SETTING) of both sides' arms."""
+    out = []
+    for item in found:
+        for side in sides:
+            named = {**item.setting, field: side}
+            out.append(tuple(named[name] for name in SETTING if name != "seed"))
+    return out
+
+
 def own_groups(found: list[Pair]) -> list[training.Replicates]:
     """Return what the pairs' own replicates say about training noise."""
     return [
@@ -111,6 +121,9 @@ def analyse(
     means = np.array([value.mean(axis=0) for value in values])
     resampled = problem_weights(problems, draws, seed) @ means.T
     sampled = resampled + luck
+    # Where every difference is 0 (a floor) resampling sees no spread: the rule of three, both ways.
+    stuck = np.array([not value.any() for value in values])
+    sampled = sampled + stuck * rng.laplace(0.0, 1 / problems, (draws, len(found)))
     signs = np.random.default_rng([seed, 3]).integers(0, 2, (draws, problems)) * 2 - 1
     rows = []
     for i, item in enumerate(found):
@@ -122,6 +135,7 @@ def analyse(
         row["p_holm"] = value
     pooled = _one(means.mean(axis=0), sampled.mean(axis=1), signs, margin)
     pooled["settings"] = len(found)
+    pooled["means"] = np.mean([item.means for item in found], axis=0).tolist()
     pooled["parts"] = components(found, values, used)
     return {
         "settings": rows,

@@ -147,12 +147,24 @@ def _contrasts_of(contrasts: list, settings: dict) -> list[tuple[str, dict, dict
     return out
 
 
+def _at_an_end(numbers: dict, margin: float) -> str:
+    """Return a sentence where both sides score too low (high) to differ by the margin."""
+    means = numbers.get("means")
+    if means and max(means) < margin:
+        return f"Both sides score below {margin:g}: they could not differ by that much."
+    if means and min(means) > 1 - margin:
+        return f"Both sides score above {1 - margin:g}: they could not differ by {margin:g}."
+    return ""
+
+
 def more_parts(curves: list, contrasts: list, rates: dict | None, settings: dict) -> list[dict]:
     """a beats b by more than the margin, in each start."""
     out = []
     for where, numbers, value in _contrasts_of(contrasts, settings):
         margin = settings.get("margin", value["margin"])
         status = against(numbers["interval"], margin, numbers["estimate"], settings["looks"])
+        stuck = _at_an_end(numbers, margin)
+        status = "undecided" if stuck else status
         ahead = numbers["interval"][0] > 0
         said = {
             "supported": f"{value['a']} is better than {value['b']} by more than {margin:g}",
@@ -168,7 +180,10 @@ def more_parts(curves: list, contrasts: list, rates: dict | None, settings: dict
         need = power.needed(
             numbers["parts"], numbers["estimate"], power.outside(margin, margin), SEED
         )
-        note = words.caveat(value["training_noise"], value["training_noise_from"])
+        note = words.join(
+            stuck, words.caveat(value["training_noise"], value["training_noise_from"])
+        )
+        need = None if stuck else need
         out.append(
             part(
                 rule,
@@ -197,6 +212,8 @@ def equal_parts(curves: list, contrasts: list, rates: dict | None, settings: dic
             status = "supported"
         else:
             status = "refuted" if apart else "undecided"
+        stuck = _at_an_end(numbers, margin)
+        status = "undecided" if stuck else status
         said = {
             "supported": f"{value['a']} and {value['b']} differ by less than {margin:g}",
             "refuted": f"{value['a']} and {value['b']} differ",
@@ -212,7 +229,10 @@ def equal_parts(curves: list, contrasts: list, rates: dict | None, settings: dic
         need = power.needed(
             numbers["parts"], numbers["estimate"], power.inside_or_apart(margin), SEED
         )
-        note = words.caveat(value["training_noise"], value["training_noise_from"])
+        note = words.join(
+            stuck, words.caveat(value["training_noise"], value["training_noise_from"])
+        )
+        need = None if stuck else need
         shown = numbers["interval_90"] if status == "supported" else numbers["interval"]
         what = "difference (90 % interval)" if status == "supported" else "difference"
         out.append(part(rule, status, numbers["estimate"], shown, what, said, note, need, where))

@@ -85,10 +85,13 @@ def evaluation(
 
 
 def evaluations(arms: list[dict], ids: list[str]) -> list[Evaluation]:
-    """Read arms (dicts with a setting and the paths of two tables), each file once."""
+    """Read arms (dicts with a setting and the paths of two tables), each file once.
+
+    An arm that is named twice (axes overlap) is one arm, not two replicates.
+    """
     seen: dict[tuple, Evaluation] = {}
     out = []
-    for arm in arms:
+    for arm in {tuple(item.get(name) for name in SETTING): item for item in arms}.values():
         key = (str(arm["generations"]), str(arm["verdicts"]))
         if key not in seen:
             seen[key] = evaluation(ids, arm["generations"], arm["verdicts"], {})

@@ -8,6 +8,7 @@ meta-analysis (Viechtbauer 2007, Statistics in Medicine 26:37; point estimate as
 1982).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,29 @@ def replicates(values: np.ndarray, scale: float) -> Replicates:
     rest = values - means[:, None] - values.mean(axis=0) + values.mean()
     within = (rest**2).sum() / ((runs - 1) * max(problems - 1, 1)) / problems
     return Replicates(float(means.var(ddof=1)), runs - 1, float(within), float(scale))
+
+
+def groups_of(
+    arms: list, metric: str = "pass@1", without: Iterable[tuple] = ()
+) -> list[Replicates]:
+    """Return the replicates behind arms that agree in all but the seed.
+
+    `arms` are evaluations; size 0 (one given model) and settings in `without` (tuples of all but
+    the seed) are left out.
+    """
+    without = set(without)
+    found: dict[tuple, list] = {}
+    for arm in arms:
+        key = tuple(value for name, value in arm.setting.items() if name != "seed")
+        if arm.setting["size"] and key not in without:
+            found.setdefault(key, []).append(arm)
+    out = []
+    for key in sorted(found, key=str):
+        values = np.array([arm.mean(metric) for arm in found[key]])
+        if len(values) > 1:
+            samples = int(max(arm.samples.max(initial=1) for arm in found[key]))
+            out.append(replicates(values, response(values, samples) ** 2))
+    return out
 
 
 def response(values: np.ndarray, samples: int) -> float:

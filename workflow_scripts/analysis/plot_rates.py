@@ -28,7 +28,7 @@ def rates(rates_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
                     low, high = item["interval"]
                     rows.append(
                         {
-                            **{k: group[k] for k in ("student", "recipe", "slice")},
+                            **{k: group[k] for k in ("student", "recipe", "start", "slice")},
                             "metric": metric,
                             "size": item["size"],
                             "estimate": item["estimate"],
@@ -66,7 +66,7 @@ def _rates_panel(axes, group: dict) -> None:
         )
     axes.set_ylim(-0.03, 1.05)
     axes.set_ylabel("share of answers")
-    axes.set_title(f"{group['student']}, {group['slice']}", loc="left")
+    axes.set_title(f"{group['student']}, {group['slice']}, from {group['start']}", loc="left")
 
 
 def correlation(rates_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
@@ -99,7 +99,7 @@ def correlation(rates_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
             )
             rows.append(
                 {
-                    **{k: group[k] for k in ("student", "recipe", "slice")},
+                    **{k: group[k] for k in ("student", "recipe", "start", "slice")},
                     **{k: item[k] for k in ("rate", "with", "sizes", "estimate")},
                     "low": item["interval"][0] if item["interval"] else "",
                     "high": item["interval"][1] if item["interval"] else "",
