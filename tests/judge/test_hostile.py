@@ -136,18 +136,18 @@ import sys
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
 from hostile_programs import CASES
 from judging.problems import read_problem
-from judging.sandbox import Sandbox
+from judging.boxes import Boxes
 from judging.trial import judge_program
 from judging.verdicts import Options
 rows = eval(sys.argv[4])
 options = Options(output_limit_mb=1, wall_factor=1.0, wall_extra_s=1.5)
 problems = [read_problem(row) for row in rows]
-with Sandbox(sys.argv[3]) as plain, Sandbox(sys.argv[3], for_functions=True) as calling:
+with Boxes(sys.argv[3]) as boxes:
     for case in CASES:
         program = case.program.replace("{secret}", "/etc/passwd").replace("{folder}", "/var/log")
         program = program.replace("{judge}", sys.argv[1] + "/judging/zygote.py")
-        box, problem = (calling, problems[1]) if case.function else (plain, problems[0])
-        verdict = judge_program(box, program, problem, options)
+        problem = problems[1] if case.function else problems[0]
+        verdict = judge_program(boxes, program, problem, options)
         if verdict.verdict != case.verdict:
             print(case.name, verdict, "expected", case.verdict)
 print("done")

@@ -1,20 +1,24 @@
 """Judging many programs at once: each distinct one a single time, on as many cores as allowed."""
 
-import hashlib
 import os
 import queue
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.files import digest
 
+from judging import identity
 from judging import isolation as isolating
+from judging.boxes import Boxes
+from judging.cache import Cache
+from judging.checking import CheckerError
 from judging.problems import BadProblem, Problem, read_problem
-from judging.sandbox import Sandbox, SandboxError
+from judging.sandbox import SandboxError
 from judging.trial import judge_program
-from judging.verdicts import JUDGE_ERROR, NO_CODE, Options, Verdict
+from judging.verdicts import JUDGE_ERROR, NO_CODE, TIME_LIMIT, Options, Verdict
 
 _ATTEMPTS = 2
 
@@ -45,7 +49,8 @@ def judge(
 
     The same program for the same problem is judged once. `progress` is called with (done, all)
     distinct programs. `jobs` zygotes run side by side, each with one program at a time, so no
-    more than that many cores are used.
+    more than that many cores are used. `cache` is a folder of verdicts that are known already,
+    shared by any number of processes.
     """
     tier = isolating.tier(isolation).name
     options = Options(
@@ -55,27 +60,55 @@ def judge(
         wall_factor=wall_factor,
         wall_extra_s=wall_extra_s,
     )
-    verdicts, work, places = _distinct(list(tasks))
-    done = 0
+    verdicts, work, places = _distinct(list(tasks), identity.circumstances(tier, options))
+    done, total = 0, len(work)
 
-    def finish(key: str, verdict: Verdict) -> None:
+    def settle(key: bytes, verdict: Verdict) -> None:
         nonlocal done
         done += 1
         for place in places[key]:
             verdicts[place] = verdict
         if progress is not None:
-            progress(done, len(work))
+            progress(done, total)
 
-    _run_all(work, tier, options, max(1, min(jobs, len(work))), finish)
+    with Cache(cache) if cache is not None else nullcontext() as known:
+        if known is not None:
+            for key in list(work):
+                found = recall(known, key)
+                if found is not None:
+                    del work[key]
+                    settle(key, found)
+
+        def finish(key: bytes, verdict: Verdict) -> None:
+            if known is not None:
+                remember(known, key, verdict)
+            settle(key, verdict)
+
+        _run_all(work, tier, options, max(1, min(jobs, len(work))), finish)
     return verdicts
 
 
-def _distinct(tasks: list[Task]) -> tuple[list, dict, dict]:
+def recall(known: Cache, key: bytes) -> Verdict | None:
+    """Return a program's verdict if it is known, for this type of machine where that matters."""
+    found = known.get(key) or known.get(identity.machine_key(key))
+    return None if found is None else Verdict(**found)
+
+
+def remember(known: Cache, key: bytes, verdict: Verdict) -> None:
+    """Keep a verdict: the judge's own failures never, slowness for this type of machine only."""
+    if verdict.verdict == JUDGE_ERROR:
+        return
+    if verdict.verdict == TIME_LIMIT:
+        key = identity.machine_key(key)
+    known.put(key, vars(verdict))
+
+
+def _distinct(tasks: list[Task], around: str) -> tuple[list, dict, dict]:
     """Settle what needs no run, and gather the rest by content."""
     problems: dict[int, tuple[Problem, str] | str] = {}
     verdicts: list[Verdict | None] = [None] * len(tasks)
-    work: dict[str, tuple[str, Problem]] = {}
-    places: dict[str, list[int]] = {}
+    work: dict[bytes, tuple[str, Problem]] = {}
+    places: dict[bytes, list[int]] = {}
     for place, task in enumerate(tasks):
         if task.program is None or not task.program.strip():
             verdicts[place] = Verdict(NO_CODE)
@@ -91,19 +124,18 @@ def _distinct(tasks: list[Task]) -> tuple[list, dict, dict]:
             verdicts[place] = Verdict(JUDGE_ERROR, detail=found[:200])
             continue
         problem, content = found
-        text = task.program.encode("utf-8", "surrogatepass")
-        key = f"{content}{hashlib.sha256(text).hexdigest()}"
+        key = identity.key(around, content, task.program)
         work.setdefault(key, (task.program, problem))
         places.setdefault(key, []).append(place)
     return verdicts, work, places
 
 
 def _run_all(
-    work: dict[str, tuple[str, Problem]],
+    work: dict[bytes, tuple[str, Problem]],
     tier: str,
     options: Options,
     jobs: int,
-    finish: Callable[[str, Verdict], None],
+    finish: Callable[[bytes, Verdict], None],
 ) -> None:
     waiting: queue.SimpleQueue = queue.SimpleQueue()
     for item in work.items():
@@ -114,15 +146,13 @@ def _run_all(
     def serve() -> None:
         # The zygote is the child of this thread, and ends with it.
         try:
-            # One for each kind of problem: call-based programs find much already imported.
-            with Sandbox(tier) as plain, Sandbox(tier, for_functions=True) as calling:
+            with Boxes(tier) as boxes:
                 while not stopping.is_set():
                     try:
                         key, (program, problem) = waiting.get_nowait()
                     except queue.Empty:
                         break
-                    box = plain if problem.function_name is None else calling
-                    finished.put((key, _judge_surely(box, program, problem, options)))
+                    finished.put((key, _judge_surely(boxes, program, problem, options)))
         except BaseException as error:
             finished.put((None, error))
         else:
@@ -147,13 +177,15 @@ def _run_all(
             thread.join()
 
 
-def _judge_surely(box: Sandbox, program: str, problem: Problem, options: Options) -> Verdict:
+def _judge_surely(boxes: Boxes, program: str, problem: Problem, options: Options) -> Verdict:
     """Judge, once more if the sandbox failed, and never let its failure count as the program's."""
     for attempt in range(_ATTEMPTS):
         try:
-            return judge_program(box, program, problem, options)
+            return judge_program(boxes, program, problem, options)
+        except CheckerError as error:
+            return Verdict(JUDGE_ERROR, detail=f"problem {problem.id}: {error}"[:200])
         except SandboxError as error:
-            box.stop()
+            boxes.stop()
             if attempt == _ATTEMPTS - 1:
                 return Verdict(JUDGE_ERROR, detail=f"sandbox: {error}"[:200])
     raise AssertionError("unreachable")

@@ -56,6 +56,8 @@ class Call:
             target = getattr(space["Solution"](), self.function, None)
         if target is None:
             target = space.get(self.function)
+            if target is self.names.get(self.function):
+                target = None  # `add`, say, is one of the names on offer
         if not callable(target):
             raise NameError(f"the program defines no function {self.function!r}")
         value = target(*self.arguments)

@@ -88,7 +88,7 @@ def _report() -> None:
 
 
 def _leave(status: int) -> None:
-    """Do what the interpreter does at exit, without the time it takes to free everything."""
+    """Do what the interpreter does at exit, short of freeing what it holds itself."""
     try:
         threading = sys.modules.get("threading")
         if threading is not None:
@@ -98,6 +98,14 @@ def _leave(status: int) -> None:
         status = _exit_status(stop.code)
     except BaseException:
         _report()
+    status = _flush(status)
+    # Files that the program has left open are written out when its names go.
+    sys.modules["__main__"].__dict__.clear()
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    _exit(_flush(status))
+
+
+def _flush(status: int) -> int:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -106,4 +114,4 @@ def _leave(status: int) -> None:
         except BaseException:
             # The interpreter's own status for output that could not be written.
             status = status or 120
-    _exit(status)
+    return status

@@ -51,8 +51,7 @@ class Jail:
         folders, masked = view.interpreter_folders(), view.masked_folders()
         os.chdir("/")
         if os.geteuid() == 0:
-            become_nobody(folders[0])
-            self._counts_threads = True
+            self._counts_threads = become_nobody(folders[0])
         if self.tier == "landlock":
             readable = [*view.without(folders, masked), *_DEVICES]
             self._ruleset = out_of_the_way(kernel.landlock_ruleset(readable))
@@ -65,9 +64,13 @@ class Jail:
         as_root = os.geteuid() == 0
         if as_root:
             # The interpreter may lie where only root looks; so the view is made as root.
-            kernel.unshare(kernel.CLONE_NEWNS)
-            view.build()
-            become_nobody(None)
+            try:
+                kernel.unshare(kernel.CLONE_NEWNS)
+            except PermissionError:
+                as_root = False  # root in name only, in a container
+            else:
+                view.build()
+                become_nobody(None)
         uid, gid = os.geteuid(), os.getegid()
         kernel.unshare(every)
         _map_identity(self._proc, uid, gid)
@@ -155,22 +158,30 @@ class Jail:
         return pages + ((limits["memory"] + RESERVE_MB) << 20)
 
 
-def become_nobody(must_read: str | None) -> None:
-    """Leave root for a user number that nothing else uses.
+def become_nobody(must_read: str | None) -> bool:
+    """Leave root for a user number that nothing else uses, if this root has one to give.
 
     Where the interpreter lies in root's home, the one capability to read it is kept; landlock
-    then bounds what it reaches.
+    then bounds what it reaches. The root of a container without other users stays what it is, and
+    only loses its capabilities.
     """
     number = _FIRST_OWN_UID + os.getpid()
-    kernel.drop_bounding_set()
     kernel.keep_capabilities()
-    os.setgroups([])
-    os.setresgid(number, number, number)
-    os.setresuid(number, number, number)
+    try:
+        os.setgroups([])
+        os.setresgid(number, number, number)
+        os.setresuid(number, number, number)
+        changed = True
+    except OSError:
+        changed = False
+    if not changed and must_read is None:
+        # A user namespace comes next and takes them; to be mapped there, 0 needs them until then.
+        return False
     readable = must_read is None or os.access(must_read, os.R_OK | os.X_OK)
     kernel.drop_capabilities(keep=0 if readable else kernel.CAP_DAC_READ_SEARCH)
     # Changing user hides /proc/self from ourselves until this is said.
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
+    return changed
 
 
 def _map_identity(proc: int, uid: int, gid: int) -> None:

@@ -32,7 +32,6 @@ PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_KEEPCAPS = 8
 PR_SET_SECCOMP = 22
-PR_CAPBSET_DROP = 24
 PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_MODE_FILTER = 2
 CAP_DAC_READ_SEARCH = 1 << 2
@@ -178,13 +177,6 @@ class Filter:
             number = own_pid.to_bytes(4, sys.byteorder)
             arguments = self._arguments(self._instructions.replace(OWN_PID, number))
         _checked(_libc.prctl(*arguments), "seccomp")
-
-
-def drop_bounding_set() -> None:
-    """Make sure that no program started from here can gain a capability."""
-    for capability in range(64):
-        if _libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0) < 0:
-            break
 
 
 def keep_capabilities() -> None:

@@ -6,8 +6,10 @@ import signal
 from collections.abc import Iterator
 
 from judging import compare
+from judging.boxes import Boxes
+from judging.checking import Checker, checker_of
 from judging.problems import Problem
-from judging.sandbox import MOST_SHARING, Program, Refused, Run, Sandbox
+from judging.sandbox import MOST_SHARING, Program, Refused, Run
 from judging.verdicts import (
     ACCEPTED,
     COMPILE_ERROR,
@@ -27,7 +29,7 @@ LONGEST_DETAIL = 200
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
 
-def judge_program(box: Sandbox, program: str | None, problem: Problem, options: Options) -> Verdict:
+def judge_program(boxes: Boxes, program: str | None, problem: Problem, options: Options) -> Verdict:
     """Run a program on its problem's tests and say what became of it."""
     if program is None or not program.strip():
         return Verdict(NO_CODE)
@@ -35,14 +37,18 @@ def judge_program(box: Sandbox, program: str | None, problem: Problem, options: 
     if len(source) > LONGEST_SOURCE:
         return Verdict(COMPILE_ERROR, detail=f"longer than {LONGEST_SOURCE} bytes")
     limits = limits_of(problem, options)
+    box = boxes.plain if problem.function_name is None else boxes.calling
     passed, failed, first = 0, None, (ACCEPTED, "")
     cpu = wall = peak = 0.0
-    with box.program(source, limits, problem.function_name) as ready:
+    with (
+        box.program(source, limits, problem.function_name) as ready,
+        checker_of(problem, boxes.checking) as checker,
+    ):
         if isinstance(ready, Refused):
             return Verdict(COMPILE_ERROR, detail=_short(ready.reason))
-        for number, run in _runs(ready, problem, limits):
+        for number, run in _runs(ready, problem, limits, checker):
             cpu, wall, peak = cpu + run.cpu_s, wall + run.wall_s, max(peak, run.peak_mb)
-            word, detail = _verdict(run, limits, problem, problem.tests[number])
+            word, detail = _verdict(run, limits, problem, number, checker)
             if word == ACCEPTED:
                 passed += 1
                 continue
@@ -53,7 +59,9 @@ def judge_program(box: Sandbox, program: str | None, problem: Problem, options: 
     return Verdict(first[0], failed, passed, first[1], cpu, wall, peak)
 
 
-def _runs(program: Program, problem: Problem, limits: Limits) -> Iterator[tuple[int, Run]]:
+def _runs(
+    program: Program, problem: Problem, limits: Limits, checker: Checker | None
+) -> Iterator[tuple[int, Run]]:
     """Yield each test's run: a process a test, or fewer where nothing but right answers come out.
 
     The first test always has its own process, so that a wrong program is told at once. Those that
@@ -69,8 +77,8 @@ def _runs(program: Program, problem: Problem, limits: Limits) -> Iterator[tuple[
         if program.shareable and len(part) > 1:
             runs = program.run_all([test.stdin for test in part])
             if runs is not None and any(
-                _verdict(run, limits, problem, test)[0] != ACCEPTED
-                for run, test in zip(runs, part, strict=True)
+                _verdict(run, limits, problem, start + place, checker)[0] != ACCEPTED
+                for place, run in enumerate(runs)
             ):
                 runs = None
         for place, test in enumerate(part):
@@ -90,7 +98,10 @@ def limits_of(problem: Problem, options: Options) -> Limits:
     )
 
 
-def _verdict(run: Run, limits: Limits, problem: Problem, test) -> tuple[str, str]:
+def _verdict(
+    run: Run, limits: Limits, problem: Problem, number: int, checker: Checker | None
+) -> tuple[str, str]:
+    test = problem.tests[number]
     # Memory first: a program that exceeds both is found out by either, as fast as the machine is.
     if run.peak_mb > limits.memory_mb:
         return MEMORY_LIMIT, f"more than {limits.memory_mb} MB"
@@ -102,10 +113,13 @@ def _verdict(run: Run, limits: Limits, problem: Problem, test) -> tuple[str, str
         return TIME_LIMIT, f"idle: more than {limits.wall_s:g} s passed"
     if run.status:
         return _ended_badly(run, limits)
-    if problem.function_name is None:
-        difference = compare.outputs_differ(run.stdout, test.expected, problem.keep_lines)
-    elif not run.result:
+    if problem.function_name is not None and not run.result:
         return RUNTIME_ERROR, "it ended before its function had returned"
+    if checker is not None:
+        output = run.stdout if problem.function_name is None else run.result
+        difference = checker.complaint(test, output)
+    elif problem.function_name is None:
+        difference = compare.outputs_differ(run.stdout, test.expected, problem.keep_lines)
     else:
         difference = compare.values_differ(run.result, test.value)
     return (ACCEPTED, "") if difference is None else (WRONG_ANSWER, difference)
