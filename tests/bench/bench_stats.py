@@ -1,6 +1,6 @@
 """Prove the statistics on simulated studies and on published figures; write markdown tables.
 
-Run: python tests/bench/bench_stats.py --studies 2000 --out docs/statistics-results.md
+Run: python tests/bench/bench_stats.py --studies 2000 --out docs/statistics.md
 """
 
 import argparse
@@ -21,12 +21,13 @@ from analysis.families import FAMILIES  # noqa: E402
 from analysis.published import READINGS, judge_paper  # noqa: E402
 from analysis.resample import percentile, wilson  # noqa: E402
 from analysis.simulate import Design, valley_truth  # noqa: E402
-from analysis.trials import MARGIN, SIZES, Truth  # noqa: E402
+from analysis.trials import MARGIN, Truth  # noqa: E402
 
 PUBLISHED = ROOT / "studies" / "published"
 MINI = Design()
 BAND = (0.93, 0.97)
 SEED = 2026
+MARKER = "<!-- from here on written by tests/bench/bench_stats.py -->"
 STATUSES = trials_claims.STATUSES
 
 
@@ -193,18 +194,25 @@ def _statuses(counts) -> list[str]:
 
 def paper_power(studies: int) -> str:
     """What the paper's design could know, its scores being the truth."""
-    rows = []
+    columns: dict[str, dict[str, str]] = {}
     for told, real in ((0.0, 0.0), (0.0, 0.12), (0.12, 0.12)):
         for problems, samples in READINGS if not real else READINGS[2:3]:
             design = Design(problems=problems, samples=samples, run_sd=real)
             claims, parts = trials_claims.paper_trial(*paper(), design, told, studies, SEED)
-            label = [f"{problems} x {samples}", real, told or "nothing"]
-            for name, counts in {**claims, **parts}.items():
-                if name[:2] in ("F1", "F2", "F3"):
-                    rows.append([*label, _part_name(name), *_statuses(counts)])
-    head = ["problems x samples", "runs differ by", "analysis told", "claim or part", *STATUSES]
-    title = f"### Power of the paper's design (per cent of {studies} studies)\n\n"
-    return title + table(head, rows)
+            label = f"{problems} x {samples}"
+            if real:
+                label += f"; runs differ by {real:g}, " + ("known" if told else "unknown")
+            columns[label] = {
+                _part_name(name): " / ".join(_statuses(counts)[:2])
+                for name, counts in {**claims, **parts}.items()
+                if not name.startswith("F4")
+            }
+    names = sorted(next(iter(columns.values())))
+    rows = [[name, *(column[name] for column in columns.values())] for name in names]
+    title = (
+        f"### Power of the paper's design: supported / refuted, per cent of {studies} studies\n\n"
+    )
+    return title + table(["claim or part", *columns], rows)
 
 
 def _part_name(name: str) -> str:
@@ -357,10 +365,11 @@ def main() -> None:
         parts.append(section(max(int(options.studies * weight), 8)))
         print(parts[-1], flush=True)
         print(f"[{name}: {time.monotonic() - begun:.0f} s]", file=sys.stderr, flush=True)
-    grid = ", ".join(str(size) for size in SIZES)
-    text = f"Grid of sizes: {grid}.\n\n" + "\n".join(parts)
     if options.out:
-        options.out.write_text(text, encoding="utf-8")
+        # Everything after the marker is this script's; what people wrote above it stays.
+        text = options.out.read_text(encoding="utf-8") if options.out.exists() else ""
+        above = text.split(MARKER)[0]
+        options.out.write_text(above + MARKER + "\n\n" + "\n".join(parts), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,13 @@ import numpy as np
 from analysis import forecast as ahead
 from analysis import noise as training
 from analysis import readouts
-from analysis.curves import Fit, compare
+from analysis.curves import Fit, compare, fit_bank, log_range, weights_of
+from analysis.families import bank
 from analysis.sample import Levels
 
 FORECAST_FACTOR = 2.0
+# Larger families are fitted to draws from a bank too coarse for intervals of single parameters.
+FEW = 5
 
 
 def curve_report(
@@ -98,8 +101,20 @@ def family(item: dict, data: Levels, size: int) -> dict:
             zip(fitted.family.coefficients, fitted.coefficients.tolist(), strict=True)
         )
         out["shape"] = dict(zip(fitted.family.shapes, fitted.shape.tolist(), strict=True))
+        if fitted.family.parameters <= FEW:
+            out["intervals"] = parameter_intervals(fitted, data)
         out["curve"] = {"size": grid, "value": fitted.at(grid)}
     return out
+
+
+def parameter_intervals(fitted: Fit, data: Levels) -> dict:
+    """Return the 95 % percentile interval of each coefficient and shape, over the draws."""
+    family = fitted.family
+    shapes = bank(family, *log_range(data.sizes))
+    found = fit_bank(family, shapes, data.sizes, data.draws.T, weights_of(data.sd))
+    values = np.concatenate([found.coefficients, found.shapes], axis=1)
+    bounds = np.percentile(values, [2.5, 97.5], axis=0).T
+    return dict(zip((*family.coefficients, *family.shapes), bounds.tolist(), strict=True))
 
 
 def fan(data: Levels, size: int, seed: int) -> dict | None:
@@ -127,6 +142,11 @@ def notes(data: Levels, comparison: dict) -> list[str]:
     out = []
     if data.noise is None:
         out.append("One replicate a size: intervals leave training noise out.")
+    if data.samples < 2:
+        out.append(
+            "One sample a problem: the noise of answers is in the intervals but can't be told from "
+            "the spread of problems, so nothing says what more samples would buy."
+        )
     missing = [item["label"] for item in comparison.values() if item["reason"]]
     if missing:
         out.append("Not identifiable on this grid: " + ", ".join(missing) + ".")
