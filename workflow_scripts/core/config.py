@@ -76,8 +76,8 @@ def _explain(error: ValidationError) -> Iterator[str]:
             )
             yield f"{where}: {_show(value)} is {_kind(value)}, but {wanted} is wanted{_mend(value)}"
         case "enum":
-            allowed = ", ".join(map(str, rule))
-            yield f"{where}: {_show(value)} is not allowed{nearest(value, rule)}; choose from: {allowed}"
+            hint, allowed = nearest(value, rule), ", ".join(map(str, rule))
+            yield f"{where}: {_show(value)} is not allowed{hint}; choose from: {allowed}"
         case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
             sign = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤"}.get(
                 error.validator, "<"

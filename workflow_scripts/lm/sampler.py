@@ -75,7 +75,7 @@ def choose(
         return logits.argmax(-1)
     chances = torch.softmax(logits.float() / temperature, -1).double()
     if top_p < 1:
-        ordered, order = chances.sort(-1, descending=True, stable=True)
+        ordered, order = chances.sort(dim=-1, descending=True, stable=True)
         before = ordered.cumsum(-1) - ordered
         ordered = ordered.masked_fill(before >= top_p, 0)
         chances = torch.zeros_like(chances).scatter_(-1, order, ordered)

@@ -1,0 +1,8 @@
+"""Settings for all tests."""
+
+import os
+
+# One thread a process, as the workflow's jobs have: two processes of two threads each on two cores
+# wait for one another in a loop and crawl.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -1,0 +1,129 @@
+"""The study file: what it expands to, and what it says when it is wrong."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from core.study import Arm, Study, StudyError
+
+SMOKE = yaml.safe_load(
+    (Path(__file__).parents[2] / "studies" / "smoke.yaml").read_text(encoding="utf-8")
+)
+
+
+def changed(path: str, value) -> dict:
+    """Return the smoke study with one key set; a value of None takes the key away."""
+    config = copy.deepcopy(SMOKE)
+    *folders, last = path.split(".") if path else [""]
+    at = config
+    for part in folders:
+        at = at.setdefault(part, {}) if isinstance(at, dict) else at[int(part)]
+    if value is None:
+        del at[last]
+    else:
+        at[last] = value
+    return config
+
+
+AXIS = {"question": "Why?", "recipes": ["distil"], "sizes": [16]}
+MISTAKES = [
+    ("studdy", "x", "studdy: unknown key (did you mean 'study'?); allowed here: axes, benchmarks"),
+    ("study", "my study", "study: 'my study' is not a valid name; wanted: letters, digits"),
+    ("study", None, "the study file: the key 'study' is missing; The study's name"),
+    ("sampling.temprature", 1, "sampling.temprature: unknown key (did you mean 'temperature'?)"),
+    ("sampling.temperature", "warm", "sampling.temperature: 'warm' is text, but a number is want"),
+    ("sampling.temperature", -1, "sampling.temperature: -1 is out of range; it must be ≥ 0"),
+    ("sampling.top_p", 0, "sampling.top_p: 0 is out of range; it must be > 0"),
+    ("sampling.samples", 2.5, "sampling.samples: 2.5 is a number, but a whole number is wanted"),
+    ("recipes.distil.learning_rate", "1e-3", "is text, but a number is wanted (write 0.001)"),
+    ("recipes.distil.epochs", None, "recipes.distil: give either epochs or steps, one of the two"),
+    ("recipes.distil.steps", 5, "recipes.distil: give either epochs or steps, one of the two"),
+    ("recipes.distil.schedule", "cosin", "'cosin' is not allowed (did you mean 'cosine'?); choose"),
+    ("axes.scaling.sizes", [0, -5], "axes.scaling.sizes[1]: -5 is out of range; it must be ≥ 0"),
+    ("axes.scaling.sizes", [4, 4], "axes.scaling.sizes: listed twice: 4; each may stand once"),
+    ("axes.scaling.sizes", [], "axes.scaling.sizes: is empty; at least 1 entry is wanted"),
+    ("axes.scaling.sizes", 16, "axes.scaling.sizes: 16 is a number, but a list is wanted"),
+    ("axes.scaling.recipes", ["distill"], "there is no recipe 'distill' (did you mean 'distil'?)"),
+    ("axes.scaling.students", ["big"], "axes.scaling.students[0]: there is no student 'big'"),
+    ("axes.scaling.starts", ["middle"], "axes.scaling.starts[0]: there is no start 'middle'"),
+    ("axes.scaling.slices", ["medium.any"], "there is no slice 'medium.any'"),
+    ("axes.scaling.slices", ["easy"], "'easy' is not a valid name; wanted: difficulty.correctness"),
+    ("axes.scaling.seeds", [True], "axes.scaling.seeds[0]: True is true/false, but a whole number"),
+    ("axes.scaling.curve", "yes", "axes.scaling.curve: 'yes' is text, but true or false is wanted"),
+    ("starts.mid.start", "mid", "starts.mid.start: mid → mid is a circle; a start must lead back"),
+    ("starts.base", {"recipe": "distil", "slice": "all.any", "size": 1}, "starts.base: 'base' is"),
+    ("students.tiny.scratch.hidden", 30, "students.tiny.scratch.hidden: 30 is not a multiple of"),
+    ("students.tiny.hub", {"id": "x"}, "students.tiny: has scratch, hub; give 1 of them only"),
+    ("corpus.difficulties.all", ["easy"], "corpus.difficulties.all: 'all' means every difficulty"),
+    ("statistics.ks", [1, 5], "statistics.ks: pass@5 needs 5 samples a problem, but sampling.sam"),
+    ("judge.isolation", "none", "judge.isolation: 'none' is not allowed; choose from: auto"),
+    (
+        "axes.difficulty.contrasts",
+        [{"field": "slice", "a": "easy.any", "b": "all.any"}],
+        "axes.difficulty.contrasts[0].b: there is no slice 'all.any'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "message"), MISTAKES, ids=[m[2][:50] for m in MISTAKES])
+def test_a_mistake_is_named_with_its_key_its_value_and_what_is_allowed(path, value, message):
+    with pytest.raises(StudyError) as caught:
+        Study(changed(path, value))
+    assert message in str(caught.value)
+
+
+def test_all_mistakes_are_told_at_once():
+    config = changed("sampling.temprature", 1)
+    config["axes"]["scaling"]["sizes"] = [-1]
+    with pytest.raises(StudyError, match="2 mistakes in the study file"):
+        Study(config)
+
+
+def test_circles_of_several_starts_are_found():
+    config = changed("starts.mid.start", "late")
+    config["starts"]["late"] = {"recipe": "distil", "start": "mid", "slice": "all.any", "size": 8}
+    with pytest.raises(StudyError, match="mid → late → mid is a circle"):
+        Study(config)
+
+
+def test_an_arm_wanted_by_two_axes_is_one_arm():
+    config = changed("axes.more", {**AXIS, "seeds": [0, 1]})
+    assert Study(config).arms == Study(SMOKE).arms
+
+
+def test_size_zero_is_the_start_itself():
+    study = Study(SMOKE)
+    base = Arm("tiny", "distil", "base", "all.any", 0, 1)
+    assert study.place(study.resolve(base)) == "tiny/base"
+    late = Arm("tiny", "distil", "mid", "easy.any", 0, 1)
+    assert study.place(study.resolve(late)) == "tiny/distil/base/all.any/n32-s1"
+
+
+def test_replicates_share_the_point_of_size_zero():
+    points = Study(SMOKE).points("scaling")
+    assert [(p["size"], p["seed"]) for p in points] == [
+        (0, None),
+        (16, 0),
+        (16, 1),
+        (32, 0),
+        (32, 1),
+    ]
+
+
+def test_a_start_is_trained_for_every_replicate_that_needs_it():
+    config = changed("axes.difficulty.seeds", [0, 7])
+    assert Arm("tiny", "distil", "base", "all.any", 32, 7) in Study(config).arms
+
+
+def test_a_slice_too_small_is_named_with_both_numbers():
+    counts = dict.fromkeys(["all.any", "easy.any", "hard.any"], 20)
+    with pytest.raises(StudyError, match=r"slice all\.any holds 20 traces, but arms ask for 32"):
+        Study(SMOKE).check_pool(counts)
+
+
+def test_defaults_are_filled_in():
+    config = Study(changed("statistics", None)).config
+    assert config["statistics"]["bootstrap"] == 2000
+    assert config["recipes"]["distil"]["schedule"] == "cosine"
+    assert config["starts"]["mid"]["start"] == "base"

@@ -1,0 +1,167 @@
+"""Training: packing changes nothing, the plan of batches is exact, runs repeat."""
+
+import json
+
+import pytest
+import torch
+from core.files import POOL, read_json, write_parquet
+from lm import chat, packing, students
+from lm_material import pool_rows, tiny
+from train import learning_rate, response_loss, train
+
+MODEL, TOKENIZER = tiny()
+
+
+def tensors(examples, row_tokens):
+    batch = packing.collate(examples, row_tokens, TOKENIZER.pad_token_id)
+    return {name: torch.from_numpy(array) for name, array in batch.items()}
+
+
+@pytest.fixture
+def examples():
+    rows = pool_rows(20)
+    return [chat.encode(TOKENIZER, r["id"], r["prompt"], r["response"]) for r in rows]
+
+
+def test_packed_loss_equals_unpacked(examples):
+    """Against transformers' own loss, one example at a time, without any packing."""
+    total, count = 0.0, 0
+    for example in examples:
+        ids = torch.tensor([example.ids])
+        labels = ids.clone()
+        labels[:, : example.prompt_tokens] = packing.IGNORED
+        answered = int((labels[:, 1:] != packing.IGNORED).sum())
+        total += MODEL(input_ids=ids, labels=labels).loss.item() * answered
+        count += answered
+    for row_tokens in (1, 128, 400):
+        loss = response_loss(MODEL, tensors(examples, row_tokens)).item()
+        assert loss == pytest.approx(total / count, abs=1e-5)
+
+
+def test_packed_gradients_equal_unpacked(examples):
+    gradients = []
+    for row_tokens in (1, 400):
+        MODEL.zero_grad()
+        response_loss(MODEL, tensors(examples, row_tokens)).backward()
+        gradients.append([weight.grad.clone() for weight in MODEL.parameters()])
+    for unpacked, packed in zip(*gradients, strict=True):
+        assert torch.allclose(unpacked, packed, atol=1e-5)
+
+
+def test_rows_hold_every_example_once_and_no_more_than_fits():
+    lengths = [5, 90, 33, 64, 12, 100, 8, 47, 51]
+    rows = packing.pack(lengths, 100)
+    assert sorted(at for row in rows for at in row) == list(range(len(lengths)))
+    assert all(sum(lengths[at] for at in row) <= 100 for row in rows)
+    assert len(rows) < len(lengths)
+
+
+def test_epochs_see_every_example_equally_often():
+    plan = packing.batches(50, 16, seed=3, epochs=3, steps=None)
+    seen = [at for batch in plan for at in batch]
+    assert sorted(seen) == sorted(list(range(50)) * 3)
+    assert [len(batch) for batch in plan] == [16] * 9 + [6]
+
+
+def test_steps_count_updates_whatever_the_size():
+    for size in (5, 500):
+        plan = packing.batches(size, 16, seed=3, epochs=None, steps=12)
+        assert [len(batch) for batch in plan] == [16] * 12
+
+
+@pytest.mark.parametrize("both", [(None, None), (1, 1)])
+def test_epochs_or_steps_but_not_both(both):
+    with pytest.raises(ValueError, match="either epochs or steps"):
+        packing.batches(5, 2, 0, epochs=both[0], steps=both[1])
+
+
+def test_learning_rate_warms_up_peaks_and_ends():
+    rates = [learning_rate(step, 100, 1.0, 0.1, "cosine") for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == rates[10] == 1.0
+    assert rates[55] == pytest.approx(0.5)
+    assert rates[-1] < 0.01
+    assert learning_rate(99, 100, 1.0, 0.1, "linear") == pytest.approx(1 / 90)
+    assert learning_rate(99, 100, 1.0, 0.1, "constant") == 1.0
+
+
+def run(folder, **settings):
+    shard = folder / "shard.parquet"
+    write_parquet(shard, pool_rows(40), POOL)
+    model, tokenizer = tiny()
+    chosen = {"seed": 1, "rate": 0.01, "batch_examples": 8, "epochs": 4, "row_tokens": 128}
+    train(model, tokenizer, shard, folder / "checkpoint.json", **{**chosen, **settings})
+    return read_json(folder / "checkpoint.json")
+
+
+def test_training_lowers_the_loss_and_repeats_bit_for_bit(tmp_path):
+    one = run(tmp_path / "one", losses=tmp_path / "losses.jsonl")
+    other = run(tmp_path / "other")
+    assert one == other, "files' hashes stand in the manifest"
+    losses = [json.loads(line)["loss"] for line in (tmp_path / "losses.jsonl").open()]
+    assert len(losses) == one["updates"] == 20
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_another_seed_is_another_model(tmp_path):
+    assert run(tmp_path / "one") != run(tmp_path / "other", seed=2)
+
+
+def test_the_next_stage_starts_from_the_saved_checkpoint(tmp_path):
+    run(tmp_path / "first")
+    model, tokenizer = students.load(tmp_path / "first" / "checkpoint.json")
+    shard = tmp_path / "first" / "shard.parquet"
+    manifest = tmp_path / "second" / "checkpoint.json"
+    train(model, tokenizer, shard, manifest, seed=1, rate=1e-4, batch_examples=8, steps=2)
+    first, second = read_json(tmp_path / "first" / "checkpoint.json"), read_json(manifest)
+    assert second["final_loss"] < 1.5 * first["final_loss"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"precision": "bf16"},
+        {"gradient_checkpointing": True},
+    ],
+    ids=["bf16", "checkpointing"],
+)
+def test_other_ways_to_train_lower_the_loss_too(tmp_path, settings):
+    run(tmp_path / "other", losses=tmp_path / "l.jsonl", **settings)
+    losses = [json.loads(line)["loss"] for line in (tmp_path / "l.jsonl").open()]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_lora_trains_adapters_only_and_saves_a_plain_merged_model(tmp_path):
+    started = run(tmp_path / "start", epochs=2)
+    model, tokenizer = students.load(tmp_path / "start" / "checkpoint.json")
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    manifest = tmp_path / "adapted" / "checkpoint.json"
+    lora = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": "all-linear"}
+    shard = tmp_path / "start" / "shard.parquet"
+    how = {"seed": 1, "rate": 0.01, "batch_examples": 8, "epochs": 4, "lora": lora}
+    train(model, tokenizer, shard, manifest, **how)
+    assert read_json(manifest)["final_loss"] < 0.9 * started["final_loss"]
+    after = students.load(manifest)[0].state_dict()
+    assert after.keys() == before.keys(), "adapters are merged: a plain model again"
+    changed = {name for name in after if not torch.equal(after[name], before[name])}
+    assert any("q_proj" in name for name in changed)
+    assert not any("embed" in name or "norm" in name for name in changed)
+
+
+def test_checkpointing_changes_memory_not_the_result(tmp_path):
+    plain = run(tmp_path / "plain")["final_loss"]
+    saved = run(tmp_path / "saved", gradient_checkpointing=True)["final_loss"]
+    assert saved == pytest.approx(plain, abs=1e-5)
+
+
+def test_a_loss_that_is_not_finite_stops_with_update_and_examples(tmp_path):
+    with pytest.raises(FloatingPointError, match=r"update \d+ of 20, on examples p\d+/t"):
+        run(tmp_path / "bad", rate=1e30, clip=1e30)
+    assert not (tmp_path / "bad" / "checkpoint.json").exists()
+
+
+def test_examples_longer_than_the_limit_are_counted(tmp_path):
+    made = run(tmp_path / "short", max_length=40)
+    assert made["overlong"]["count"] == 40 - made["examples"] > 0
+    with pytest.raises(ValueError, match="longer than 8 tokens"):
+        run(tmp_path / "none", max_length=8)
