@@ -45,7 +45,7 @@ def judge_generations(
         Task(
             (row["problem_id"], row["sample"]),
             extract_program(row["text"]),
-            by_id.get(row["problem_id"]) or {"id": row["problem_id"]},
+            by_id.get(row["problem_id"]),
         )
         for row in rows
     ]
@@ -90,7 +90,7 @@ def judge_pool(
         Task(
             row["id"],
             extract_program(row["response"]),
-            by_id.get(row["problem_id"]) or {"id": row["problem_id"]},
+            by_id.get(row["problem_id"]),
         )
         for row in rows
     ]
@@ -116,7 +116,12 @@ def judge_pool(
 
 
 def _problems(path: Path) -> dict[str, dict]:
-    return {row["id"]: row for row in read_parquet(path)}
+    found: dict[str, dict] = {}
+    for number, row in enumerate(read_parquet(path), 1):
+        if row["id"] in found:
+            raise ValueError(f"{path}: row {number}: id: {row['id']!r} is there twice")
+        found[row["id"]] = row
+    return found
 
 
 def _write(path: Path, rows: list[dict], schema: pa.Schema) -> None:

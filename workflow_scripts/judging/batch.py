@@ -25,11 +25,14 @@ _ATTEMPTS = 2
 
 @dataclass(frozen=True)
 class Task:
-    """A program to be judged, or None where the answer holds none. `problem` is a PROBLEM row."""
+    """A program to be judged, or None where the answer holds none.
+
+    `problem` is a PROBLEM row, or None where none is known: then the verdict is `judge_error`.
+    """
 
     key: object
     program: str | None
-    problem: dict
+    problem: dict | None
 
 
 def judge(
@@ -43,14 +46,18 @@ def judge(
     output_limit_mb: int = 16,
     wall_factor: float = 5.0,
     wall_extra_s: float = 3.0,
+    recheck_time_limits: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    each: Callable[[int, Verdict], None] | None = None,
 ) -> list[Verdict]:
     """Judge programs and return their verdicts in the order of the tasks.
 
     The same program for the same problem is judged once. `progress` is called with (done, all)
-    distinct programs. `jobs` zygotes run side by side, each with one program at a time, so no
+    distinct programs, `each` with a task's place and its verdict as soon as that is known.
+    `jobs` zygotes run side by side, each with one program at a time, so no
     more than that many cores are used. `cache` is a folder of verdicts that are known already,
-    shared by any number of processes.
+    shared by any number of processes. With `recheck_time_limits` programs that took too long are
+    run once more at the end, one at a time, and only what is found then counts.
     """
     tier = isolating.tier(isolation).name
     options = Options(
@@ -62,12 +69,18 @@ def judge(
     )
     verdicts, work, places = _distinct(list(tasks), identity.circumstances(tier, options))
     done, total = 0, len(work)
+    if each is not None:
+        for place, verdict in enumerate(verdicts):
+            if verdict is not None:
+                each(place, verdict)
 
     def settle(key: bytes, verdict: Verdict) -> None:
         nonlocal done
         done += 1
         for place in places[key]:
             verdicts[place] = verdict
+            if each is not None:
+                each(place, verdict)
         if progress is not None:
             progress(done, total)
 
@@ -75,16 +88,23 @@ def judge(
         if known is not None:
             for key in list(work):
                 found = recall(known, key)
-                if found is not None:
+                doubted = recheck_time_limits and found and found.verdict == TIME_LIMIT
+                if found is not None and not doubted:
                     del work[key]
                     settle(key, found)
 
+        slow: dict[bytes, tuple[str, Problem]] = {}
+
         def finish(key: bytes, verdict: Verdict) -> None:
+            if recheck_time_limits and verdict.verdict == TIME_LIMIT and key not in slow:
+                slow[key] = work[key]
+                return
             if known is not None:
                 remember(known, key, verdict)
             settle(key, verdict)
 
-        _run_all(work, tier, options, max(1, min(jobs, len(work))), finish)
+        _run_all(work, tier, options, min(jobs, cores()), finish)
+        _run_all(dict(slow), tier, options, 1, finish)
     return verdicts
 
 
@@ -113,6 +133,9 @@ def _distinct(tasks: list[Task], around: str) -> tuple[list, dict, dict]:
         if task.program is None or not task.program.strip():
             verdicts[place] = Verdict(NO_CODE)
             continue
+        if task.problem is None:
+            verdicts[place] = Verdict(JUDGE_ERROR, detail="no problem of that id is known")
+            continue
         if id(task.problem) not in problems:
             try:
                 problem = read_problem(task.problem)
@@ -137,6 +160,8 @@ def _run_all(
     jobs: int,
     finish: Callable[[bytes, Verdict], None],
 ) -> None:
+    if not work:
+        return
     waiting: queue.SimpleQueue = queue.SimpleQueue()
     for item in work.items():
         waiting.put(item)
@@ -158,7 +183,9 @@ def _run_all(
         else:
             finished.put((None, None))
 
-    threads = [threading.Thread(target=serve, daemon=True) for _ in range(jobs)]
+    threads = [
+        threading.Thread(target=serve, daemon=True) for _ in range(max(1, min(jobs, len(work))))
+    ]
     for thread in threads:
         thread.start()
     running = len(threads)

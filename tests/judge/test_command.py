@@ -1,0 +1,282 @@
+"""`./valley judge` and the stage script, run as a user runs them."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import judge as stage
+from core.files import GENERATION, POOL, PROBLEM, read_parquet, write_parquet
+
+ROOT = Path(__file__).resolve().parents[2]
+PROBLEM_ROW = {
+    "id": "sum",
+    "function_name": None,
+    "tests": [{"input": "1 2\n", "expected": "3\n"}, {"input": "2 2\n", "expected": "4"}],
+    "time_limit_s": 1.0,
+    "memory_limit_mb": 256,
+}
+RIGHT = "print(sum(map(int, input().split())))"
+FENCED = f"<think>hm</think>\n```python\n{RIGHT}\n```"
+
+
+def valley(*arguments: object, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(ROOT / "valley"), "judge", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+def write_lines(path: Path, rows: list) -> Path:
+    path.write_text(
+        "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows)
+    )
+    return path
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_from_the_shell(tmp_path):
+    problems = write_lines(tmp_path / "problems.jsonl", [PROBLEM_ROW, {**PROBLEM_ROW, "id": "two"}])
+    answers = write_lines(
+        tmp_path / "answers.jsonl",
+        [
+            {"problem_id": "two", "sample": 1, "program": "print(3)"},
+            {"problem_id": "sum", "text": FENCED},
+            {"problem_id": "sum", "text": "no idea"},
+            {"problem_id": "two", "sample": 0, "program": RIGHT},
+        ],
+    )
+    done = valley(problems, answers, "--jobs", 2)
+    assert done.returncode == 0, done.stderr
+    assert "accepted              2   50.0 %" in done.stdout
+    assert "pass@1 0.5000 over 2 problems" in done.stdout
+    assert "isolation: " in done.stdout
+    found = lines(tmp_path / "answers.verdicts.jsonl")
+    assert [(row["problem_id"], row["sample"], row["verdict"]) for row in found] == [
+        ("sum", 0, "accepted"),
+        ("sum", 1, "no_code"),
+        ("two", 0, "accepted"),
+        ("two", 1, "wrong_answer"),
+    ]
+    assert found[3]["failed_test"] == 1 and found[3]["tests_passed"] == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "answers.jsonl",
+        "answers.verdicts.jsonl",
+        "problems.jsonl",
+    ]
+
+
+def test_bad_rows_are_named_and_the_rest_is_judged(tmp_path):
+    problems = write_lines(
+        tmp_path / "p.jsonl", [PROBLEM_ROW, "{", {**PROBLEM_ROW, "id": "z", "time_limit_s": 0}]
+    )
+    answers = write_lines(
+        tmp_path / "a.jsonl",
+        [
+            {"problem_id": "sum", "program": RIGHT},
+            {"problem_id": "unknown", "program": RIGHT},
+            {"problem_id": "sum", "sample": 0, "program": RIGHT},
+            {"problem_id": "sum", "sample": "x", "program": RIGHT},
+            {"problem_id": "sum"},
+            {"program": RIGHT},
+            {"problem_id": "sum", "program": 5},
+            "[",
+        ],
+    )
+    done = valley(problems, answers)
+    assert done.returncode == 1
+    assert [row["verdict"] for row in lines(tmp_path / "a.verdicts.jsonl")] == ["accepted"]
+    for message in (
+        "p.jsonl: row 2: not JSON",
+        "p.jsonl: row 3: problem z: time_limit_s: 0",
+        "a.jsonl: row 2: problem_id: no 'unknown' known",
+        "a.jsonl: row 3: 'sum' sample 0 is there twice",
+        "a.jsonl: row 4: sample: 'x' is no number",
+        "a.jsonl: row 5: text: there is none",
+        "a.jsonl: row 6: problem_id: there is none",
+        "a.jsonl: row 7: program: '5' is no text",
+        "a.jsonl: row 8: not JSON",
+    ):
+        assert message in done.stderr, done.stderr
+    assert "bad rows: 9" in done.stdout
+
+
+def test_nothing_to_judge(tmp_path):
+    empty = write_lines(tmp_path / "empty.jsonl", [])
+    assert valley(empty, empty).returncode == 2
+    assert valley(tmp_path / "gone", empty).returncode == 2
+    assert valley().returncode == 2
+    assert valley(empty, empty, "--jobs", 0).returncode == 2
+
+
+def test_livecodebench_in_and_out(tmp_path):
+    cases = json.dumps([{"input": "1 2\n", "output": "3\n", "testtype": "stdin"}])
+    question = {"question_id": "q1", "public_test_cases": cases, "private_test_cases": "[]"}
+    problems = write_lines(tmp_path / "p.jsonl", [question])
+    answers = tmp_path / "answers.json"
+    answers.write_text(
+        json.dumps([{"question_id": "q1", "code_list": [RIGHT, "print(4)", ""]}], indent=1)
+    )
+    done = valley(problems, answers, "--evaluation", tmp_path / "eval_all.json")
+    assert done.returncode == 0, done.stderr
+    (instance,) = json.loads((tmp_path / "eval_all.json").read_text())
+    assert instance["question_id"] == "q1"
+    assert instance["graded_list"] == [True, False, False]
+    assert instance["pass@1"] == 1 / 3
+    assert instance["code_list"] == [RIGHT, "print(4)", ""]
+    assert json.loads(instance["metadata"][1])["verdict"] == "wrong_answer"
+
+
+def test_a_killed_run_is_taken_up_again(tmp_path):
+    problems = write_lines(tmp_path / "p.jsonl", [PROBLEM_ROW])
+    quick = [{"problem_id": "sum", "sample": n, "program": f"{RIGHT}\n# {n}"} for n in range(20)]
+    slow = {"problem_id": "sum", "sample": 99, "program": "while True: pass"}
+    answers = write_lines(tmp_path / "a.jsonl", [*quick, slow])
+    out = tmp_path / "out.jsonl"
+    command = [sys.executable, str(ROOT / "valley"), "judge", problems, answers, "-o", out, "-j1"]
+    partial = tmp_path / ".out.jsonl.partial"
+    process = subprocess.Popen(command)
+    for _ in range(600):
+        if partial.exists() and partial.read_text().count("\n") >= 10:
+            break
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not out.exists()
+    kept = partial.read_text()
+    # What was judged is not judged again: a verdict that only the file can know stays.
+    first, rest = kept.split("\n", 1)
+    partial.write_text(json.dumps({**json.loads(first), "detail": "remembered"}) + "\n" + rest[:-9])
+    done = valley(problems, answers, "-o", out, "--resume")
+    assert done.returncode == 0, done.stderr
+    found = lines(out)
+    assert len(found) == 21
+    assert [row["verdict"] for row in found] == ["accepted"] * 20 + ["time_limit"]
+    assert [row["detail"] for row in found].count("remembered") == 1
+    assert not partial.exists()
+
+
+def test_cache_verify_and_prune(tmp_path):
+    problems = write_lines(tmp_path / "p.jsonl", [PROBLEM_ROW])
+    answers = write_lines(
+        tmp_path / "a.jsonl",
+        [{"problem_id": "sum", "program": f"{RIGHT}\n# {n}"} for n in range(5)],
+    )
+    cache = tmp_path / "cache"
+    assert valley(problems, answers, "--cache", cache).returncode == 0
+    done = valley(problems, answers, "--cache", cache, "--verify", 3)
+    assert (done.returncode, done.stdout) == (0, "3 verdicts compared, 0 differ\n")
+    # A cache that holds something else is found out.
+    (path,) = cache.iterdir()
+    from judging.cache import Cache
+
+    entries = {}
+    for key, text in next(iter(Cache(cache)._segments.values())).items():
+        entries[key] = json.loads(text) | {"verdict": "wrong_answer"}
+    path.unlink()
+    with Cache(cache) as forged:
+        for key, value in entries.items():
+            forged.put(key, value)
+    done = valley(problems, answers, "--cache", cache, "--verify", 3)
+    assert done.returncode == 1 and "3 differ" in done.stdout
+    done = valley("--cache", cache, "--prune", 0)
+    assert done.returncode == 0 and "5 verdicts removed" in done.stdout
+    assert valley("--prune", 1).returncode == 2
+
+
+def test_slow_programs_are_run_again_alone(tmp_path):
+    problems = write_lines(tmp_path / "p.jsonl", [{**PROBLEM_ROW, "time_limit_s": 0.3}])
+    answers = write_lines(
+        tmp_path / "a.jsonl",
+        [
+            {"problem_id": "sum", "program": "while True: pass"},
+            {"problem_id": "sum", "program": RIGHT},
+        ],
+    )
+    done = valley(problems, answers, "--recheck-slow", "-q")
+    assert (done.returncode, done.stdout) == (0, "")
+    found = lines(tmp_path / "a.verdicts.jsonl")
+    assert [row["verdict"] for row in found] == ["time_limit", "accepted"]
+
+
+def test_problems_not_to_be_trusted_can_be_left_out(tmp_path):
+    problems = write_lines(
+        tmp_path / "p.jsonl", [PROBLEM_ROW, {**PROBLEM_ROW, "id": "doubtful", "trusted": False}]
+    )
+    answers = write_lines(
+        tmp_path / "a.jsonl",
+        [{"problem_id": name, "program": RIGHT} for name in ("sum", "doubtful")],
+    )
+    assert valley(problems, answers, "-q").returncode == 0
+    assert len(lines(tmp_path / "a.verdicts.jsonl")) == 2
+    done = valley(problems, answers, "--trusted-only")
+    assert "not to be trusted: 1" in done.stdout
+    assert len(lines(tmp_path / "a.verdicts.jsonl")) == 1
+
+
+def test_the_stage_writes_the_same_bytes_however_it_is_run(tmp_path):
+    write_parquet(
+        tmp_path / "p.parquet", [PROBLEM_ROW, {**PROBLEM_ROW, "id": "none", "tests": []}], PROBLEM
+    )
+    texts = [FENCED, "```\nprint(3)\n```", "nothing", "```python\n1/0\n```"] * 3
+    rows = [
+        {
+            "problem_id": problem_id,
+            "sample": n,
+            "text": text,
+            "finish_reason": "stop",
+            "tokens": 1,
+            "seed": 0,
+        }
+        for problem_id in ("sum", "none")
+        for n, text in enumerate(texts)
+    ]
+    write_parquet(tmp_path / "g.parquet", rows[::-1], GENERATION)
+    results = []
+    for name, jobs, cache in (("a", 1, None), ("b", 2, tmp_path / "c"), ("c", 1, tmp_path / "c")):
+        out = tmp_path / f"{name}.parquet"
+        summary = stage.judge_generations(
+            tmp_path / "p.parquet",
+            tmp_path / "g.parquet",
+            out,
+            tmp_path / f"{name}.times.parquet",
+            jobs=jobs,
+            cache=cache,
+        )
+        results.append((out.read_bytes(), summary))
+    assert results[0] == results[1] == results[2]
+    assert results[0][1]["verdicts"] == {
+        "accepted": 3,
+        "wrong_answer": 3,
+        "runtime_error": 3,
+        "no_code": 6,
+        "judge_error": 9,
+    }
+    found = read_parquet(tmp_path / "a.parquet")
+    assert [(row["problem_id"], row["sample"]) for row in found] == sorted(
+        (row["problem_id"], row["sample"]) for row in rows
+    )
+    times = read_parquet(tmp_path / "a.times.parquet")
+    assert len(times) == len(found) and max(row["cpu_s"] for row in times) > 0
+
+
+def test_the_labels_of_a_pool(tmp_path):
+    write_parquet(tmp_path / "p.parquet", [PROBLEM_ROW], PROBLEM)
+    rows = [
+        {"id": "c", "problem_id": "sum", "response": FENCED},
+        {"id": "a", "problem_id": "sum", "response": "<think>never ends"},
+        {"id": "b", "problem_id": "unknown", "response": FENCED},
+    ]
+    write_parquet(tmp_path / "t.parquet", rows, POOL)
+    summary = stage.judge_pool(
+        tmp_path / "p.parquet", [tmp_path / "t.parquet"], tmp_path / "l.parquet"
+    )
+    assert read_parquet(tmp_path / "l.parquet") == [
+        {"id": "a", "correct": False, "verdict": "no_code"},
+        {"id": "b", "correct": None, "verdict": "judge_error"},
+        {"id": "c", "correct": True, "verdict": "accepted"},
+    ]
+    assert summary["programs"] == 3 and summary["isolation"]
