@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 from analysis import contrasts, load
 from analysis import noise as training
 from analysis.correlate import correlations
@@ -128,7 +127,7 @@ def rates(
                 for size, value, interval in zip(
                     item.sizes,
                     item.estimate,
-                    np.percentile(item.draws, [2.5, 97.5], axis=0).T.tolist(),
+                    item.intervals,
                     strict=True,
                 )
             ]

@@ -68,12 +68,12 @@ def all_readouts(data: Levels, margin: float, target: float | None = None) -> di
 
 def points(data: Levels) -> list[dict]:
     """Return each size's level with its interval and the runs behind it."""
-    intervals = np.percentile(data.draws, [2.5, 97.5], axis=0).T
+    intervals = data.intervals
     return [
         {
             "size": int(size),
             "estimate": float(data.estimate[i]),
-            "interval": intervals[i].tolist(),
+            "interval": intervals[i],
             "replicates": int(data.replicates[i]),
             "seeds": [
                 {"seed": name, "estimate": value}

@@ -52,4 +52,5 @@ def spread(values: list[float], gap: float) -> list[float]:
                 moved = True
         if not moved:
             break
-    return out
+    lift = max(0.0, -min(out, default=0.0))  # never below the axis, among its labels
+    return [value + lift for value in out]

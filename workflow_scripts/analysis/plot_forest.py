@@ -54,7 +54,7 @@ def forest(contrast_jsons: list[Path], svg: Path, pdf: Path, csv_path: Path) -> 
                 va="center",
             )
             rows.append(_forest_row(kind, row, value))
-        margin = min(value["margin"] for value in values)
+        margin = min((value["margin"] for value in values), default=0.0)
         axes.axvspan(-margin, margin, color=style.PALE, lw=0, zorder=0)
         axes.axvline(0, color=style.GREY, lw=0.6, zorder=1)
         axes.set_yticks([])

@@ -107,6 +107,7 @@ def correlation(rates_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
             )
         axes.axvline(0, color=style.GREY, lw=0.6, zorder=0)
         axes.set_xlim(-1.05, 1.05)
+        axes.set_ylim(-len(lines) - 0.4 * (len(lines) // 2) + 0.2, 0.8)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.set_xlabel("Spearman's rho (thin: sizes as a sample)", x=1.0, ha="right")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 POWER = 0.8
-FACTORS = (1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+FACTORS = (1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 DRAWS = 4000
 
 
@@ -31,9 +31,10 @@ def needed(parts: dict | None, estimate: float | None, decides: Callable, seed: 
 
     None for a lever that does not get there within 64 times what was run (the rest is then noise
     that it does not reduce, or the estimate lies too near the rule's border). `seeds` is also None
-    where training noise is not known: nobody can say then what more seeds would buy.
+    where training noise is not known: nobody can say then what more seeds would buy. None
+    altogether where the results do not vary at all, so that nothing can be said.
     """
-    if parts is None or estimate is None:
+    if parts is None or estimate is None or spread(parts) < 1e-9:
         return None
     out: dict = {"power": POWER, "assuming": estimate}
     now = {"problems": "problems", "samples": "samples", "seeds": "replicates"}

@@ -40,6 +40,13 @@ class Levels:
         """Standard error of each level."""
         return self.draws.std(axis=0)
 
+    @property
+    def intervals(self) -> list[list[float]]:
+        """95 % interval of each level; it holds the estimate also where that is 0 or 1."""
+        low, high = np.percentile(self.draws, [2.5, 97.5], axis=0)
+        ends = np.minimum(low, self.estimate), np.maximum(high, self.estimate)
+        return np.stack(ends, axis=1).tolist()
+
 
 def levels(
     arms: list[Evaluation],
