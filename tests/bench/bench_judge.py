@@ -11,6 +11,7 @@ verdict. Run it as `python tests/bench/bench_judge.py [--programs N] [--write do
 
 import argparse
 import ast
+import contextlib
 import io
 import multiprocessing
 import os
@@ -168,11 +169,9 @@ def in_one_process(program: str, tests: list[dict], give) -> None:
                 patch("sys.stdin.readlines", lambda *_, t=test: t["input"].split("\n")),
                 patch("sys.stdin.read", lambda *_, t=test: t["input"]),
                 patch("sys.stdout", out),
+                contextlib.suppress(SystemExit),
             ):
-                try:
-                    space["wrapped_function"]()
-                except SystemExit:
-                    pass
+                space["wrapped_function"]()
             signal.alarm(0)
             results.append(same_lines(out.getvalue(), test["expected"]))
             if not results[-1]:
@@ -295,7 +294,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="replace the table between the judge's marks")
     options = parser.parse_args()
     head = [
-        "| programs | way | CPU ms a program | tests/s | × (a) | × (b) |",
+        "| programs | way | CPU ms a program | tests/s | x (a) | x (b) |",
         "|---|---|---:|---:|---:|---:|",
     ]
     table = "\n".join(head + measure(options.programs, options.rounds))

@@ -2,12 +2,11 @@
 
 Many try something and print `safe` if it failed: for those `accepted` says that the attempt was
 in vain, and any success would show as a wrong answer. `{secret}` and `{folder}` become a file that
-holds a secret and the folder it lies in; TOKEN is in the expected output of a further test only.
+holds a secret and the folder it lies in. SEARCHES look for the answer that is expected of them and
+would print it: for those `wrong_answer` says that it is nowhere to be found.
 """
 
 from dataclasses import dataclass
-
-TOKEN = "7f3a9c"
 
 
 @dataclass(frozen=True)
@@ -378,27 +377,7 @@ MANY = [
         "    except OSError: pass\nprint(hit or 'safe')",
         "accepted",
     ),
-    # looking for answers
-    Case(
-        "search all objects",
-        "import gc, sys\ntoken = 'TOK' and '%s' % ''.join(['7f3', 'a9c'])\n"
-        "found = [o for o in gc.get_objects() if isinstance(o, (dict, list, tuple))\n"
-        "         and token in repr(o)[:10**5] and o is not globals()]\n"
-        "frame, up = sys._getframe(), []\n"
-        "while frame.f_back:\n    frame = frame.f_back\n    up.append(repr(frame.f_locals))\n"
-        "found += [u for u in up if token in u]\n"
-        "print('LEAK' if any('tests' in repr(f) or 'expected' in repr(f) for f in found)"
-        " else 'safe')",
-        "accepted",
-    ),
-    Case(
-        "search the heap",
-        "import ctypes\nlibc = ctypes.CDLL(None)\nlibc.sbrk.restype = ctypes.c_void_p\n"
-        "top = libc.sbrk(0)\ntoken = bytes([0x37, 0x66, 0x33]) + bytes([0x61, 0x39, 0x63])\n"
-        "data = ctypes.string_at(top - (1 << 20), 1 << 20)\n"
-        "places = data.count(b'safe ' + token)\nprint('LEAK' if places else 'safe')",
-        "accepted",
-    ),
+    # looking around
     Case(
         "inherited environment",
         "import os\nprint('LEAK' if 'JUDGE_TEST_SECRET' in os.environ else 'safe')",
@@ -476,4 +455,36 @@ FUNCTIONS = [
     Case("no such function", "def g(x): return 6", "runtime_error", function=True),
 ]
 
-CASES = MANY + FUNCTIONS
+SEARCH = "import re\npattern = re.compile(rb'expected-[0-9a-f]{24}')\nfound = set()\n"
+SEARCHES = [
+    Case(
+        "search all objects",
+        SEARCH + "import gc, sys\nframe = sys._getframe()\n"
+        "while frame:\n    for o in (frame.f_locals, frame.f_globals):\n"
+        "        found.update(pattern.findall(repr(o).encode()))\n    frame = frame.f_back\n"
+        "for o in gc.get_objects():\n    if type(o) in (dict, list, tuple, set):\n"
+        "        found.update(pattern.findall(repr(o)[:10**6].encode()))\n"
+        "print(*[f.decode() for f in found] or ['safe'])",
+        "wrong_answer",
+    ),
+    Case(
+        "search the memory",
+        SEARCH + "import ctypes, gc\nlibc = ctypes.CDLL(None)\n"
+        "libc.sbrk.restype = ctypes.c_void_p\nparts = [(libc.sbrk(0) - (1 << 20), 1 << 20)]\n"
+        "parts += [(a << 12, 1 << 12) for a in {id(o) >> 12 for o in gc.get_objects()}]\n"
+        "for start, size in parts:\n    data = ctypes.string_at(start, size)\n"
+        "    found.update(pattern.findall(data))\n"
+        "print(*[f.decode() for f in found] or ['safe'])",
+        "wrong_answer",
+    ),
+    Case(
+        "search the open files",
+        SEARCH + "import os\nfor d in range(70000):\n    for read in (os.read, os.pread):\n"
+        "        try: data = read(d, 1 << 20, *([0] * (read is os.pread)))\n"
+        "        except OSError: continue\n        found.update(pattern.findall(data))\n"
+        "print(*[f.decode() for f in found] or ['safe'])",
+        "wrong_answer",
+    ),
+]
+
+CASES = MANY + FUNCTIONS + SEARCHES

@@ -1,12 +1,13 @@
 """Hostile programs beside honest ones: every verdict as expected, and nothing left behind."""
 
 import os
+import secrets
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from hostile_programs import CASES, TOKEN
+from hostile_programs import CASES, SEARCHES
 from judging import isolation
 from judging.batch import Task, judge
 from judging.sandbox import Sandbox
@@ -22,7 +23,8 @@ STDIN = {
     ],
     **LIMITS,
 }
-TOKENS = {**STDIN, "id": "tokens", "tests": [*STDIN["tests"], {"input": "", "expected": TOKEN}]}
+SECRET = f"expected-{secrets.token_hex(12)}"
+HIDDEN = {**STDIN, "id": "hidden", "tests": [{"input": "1\n", "expected": SECRET}] * 2}
 CALLED = {
     "id": "called",
     "function_name": "f",
@@ -92,7 +94,8 @@ def test_hostile_programs_beside_honest_ones(tier, tmp_path, monkeypatch, sessio
             .replace("{folder}", str(tmp_path))
             .replace("{judge}", str(judge_file))
         )
-        tasks.append(Task(case.name, program, CALLED if case.function else STDIN))
+        of = CALLED if case.function else HIDDEN if case in SEARCHES else STDIN
+        tasks.append(Task(case.name, program, of))
         wanted.append(case.landlock if tier == "landlock" and case.landlock else case.verdict)
         names.append(case.name)
         program, problem, verdict = HONEST[number % len(HONEST)]
@@ -121,6 +124,13 @@ def test_hostile_programs_beside_honest_ones(tier, tmp_path, monkeypatch, sessio
     assert not processes(sessions)
 
 
+def test_the_searches_would_find_what_is_there():
+    """With the answer in the program's own memory both kinds of search hit."""
+    for case in SEARCHES[:2]:
+        program = f"hidden = {{'x': '{SECRET}'}}\n{case.program}"
+        assert judge([Task(0, program, HIDDEN)])[0].verdict == "accepted"
+
+
 def test_enough_programs():
     assert len(CASES) >= 60
     assert len({case.name for case in CASES}) == len(CASES)
@@ -134,7 +144,7 @@ os.execv(sys.executable, [sys.executable, "-c", sys.argv[1], *sys.argv[2:]])
 JUDGING = """
 import sys
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
-from hostile_programs import CASES
+from hostile_programs import CASES, SEARCHES
 from judging.problems import read_problem
 from judging.boxes import Boxes
 from judging.trial import judge_program
@@ -146,7 +156,7 @@ with Boxes(sys.argv[3]) as boxes:
     for case in CASES:
         program = case.program.replace("{secret}", "/etc/passwd").replace("{folder}", "/var/log")
         program = program.replace("{judge}", sys.argv[1] + "/judging/zygote.py")
-        problem = problems[1] if case.function else problems[0]
+        problem = problems[1 if case.function else 2 if case in SEARCHES else 0]
         verdict = judge_program(boxes, program, problem, options)
         if verdict.verdict != case.verdict:
             print(case.name, verdict, "expected", case.verdict)
@@ -163,7 +173,16 @@ def test_hostile_programs_as_an_ordinary_user(tier):
         pytest.skip("needs a system Python >= 3.11, which an ordinary user may read")
     here = str(Path(__file__).parent)
     done = subprocess.run(
-        [interpreter, "-c", ORDINARY, JUDGING, str(SCRIPTS), here, tier, repr([STDIN, CALLED])],
+        [
+            interpreter,
+            "-c",
+            ORDINARY,
+            JUDGING,
+            str(SCRIPTS),
+            here,
+            tier,
+            repr([STDIN, CALLED, HIDDEN]),
+        ],
         capture_output=True,
         text=True,
         cwd="/",

@@ -1,44 +1,46 @@
-"""The zygote's first lines: a stack limit that takes hold only at exec, then the zygote itself."""
+"""Starting a zygote: what its process must inherit, and its first lines."""
 
-import os
 import resource
-import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from judging import kernel
 
 _STACK = 1 << 30
+_lock = threading.Lock()
 
 
-def widen_stack() -> None:
-    """Raise the stack limit as far as is allowed; the next exec lays out memory by it."""
-    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
-    wanted = _STACK if hard == resource.RLIM_INFINITY else min(_STACK, hard)
-    resource.setrlimit(resource.RLIMIT_STACK, (wanted, hard))
+@contextmanager
+def inherited() -> Iterator[None]:
+    """Set, while a zygote is started, what takes hold at exec only; then set it back.
+
+    The stack limit, by which the kernel lays out memory: deep recursion needs room below the
+    stack. And no random addresses, so that what depends on them repeats. Both are harmless for
+    the threads of this process, which have their stacks already.
+    """
+    with _lock:
+        soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+        wanted = _STACK if hard == resource.RLIM_INFINITY else min(_STACK, hard)
+        resource.setrlimit(resource.RLIMIT_STACK, (wanted, hard))
+        before = kernel.set_personality(kernel.FIXED_ADDRESSES)
+        try:
+            yield
+        finally:
+            kernel.set_personality(before)
+            resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
 
 
-def fix_addresses() -> None:
-    """Switch off address randomisation, so that what depends on addresses repeats."""
-    import ctypes
+def command(folder: str, descriptor: int) -> list[str]:
+    """Return the interpreter's arguments that start a zygote from this folder's modules."""
+    # Named, not spelt: so the digest of the judge's code covers all that it reaches.
+    start = zygote_main().__name__
+    code = f"import sys; sys.path.append(sys.argv[1]); from judging import zygote as z; z.{start}()"
+    return ["-s", "-S", "-B", "-P", "-W", "ignore", "-c", code, folder, str(descriptor)]
 
-    no_randomisation = 0x0040000
-    ctypes.CDLL(None).personality(no_randomisation)
 
-
-def main() -> None:
-    """Run as `python -c … folder descriptor stage`, first to prepare, then for good."""
-    folder, descriptor, stage = sys.argv[1:]
-    if stage == "prepare":
-        widen_stack()
-        fix_addresses()
-        os.execv(sys.executable, [sys.executable, *command(folder, descriptor, "serve")])
+def zygote_main() -> Callable[[], None]:
+    """Return the function that a zygote's process runs."""
     from judging import zygote
 
-    zygote.main(int(descriptor))
-
-
-def command(folder: str, descriptor: str, stage: str = "prepare") -> list[str]:
-    """Return the interpreter's arguments that start a zygote from this folder's modules."""
-    # Named, not spelt: so the digest of the judge's code covers all that `main` reaches.
-    start = main.__name__
-    code = (
-        f"import sys; sys.path.append(sys.argv[1]); from judging import bootstrap as b; b.{start}()"
-    )
-    return ["-s", "-S", "-B", "-P", "-W", "ignore", "-c", code, folder, descriptor, stage]
+    return zygote.main

@@ -35,6 +35,7 @@ PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_MODE_FILTER = 2
 CAP_DAC_READ_SEARCH = 1 << 2
+FIXED_ADDRESSES = 0x0040000
 # Stands in a filter for the number of the process that it will be put on.
 OWN_PID = (0x5EA151DE).to_bytes(4, sys.byteorder)
 
@@ -147,6 +148,11 @@ def make_read_only(target: str) -> None:
         if found & theirs:
             locked |= ours
     mount(None, target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | locked)
+
+
+def set_personality(flags: int) -> int:
+    """Set how programs that this thread starts are laid out; return what it was before."""
+    return _libc.personality(ctypes.c_ulong(flags))
 
 
 def prctl(option: int, argument: int) -> None:

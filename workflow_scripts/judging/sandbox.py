@@ -77,16 +77,17 @@ class Sandbox:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         folder = str(Path(__file__).resolve().parents[1])
         try:
-            self._process = subprocess.Popen(
-                [self._interpreter, *bootstrap.command(folder, str(theirs.fileno()))],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                cwd="/",
-                env={"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "LANG": "C.UTF-8"},
-                start_new_session=True,
-            )
+            with bootstrap.inherited():
+                self._process = subprocess.Popen(
+                    [self._interpreter, *bootstrap.command(folder, theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    cwd="/",
+                    env={"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "LANG": "C.UTF-8"},
+                    start_new_session=True,
+                )
         finally:
             theirs.close()
         self._line = ours

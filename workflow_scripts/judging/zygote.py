@@ -217,9 +217,9 @@ def _watch(pid: int, jail: Jail, task: dict, begun: float) -> tuple:
     return status, killed, used, time.monotonic() - begun, usage.ru_maxrss / 1024
 
 
-def main(descriptor: int) -> None:
-    """Become the zygote; `descriptor` is the socket to the caller."""
-    line = _socket.socket(fileno=out_of_the_way(descriptor))
+def main() -> None:
+    """Become the zygote; the last argument is the descriptor of the socket to the caller."""
+    line = _socket.socket(fileno=out_of_the_way(int(sys.argv[-1])))
     task, _ = receive(line)
     try:
         make_call = _prepare(task["functions"])
