@@ -44,10 +44,14 @@ class Jail:
         kernel.set_default_thread_stack(THREAD_STACK)
         with open("/proc/self/statm", encoding="ascii") as file:
             self._base_pages = int(file.read().split()[0])
-        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         if self.tier == "namespaces":
             self._enter_namespaces()
-            return
+        else:
+            self._enter_without_namespaces()
+        # Not before: each change of user or capabilities above takes it off again.
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def _enter_without_namespaces(self) -> None:
         folders, masked = view.interpreter_folders(), view.masked_folders()
         os.chdir("/")
         if os.geteuid() == 0:
@@ -106,10 +110,10 @@ class Jail:
 
     def lock_keeper(self, limits: dict) -> None:
         """Lock the calling keeper in, and by inheritance the programs that it will fork."""
-        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         if self.tier == "namespaces":
             kernel.unshare(kernel.CLONE_NEWUSER)
             kernel.drop_capabilities()
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
         # A keeper and its program have one user; this bars every way into its memory.
         kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
