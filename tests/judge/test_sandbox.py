@@ -127,6 +127,26 @@ def test_a_failure_in_a_worker_is_not_swallowed(monkeypatch):
         judge([Task(0, "print(1)", PROBLEM)])
 
 
+def test_an_interrupted_batch_ends_at_once():
+    script = (
+        "import sys\nsys.path.insert(0, sys.argv[1])\nfrom judging.batch import Task, judge\n"
+        "from judging import isolation\nisolation.tier()\nprint('go', flush=True)\n"
+        f"problem = {PROBLEM | {'time_limit_s': 60.0}!r}\n"
+        "judge([Task(n, 'while True: pass\\n# %d' % n, problem) for n in range(4)], jobs=2)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, SCRIPTS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout.readline() == "go\n"
+    time.sleep(0.7)
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=10)
+    process.stdout.close()
+
+
 def test_the_caller_leaks_no_descriptors():
     with Sandbox(tiers()[0]) as box:
         counts = []

@@ -168,24 +168,24 @@ def _run_all(
     finished: queue.SimpleQueue = queue.SimpleQueue()
     stopping = threading.Event()
 
-    def serve() -> None:
-        # The zygote is the child of this thread, and ends with it.
+    def serve(boxes: Boxes) -> None:
+        # The zygotes are children of this thread, and end with it.
         try:
-            with Boxes(tier) as boxes:
+            with boxes:
                 while not stopping.is_set():
                     try:
                         key, (program, problem) = waiting.get_nowait()
                     except queue.Empty:
                         break
-                    finished.put((key, _judge_surely(boxes, program, problem, options)))
+                    verdict = _judge_surely(boxes, program, problem, options, stopping)
+                    finished.put((key, verdict))
         except BaseException as error:
             finished.put((None, error))
         else:
             finished.put((None, None))
 
-    threads = [
-        threading.Thread(target=serve, daemon=True) for _ in range(max(1, min(jobs, len(work))))
-    ]
+    everything = [Boxes(tier) for _ in range(max(1, min(jobs, len(work))))]
+    threads = [threading.Thread(target=serve, args=(boxes,), daemon=True) for boxes in everything]
     for thread in threads:
         thread.start()
     running = len(threads)
@@ -198,13 +198,20 @@ def _run_all(
             running -= 1
             if result is not None:
                 raise result
-    finally:
+    except BaseException:
+        # Interrupted, or one of them failed: what still runs is not waited for.
         stopping.set()
+        for boxes in everything:
+            boxes.kill()
+        raise
+    finally:
         for thread in threads:
             thread.join()
 
 
-def _judge_surely(boxes: Boxes, program: str, problem: Problem, options: Options) -> Verdict:
+def _judge_surely(
+    boxes: Boxes, program: str, problem: Problem, options: Options, stopping: threading.Event
+) -> Verdict:
     """Judge, once more if the sandbox failed, and never let its failure count as the program's."""
     for attempt in range(_ATTEMPTS):
         try:
@@ -213,7 +220,7 @@ def _judge_surely(boxes: Boxes, program: str, problem: Problem, options: Options
             return Verdict(JUDGE_ERROR, detail=f"problem {problem.id}: {error}"[:200])
         except SandboxError as error:
             boxes.stop()
-            if attempt == _ATTEMPTS - 1:
+            if attempt == _ATTEMPTS - 1 or stopping.is_set():
                 return Verdict(JUDGE_ERROR, detail=f"sandbox: {error}"[:200])
     raise AssertionError("unreachable")
 

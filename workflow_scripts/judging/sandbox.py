@@ -85,7 +85,7 @@ class Sandbox:
                     stderr=subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],
                     cwd="/",
-                    env={"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "LANG": "C.UTF-8"},
+                    env=_environment(),
                     start_new_session=True,
                 )
         finally:
@@ -114,6 +114,11 @@ class Sandbox:
                 self._process.kill()
                 self._process.wait()
             self._process = None
+
+    def kill(self) -> None:
+        """End it at once; whoever waits for its answer gets a SandboxError."""
+        if self._process is not None:
+            self._process.kill()
 
     def probe(self) -> bool:
         """Whether a harmless program runs here."""
@@ -289,6 +294,15 @@ class Program:
             result=_read(files[3], sizes[2], 0) if len(files) > 3 and not too_much else b"",
             too_much=too_much,
         )
+
+
+def _environment() -> dict[str, str]:
+    """What the zygote starts with; of ours only the way to its own shared libraries."""
+    found = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "LANG": "C.UTF-8"}
+    if "LD_LIBRARY_PATH" in os.environ:
+        # An interpreter of a module system cannot start without; programs do not see it.
+        found["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
+    return found
 
 
 def sealed_file(content: bytes) -> int:

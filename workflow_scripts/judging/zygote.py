@@ -115,6 +115,7 @@ def _prepare(for_functions: bool) -> Callable | None:
     for name in [name for name in sys.modules if name.split(".")[0] == "judging"]:
         del sys.modules[name]
     sys.argv = [""]
+    os.environ.pop("LD_LIBRARY_PATH", None)
     return make_call
 
 
