@@ -87,3 +87,112 @@ def evaluated(kind, suffix):
         for arm in STUDY.evaluated()
         for benchmark in STUDY.benchmarks
     ]
+
+
+def with_results(points, benchmark):
+    """Return an axis' points, each with the paths of its verdicts and generations."""
+    return [
+        {
+            **point,
+            "verdicts": f"{ROOT}/verdicts/{point['place']}/{benchmark}.parquet",
+            "generations": f"{ROOT}/generations/{point['place']}/{benchmark}.parquet",
+        }
+        for point in points
+    ]
+
+
+def files(points, benchmark):
+    """Return every file that the points' fits read, each once."""
+    arms = with_results(points, benchmark)
+    return sorted({arm[kind] for arm in arms for kind in ("verdicts", "generations")})
+
+
+def curve_points(wildcards):
+    """Return the points of one curve: an axis' arms that differ in size and replicate only."""
+    wanted = [wildcards[name] for name in ("student", "recipe", "start", "slice")]
+    return [
+        point
+        for point in STUDY.points(wildcards.axis)
+        if [point[name] for name in ("student", "recipe", "start", "slice")] == wanted
+    ]
+
+
+def noise_points(_wildcards=None):
+    """Return the points whose replicates tell how much training noise there is."""
+    return [
+        point
+        for axis, settings in STUDY.config["axes"].items()
+        if settings["curve"] and len(settings["seeds"]) > 1
+        for point in STUDY.points(axis)
+    ]
+
+
+def rate_points(_wildcards=None):
+    """Return the points of every axis that has a curve."""
+    return [
+        point
+        for axis, settings in STUDY.config["axes"].items()
+        if settings["curve"]
+        for point in STUDY.points(axis)
+    ]
+
+
+def contrast_of(wildcards):
+    """Return the declared contrast that a rule's wildcards name."""
+    return next(
+        contrast
+        for contrast in STUDY.config["axes"][wildcards.axis]["contrasts"]
+        if (contrast["a"], contrast["b"]) == (wildcards.a, wildcards.b)
+    )
+
+
+CURVE = "{axis}/{student}/{recipe}/{start}/{slice}/{benchmark}"
+CONTRAST = "{axis}/{a}-vs-{b}/{benchmark}"
+CURVE_NAMES = sorted(
+    {
+        CURVE.format(axis=axis, benchmark=benchmark, **point)
+        for axis, settings in STUDY.config["axes"].items()
+        if settings["curve"]
+        for point in STUDY.points(axis)
+        for benchmark in STUDY.benchmarks
+    }
+)
+CONTRAST_NAMES = [
+    CONTRAST.format(axis=axis, benchmark=benchmark, **contrast)
+    for axis, settings in STUDY.config["axes"].items()
+    for contrast in settings["contrasts"]
+    for benchmark in STUDY.benchmarks
+]
+CURVES = [f"{ROOT}/curves/{name}.json" for name in CURVE_NAMES]
+
+
+def of_benchmark(kind, names):
+    """Return an input function: one kind of fit, on the rule's benchmark."""
+    return lambda wildcards: [
+        f"{ROOT}/{kind}/{name}.json"
+        for name in names
+        if name.rsplit("/", 1)[1] == wildcards.benchmark
+    ]
+
+
+def recipe(key):
+    """Return an input function that looks up a key of the rule's recipe."""
+
+    def look_up(wildcards):
+        name = wildcards.get("recipe") or student_setting(wildcards, "recipe")
+        return STUDY.config["recipes"][name][key] if name else None
+
+    return look_up
+
+
+def student_setting(wildcards, key):
+    """Return a key of a student made from scratch; None for one of the hub."""
+    return STUDY.config["students"][wildcards.student].get("scratch", {}).get(key)
+
+
+def student_material(wildcards):
+    """Return what a student is made of: nothing here when it comes from the hub."""
+    if "scratch" not in STUDY.config["students"][wildcards.student]:
+        return {}
+    folder = f"{ROOT}/students/{wildcards.student}"
+    return {"shard": f"{folder}/pairs.parquet", "text": f"{folder}/text.parquet"}

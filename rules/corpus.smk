@@ -6,13 +6,15 @@ BANK_CODE = code_digest("corpus", "bank_problems")
 rule benchmark:
     output:
         f"{ROOT}/benchmarks/{{benchmark}}.parquet",
+    log:
+        f"{ROOT}/logs/benchmark/{{benchmark}}.log",
+    conda:
+        "../envs/analysis.yaml"
     params:
         number=setting("benchmarks", "{benchmark}", "bank", "problems"),
         seed=setting("benchmarks", "{benchmark}", "bank", "seed"),
         split=setting("benchmarks", "{benchmark}", "bank", "split", default="eval"),
         code=BANK_CODE,
-    log:
-        f"{ROOT}/logs/benchmark/{{benchmark}}.log",
     message:
         "Benchmark {wildcards.benchmark}: {params.number} problems"
     script:
@@ -22,13 +24,15 @@ rule benchmark:
 rule problems:
     output:
         f"{ROOT}/corpus/problems.parquet",
+    log:
+        f"{ROOT}/logs/problems.log",
+    conda:
+        "../envs/analysis.yaml"
     params:
         number=setting("corpus", "bank", "problems"),
         seed=setting("corpus", "bank", "seed"),
         split=setting("corpus", "bank", "split", default="train"),
         code=BANK_CODE,
-    log:
-        f"{ROOT}/logs/problems.log",
     message:
         "Corpus: {params.number} problems"
     script:
@@ -40,12 +44,14 @@ rule traces:
         problems=rules.problems.output[0],
     output:
         f"{ROOT}/corpus/traces/{{teacher}}.parquet",
+    log:
+        f"{ROOT}/logs/traces/{{teacher}}.log",
+    conda:
+        "../envs/analysis.yaml"
     params:
         mistakes=setting("corpus", "teachers", "{teacher}", "mistakes"),
         seed=setting("corpus", "teachers", "{teacher}", "seed"),
         code=code_digest("corpus", "traces"),
-    log:
-        f"{ROOT}/logs/traces/{{teacher}}.log",
     message:
         "Corpus: traces of teacher {wildcards.teacher}"
     script:
@@ -58,18 +64,20 @@ rule labels:
         traces=expand(f"{ROOT}/corpus/traces/{{teacher}}.parquet", teacher=STUDY.teachers),
     output:
         f"{ROOT}/corpus/labels.parquet",
-    params:
-        isolation=setting("judge", "isolation"),
-        store=STUDY.store,
-        code=code_digest("judge", "judge_pool"),
     log:
         f"{ROOT}/logs/labels.log",
     benchmark:
         f"{ROOT}/timings/labels.tsv"
+    conda:
+        "../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        isolation=setting("judge", "isolation"),
+        store=STUDY.store,
+        code=code_digest("judge", "judge_pool"),
     message:
         "Corpus: judge every trace's program"
     script:
@@ -85,11 +93,13 @@ rule pool:
     output:
         pool=f"{ROOT}/corpus/pool.parquet",
         summary=f"{ROOT}/corpus/summary.json",
+    log:
+        f"{ROOT}/logs/pool.log",
+    conda:
+        "../envs/analysis.yaml"
     params:
         difficulties=setting("corpus", "difficulties"),
         code=code_digest("corpus", "pool"),
-    log:
-        f"{ROOT}/logs/pool.log",
     message:
         "Corpus: the pool, cleaned and labelled"
     script:
@@ -100,12 +110,14 @@ rule pairs:
     output:
         pairs=f"{ROOT}/students/{{student}}/pairs.parquet",
         text=f"{ROOT}/students/{{student}}/text.parquet",
+    log:
+        f"{ROOT}/logs/pairs/{{student}}.log",
+    conda:
+        "../envs/analysis.yaml"
     params:
         number=setting("students", "{student}", "scratch", "pairs"),
         seed=setting("students", "{student}", "scratch", "seed"),
         code=code_digest("corpus", "pairs"),
-    log:
-        f"{ROOT}/logs/pairs/{{student}}.log",
     message:
         "Student {wildcards.student}: {params.number} direct answers to learn first"
     script:

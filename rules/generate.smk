@@ -7,6 +7,17 @@ rule generate:
         benchmark=f"{ROOT}/benchmarks/{{benchmark}}.parquet",
     output:
         f"{ROOT}/generations/{{place}}/{{benchmark}}.parquet",
+    log:
+        f"{ROOT}/logs/generate/{{place}}/{{benchmark}}.log",
+    benchmark:
+        f"{ROOT}/timings/generate/{{place}}/{{benchmark}}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        gpu=lambda wildcards: gpus(wildcards.place.split("/")[0]),
     params:
         samples=setting("sampling", "samples"),
         temperature=setting("sampling", "temperature"),
@@ -16,15 +27,6 @@ rule generate:
         seed=setting("sampling", "seed"),
         store=STUDY.store,
         code=code_digest("generate", "generate"),
-    log:
-        f"{ROOT}/logs/generate/{{place}}/{{benchmark}}.log",
-    benchmark:
-        f"{ROOT}/timings/generate/{{place}}/{{benchmark}}.tsv"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=240,
-        gpu=lambda wildcards: gpus(wildcards.place.split("/")[0]),
     message:
         "Generate: {wildcards.place} answers {wildcards.benchmark}"
     script:

@@ -7,18 +7,20 @@ rule judge:
         generations=rules.generate.output[0],
     output:
         f"{ROOT}/verdicts/{{place}}/{{benchmark}}.parquet",
-    params:
-        isolation=setting("judge", "isolation"),
-        store=STUDY.store,
-        code=code_digest("judge", "judge_generations"),
     log:
         f"{ROOT}/logs/judge/{{place}}/{{benchmark}}.log",
     benchmark:
         f"{ROOT}/timings/judge/{{place}}/{{benchmark}}.tsv"
+    conda:
+        "../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        isolation=setting("judge", "isolation"),
+        store=STUDY.store,
+        code=code_digest("judge", "judge_generations"),
     message:
         "Judge: programs of {wildcards.place} on {wildcards.benchmark}"
     script:

@@ -22,11 +22,13 @@ rule figure:
         svg=f"{ROOT}/figures/{{kind}}/{{fit}}.svg",
         pdf=f"{ROOT}/figures/{{kind}}/{{fit}}.pdf",
         csv=f"{ROOT}/figures/{{kind}}/{{fit}}.csv",
+    log:
+        f"{ROOT}/logs/figure/{{kind}}/{{fit}}.log",
+    conda:
+        "../envs/analysis.yaml"
     params:
         kind="{kind}",
         code=code_digest("report", "figure"),
-    log:
-        f"{ROOT}/logs/figure/{{kind}}/{{fit}}.log",
     message:
         "Figure: {wildcards.kind}, {wildcards.fit}"
     script:
@@ -40,11 +42,13 @@ rule forest:
         svg=f"{ROOT}/figures/contrasts/{{benchmark}}.svg",
         pdf=f"{ROOT}/figures/contrasts/{{benchmark}}.pdf",
         csv=f"{ROOT}/figures/contrasts/{{benchmark}}.csv",
+    log:
+        f"{ROOT}/logs/figure/contrasts/{{benchmark}}.log",
+    conda:
+        "../envs/analysis.yaml"
     params:
         kind="contrasts",
         code=code_digest("report", "figure"),
-    log:
-        f"{ROOT}/logs/figure/contrasts/{{benchmark}}.log",
     message:
         "Figure: contrasts on {wildcards.benchmark}"
     script:
@@ -56,6 +60,10 @@ rule table:
         evaluated("scores", "json"),
     output:
         f"{ROOT}/tables/scores.csv",
+    log:
+        f"{ROOT}/logs/table.log",
+    conda:
+        "../envs/analysis.yaml"
     params:
         scored=[
             {
@@ -67,8 +75,6 @@ rule table:
             for benchmark in STUDY.benchmarks
         ],
         code=code_digest("report", "table"),
-    log:
-        f"{ROOT}/logs/table.log",
     message:
         "Table: scores of every arm"
     script:
@@ -86,12 +92,14 @@ rule report:
     output:
         html=f"{ROOT}/report.html",
         findings=f"{ROOT}/findings.txt",
+    log:
+        f"{ROOT}/logs/report.log",
+    conda:
+        "../envs/analysis.yaml"
     params:
         study=STUDY.config,
         template=code_digest("report", "report"),
         code=file_digest(f"{workflow.basedir}/workflow_scripts/report.html.j2"),
-    log:
-        f"{ROOT}/logs/report.log",
     message:
         "Report: {output.html}"
     script:

@@ -8,13 +8,15 @@ rule score:
         verdicts=rules.judge.output[0],
     output:
         f"{ROOT}/scores/{{place}}/{{benchmark}}.json",
+    log:
+        f"{ROOT}/logs/score/{{place}}/{{benchmark}}.log",
+    conda:
+        "../envs/analysis.yaml"
     params:
         ks=setting("statistics", "ks"),
         bootstrap=setting("statistics", "bootstrap"),
         seed=setting("statistics", "seed"),
         code=code_digest("score", "score"),
-    log:
-        f"{ROOT}/logs/score/{{place}}/{{benchmark}}.log",
     message:
         "Score: {wildcards.place} on {wildcards.benchmark}"
     script:

@@ -6,13 +6,15 @@ rule shard:
         pool=rules.pool.output.pool,
     output:
         f"{ROOT}/shards/{{slice}}/n{{size}}-s{{seed}}.parquet",
+    log:
+        f"{ROOT}/logs/shards/{{slice}}/n{{size}}-s{{seed}}.log",
+    conda:
+        "../envs/analysis.yaml"
     params:
         slice="{slice}",
         size=lambda wildcards: int(wildcards.size),
         seed=lambda wildcards: int(wildcards.seed),
         code=code_digest("shards", "shard"),
-    log:
-        f"{ROOT}/logs/shards/{{slice}}/n{{size}}-s{{seed}}.log",
     message:
         "Shard {wildcards.slice}: {wildcards.size} traces, replicate {wildcards.seed}"
     script:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from bank import problems
@@ -242,3 +243,24 @@ def test_unclear_inputs_are_refused():
         steps, final = ((), Step(op, k)) if op.form == "print" else ((Step(op, k),), None)
         with pytest.raises(Unfit):
             values(steps, final or Step(BY_NAME["count"]), value)
+
+
+def test_the_bank_does_not_depend_on_the_order_of_sets():
+    """Python shuffles sets of strings from one process to the next."""
+    script = (
+        "from bank import problems, teacher\nfrom core.files import digest\n"
+        "rows = problems.generate(400, 21, 'train')\n"
+        "print(digest([rows, [teacher.trace(r, i, 0.5) for i, r in enumerate(rows)]]))\n"
+    )
+    folder = Path(problems.__file__).parents[1]
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(folder)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(digests) == 1

@@ -1,9 +1,13 @@
-"""The whole smoke study: every kind of artefact is there, and the same inputs give the same bytes."""
+"""The whole smoke study: every artefact is there, and the same inputs give the same bytes."""
 
 import json
+import platform
+import subprocess
+import sys
+import time
 
 import pytest
-from conftest import Workspace
+from conftest import REPOSITORY, Workspace
 
 
 def test_one_core_and_a_second_cold_run_give_the_same_bytes(finished, tmp_path):
@@ -47,9 +51,6 @@ def test_every_artefact_says_what_made_it(finished):
 
 
 def test_deterministic_artefacts_hold_no_clock_host_or_path(finished):
-    import platform
-    import time
-
     words = [platform.node(), str(finished.folder), time.strftime("%Y-%m-%d")]
     for name, content in finished.results().items():
         for word in words:
@@ -62,13 +63,9 @@ def test_no_torch_in_a_dry_run(finished):
     script.write_text(
         "import sys\nfrom snakemake.cli import main\n"
         "try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
-        "print('HEAVY', sorted({'torch', 'transformers', 'scipy', 'matplotlib'} & set(sys.modules)))\n"
+        "heavy = {'torch', 'transformers', 'scipy', 'matplotlib'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))\n"
     )
-    import subprocess
-    import sys
-
-    from conftest import REPOSITORY
-
     command = [sys.executable, str(script), "-s", str(REPOSITORY / "Snakefile"), "-n"]
     command += ["--directory", str(finished.folder), "--configfile", str(finished.study)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=finished.folder)

@@ -27,7 +27,7 @@ _SLIPS = (
     ("x[1:]", "x[:-1]"), ("x * x", "x * 2"), ("a * a", "a * 2"), ("abs(x)", "-x"),
     ("x * 2", "x + x[::-1]"), ("key=len", ""), ("not in", "in"), ("even", "odd"),
     ("a + a[::-1]", "a[::-1] + a"), ("max(a) - min(a)", "max(a)"), ("a // 2", "a / 2"),
-    ("a[1:-1]", "a[1:]"), ("dict.fromkeys(a)", "set(a)"),
+    ("a[1:-1]", "a[1:]"), ("dict.fromkeys(a)", "sorted(set(a))"),
 )  # fmt: skip
 
 

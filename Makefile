@@ -1,0 +1,47 @@
+# Sets up the environment, then calls Snakemake or the tests. `make help` lists the targets.
+
+VENV ?= .venv
+STUDY ?= config.yaml
+CORES ?= all
+# The first Python of at least 3.11; an active environment's is as good as any, it is only copied.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# Another package index for PyTorch, such as https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+
+READY := $(VENV)/.ready
+# The environment's own programs first, and nothing of an environment that happens to be active.
+RUN := env -u PYTHONPATH -u PYTHONHOME -u VIRTUAL_ENV PATH="$(abspath $(VENV))/bin:$$PATH"
+
+.PHONY: help study test check clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make study   the miniature study: environment, run, findings (STUDY=…, CORES=…)'
+	@echo 'make test    all tests'
+	@echo 'make check   lint and format checks'
+	@echo 'make clean   remove the environment (results stay)'
+
+$(READY): envs/requirements.txt envs/constraints.txt
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed; say where it is: make PYTHON=/path/to/python3'; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(RUN) python -m pip install --quiet --disable-pip-version-check \
+		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
+		-r envs/requirements.txt -c envs/constraints.txt
+	@touch $@
+
+study: $(READY)
+	@$(RUN) snakemake --configfile $(STUDY) --cores $(CORES)
+	@$(RUN) python workflow_scripts/summary.py $(STUDY)
+
+test: $(READY) check
+	@$(RUN) python -m pytest
+
+check: $(READY)
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) snakefmt --check Snakefile rules
+	@$(RUN) snakemake --lint
+
+clean:
+	rm -rf $(VENV)
