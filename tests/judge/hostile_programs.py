@@ -166,6 +166,13 @@ MANY = [
         "accepted",
     ),
     Case("import the judge", attempt("import judging", "ImportError"), "accepted"),
+    Case(
+        "files of installed packages",
+        "import os\nd = os.path.dirname(os.__file__)\nhit = []\n"
+        "for p in (d + '/site-packages', d + '/dist-packages', '{packages}'):\n"
+        "    try: hit += os.listdir(p)\n    except OSError: pass\nprint(hit or 'safe')",
+        "accepted",
+    ),
     Case("installed packages", attempt("import pyarrow", "ImportError"), "accepted"),
     Case(
         "a link to a secret",

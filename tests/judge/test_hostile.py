@@ -3,6 +3,7 @@
 import os
 import secrets
 import subprocess
+import sysconfig
 import time
 from pathlib import Path
 
@@ -93,6 +94,7 @@ def test_hostile_programs_beside_honest_ones(tier, tmp_path, monkeypatch, sessio
             case.program.replace("{secret}", str(secret))
             .replace("{folder}", str(tmp_path))
             .replace("{judge}", str(judge_file))
+            .replace("{packages}", sysconfig.get_path("purelib"))
         )
         of = CALLED if case.function else HIDDEN if case in SEARCHES else STDIN
         tasks.append(Task(case.name, program, of))

@@ -122,6 +122,12 @@ def test_known_forms(name):
     assert wrong.verdict in ("wrong_answer", "runtime_error")
 
 
+def test_a_missing_function_name_is_told():
+    row = livecodebench(public_test_cases=json.dumps(CALL_CASES), metadata="{}")
+    with pytest.raises(BadRow, match=r"metadata.func_name: there is none, but public_test_cases"):
+        convert(row)
+
+
 def test_livecodebench_fields():
     problem = convert(livecodebench())
     assert [test["public"] for test in problem["tests"]] == [True, False, False]

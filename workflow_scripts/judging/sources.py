@@ -111,6 +111,8 @@ def _livecodebench(row: dict) -> dict:
         for number, case in enumerate(cases):
             if not isinstance(case, dict) or "input" not in case or "output" not in case:
                 raise BadRow(f"{name}[{number}]: no input or no output")
+            if case.get("testtype") == "functional" and not metadata.get("func_name"):
+                raise BadRow(f"metadata.func_name: there is none, but {name}[{number}] is a call")
             tests.append({"input": case["input"], "expected": case["output"], "public": public})
     return _problem(
         row,

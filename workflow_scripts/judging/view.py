@@ -35,13 +35,10 @@ def interpreter_folders() -> list[str]:
 
 def masked_folders() -> list[str]:
     """Return the folders of installed packages below the interpreter's: not the program's."""
-    found = []
-    for folder in interpreter_folders():
-        for name in ("site-packages", "dist-packages"):
-            path = os.path.join(folder, name)
-            if os.path.isdir(path):
-                found.append(path)
-    return found
+    above = {os.path.dirname(os.path.realpath(os.__file__)), *interpreter_folders()}
+    names = ("site-packages", "dist-packages")
+    found = (os.path.join(folder, name) for folder in sorted(above) for name in names)
+    return [path for path in found if os.path.isdir(path)]
 
 
 def without(folders: list[str], masked: list[str]) -> list[str]:
