@@ -32,7 +32,7 @@ $(READY): envs/requirements.txt envs/constraints.txt
 
 study: $(READY)
 	@$(RUN) snakemake --configfile $(STUDY) --cores $(CORES)
-	@$(RUN) python workflow_scripts/summary.py $(STUDY)
+	@$(RUN) python valley findings $(STUDY)
 
 test: $(READY) check
 	@$(RUN) python -m pytest
