@@ -6,6 +6,7 @@ holds a secret and the folder it lies in. SEARCHES look for the answer that is e
 would print it: for those `wrong_answer` says that it is nowhere to be found.
 """
 
+import sys
 from dataclasses import dataclass
 
 
@@ -104,7 +105,8 @@ MANY = [
     Case(
         "C stack overflow",
         "import sys\nsys.setrecursionlimit(10**9)\ndef f(x): return sorted([x], key=f)\nf(1)",
-        "memory_limit",
+        # Since 3.12 the interpreter counts C calls and raises an exception in time.
+        "memory_limit" if sys.version_info < (3, 12) else "runtime_error",
     ),
     # files
     Case(

@@ -244,3 +244,74 @@ def test_no_more_workers_than_cores(monkeypatch):
     tasks = [Task(n, f"print({n})", PROBLEM) for n in range(30)]
     judge(tasks, jobs=1000)
     assert 1 <= len(started) <= batch.cores()
+
+
+WITHOUT_FILTER = {
+    "outlive": (
+        "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(99)\nprint(1)",
+        "accepted",
+    ),
+    "fork bomb": ("import os\nwhile True: os.fork()", "runtime_error"),
+    "fork bomb that goes on": (
+        "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
+        "time_limit",
+    ),
+    "reach this machine": (
+        "import socket\ntry: socket.create_connection(('127.0.0.1', {port}), 1)\n"
+        "except OSError: print(1)",
+        "accepted",
+    ),
+    "see processes": (
+        "import os\nfound = 0\nfor p in range(1, 33000):\n    if p != os.getpid():\n"
+        "        try: os.kill(p, 0); found += 1\n        except ProcessLookupError: pass\n"
+        "print(found)",  # the keeper
+        "accepted",
+    ),
+    "kill the keeper": (
+        "import os, signal\nfor s in (9, 15, 2, 10): os.kill(1, s)\nprint(1)",
+        "accepted",
+    ),
+    "trace the keeper": (
+        "import ctypes\nprint(-ctypes.CDLL(None).ptrace(16, 1, 0, 0))",
+        "accepted",
+    ),
+    "mount": (
+        "import ctypes\nprint(-ctypes.CDLL(None).mount(b'x', b'/tmp', b'tmpfs', 0, None))",
+        "accepted",
+    ),
+    "run the interpreter": (
+        "import subprocess, sys\n"
+        "try: subprocess.run([sys.executable, '-c', '1'], check=True)\n"
+        "except (OSError, subprocess.SubprocessError): print(1)",
+        "accepted",
+    ),
+}
+
+
+def test_namespaces_hold_even_without_the_filter_of_calls(monkeypatch):
+    """Two layers: with the second one taken away, nothing gets out either."""
+    import socket
+
+    if "namespaces" not in tiers():
+        pytest.skip("this machine has no namespaces")
+    monkeypatch.setattr("judging.sandbox.seccomp.build", lambda _: (b"", b""))
+    sessions = []
+    original = Sandbox.start
+
+    def start(box):
+        original(box)
+        sessions.append(box._process.pid)
+
+    monkeypatch.setattr(Sandbox, "start", start)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        problem = {**PROBLEM, "time_limit_s": 0.5, "tests": PROBLEM["tests"] * 2}
+        tasks = [
+            Task(name, program.replace("{port}", port), problem)
+            for name, (program, _) in WITHOUT_FILTER.items()
+        ]
+        found = judge(tasks, isolation="namespaces", wall_extra_s=1.0)
+    assert [
+        (name, verdict.verdict) for name, verdict in zip(WITHOUT_FILTER, found, strict=True)
+    ] == [(name, word) for name, (_, word) in WITHOUT_FILTER.items()], found
+    assert sessions and not any(in_session(session) for session in sessions)

@@ -152,10 +152,16 @@ class Jail:
             return False
 
     def end_stragglers(self, pid: int) -> None:
-        """Where the program may have forked (no seccomp), end what is left in its group."""
-        if self._filters[1] is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
+        """Where the program may have forked (no filter), end what it has left behind."""
+        if self._filters[1] is not None:
+            return
+        # In a pid space of its own the keeper is the first process, and all others are its prey.
+        everyone = -1 if self.tier == "namespaces" else -pid
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(everyone, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while self.tier == "namespaces":
+                os.waitpid(-1, 0)
 
     def _address_space(self, limits: dict) -> int:
         pages = self._base_pages * resource.getpagesize()

@@ -68,6 +68,8 @@ def serve(line: _socket.socket, jail: Jail, make_call: Callable | None) -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
+    # A keeper must have no handler: what has none, a first process of a pid space never sees.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     tell(line, "ready")
     while True:
         task, files = receive(line)
@@ -176,6 +178,7 @@ def _become_program(jail: Jail, task: dict, test: dict, files: list[int], code, 
             os.dup2(files[0], 2)
             kept = files[-1] + 1
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         jail.lock_program(task, kept)
         gc.enable()
     except BaseException as error:
