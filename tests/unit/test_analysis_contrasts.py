@@ -113,14 +113,14 @@ def test_the_noise_that_would_undo_a_difference_undoes_it():
 @pytest.mark.parametrize("gap", [0.0, MARGIN, 0.05])
 @pytest.mark.parametrize("run_sd", [0.0, 0.12, 0.3])
 def test_simulated_contrasts(gap, run_sd):
-    hits = trials.contrast_trial(gap, Design(run_sd=run_sd), 250, 7, draws=600)
-    cover = wilson(float(np.mean(hits["pooled interval"])), 250)
+    hits = trials.contrast_trial(gap, Design(run_sd=run_sd), 200, 7, draws=400)
+    cover = wilson(float(np.mean(hits["pooled interval"])), 200)
     assert cover[1] >= 0.93
     if gap == 0:
-        assert wilson(float(np.mean(hits["pooled different"])), 250)[0] <= 0.05
-        assert wilson(float(np.mean(hits["any setting different (Holm)"])), 250)[0] <= 0.05
+        assert wilson(float(np.mean(hits["pooled different"])), 200)[0] <= 0.05
+        assert wilson(float(np.mean(hits["any setting different (Holm)"])), 200)[0] <= 0.05
     else:
-        assert wilson(float(np.mean(hits["equivalent"])), 250)[0] <= 0.05
+        assert wilson(float(np.mean(hits["equivalent"])), 200)[0] <= 0.05
 
 
 def test_permutation_alone_would_be_fooled_by_training_noise():
