@@ -480,7 +480,8 @@ SEARCHES = [
         "search the memory",
         SEARCH + "import ctypes, gc\nlibc = ctypes.CDLL(None)\n"
         "libc.sbrk.restype = ctypes.c_void_p\nparts = [(libc.sbrk(0) - (1 << 20), 1 << 20)]\n"
-        "parts += [(a << 12, 1 << 12) for a in {id(o) >> 12 for o in gc.get_objects()}]\n"
+        "seen = gc.get_objects()\nseen += gc.get_referents(*seen)\n"
+        "parts += [(a << 12, 1 << 12) for a in {id(o) >> 12 for o in seen}]\n"
         "for start, size in parts:\n    data = ctypes.string_at(start, size)\n"
         "    found.update(pattern.findall(data))\n"
         "print(*[f.decode() for f in found] or ['safe'])",

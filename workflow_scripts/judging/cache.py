@@ -177,7 +177,10 @@ class Cache:
         path = self.folder / f"{uuid.uuid4().hex}{_SUFFIX}"
         with whole(path) as aside:
             aside.write_bytes(head + body)
-        self._segments[path.name] = _Segment(path)
+            # Opened before others can see it: by the time it has its name, one of them may have
+            # merged and removed it.
+            segment = _Segment(aside)
+        self._segments[path.name] = segment
 
     def _remove(self, names: list[str]) -> None:
         for name in names:

@@ -192,9 +192,14 @@ def keep_capabilities() -> None:
 
 def drop_capabilities(keep: int = 0) -> None:
     """Empty the capability sets of this process, but for those whose bits are in `keep`."""
-    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
-    data = (ctypes.c_uint32 * 6)(keep, keep, 0, 0, 0, 0)
-    _checked(_libc.capset(header, data), "capset")
+    # Effective, permitted and inheritable, for the lower and the upper half of the bits.
+    _capability_sets[:] = (keep, keep, 0, 0, 0, 0)
+    _checked(_libc.capset(_capability_header, _capability_sets), "capset")
+
+
+# Made here, once: each keeper would have to make them anew.
+_capability_header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+_capability_sets = (ctypes.c_uint32 * 6)()
 
 
 class _RulesetAttributes(ctypes.Structure):
