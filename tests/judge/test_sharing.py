@@ -120,6 +120,26 @@ def test_limits_hold_for_each_test_not_for_all(shared):
     assert shared == [(15, False)]
 
 
+def test_last_words_are_heard_in_company_too(shared):
+    """A suspended generator prints when it goes, which makes the output wrong, or right."""
+    program = (
+        "def f(x):\n    try:\n        yield x\n    finally:\n        print(x{})\n"
+        "n = int(input())\ng = f(n + 1)\nnext(g)\n"
+    )
+    assert shareable(program.format(""))
+    right = judge([Task(0, program.format(""), problem(10))])[0]
+    assert (right.verdict, shared) == ("accepted", [(9, True)])
+    # Too much is printed in one later test: that must not go unheard.
+    program = (
+        "def f(x):\n    try:\n        yield x\n    finally:\n        if x == 4: print('late')\n"
+        "n = int(input())\ng = f(n)\nprint(next(g) + 1)\n"
+    )
+    assert shareable(program)
+    found = judge([Task(0, program, problem(10)), Task(1, "import os\n" + program, problem(10))])
+    assert found[0] == found[1]
+    assert (found[0].verdict, found[0].failed_test) == ("wrong_answer", 4)
+
+
 def test_nothing_of_one_test_is_there_in_the_next():
     program = "import sys\nn = int(input())\nk = sys.getrecursionlimit\nprint(n + 1)"
     assert not shareable(program)

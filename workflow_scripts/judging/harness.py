@@ -46,6 +46,8 @@ def run_all(code, call, rounds: list[tuple[int, ...]]) -> None:
             except SystemExit as stop:
                 if _exit_status(stop.code):
                     raise
+            # As at the interpreter's end: what the program has left open says its last words.
+            sys.modules["__main__"].__dict__.clear()
             sys.stdout.flush()
     except BaseException:
         _exit(1)
