@@ -2,8 +2,7 @@
 #
 #   corpus → shards → checkpoints → generations → verdicts → scores → curves → figures, report
 #
-# `snakemake` runs config.yaml; `snakemake --configfile studies/….yaml` runs another study.
-# What a study holds is declared there and nowhere else; schemas/study.schema.yaml explains the keys.
+# `snakemake` runs config.yaml; `snakemake --configfile studies/….yaml` another; the schema has the keys.
 
 from snakemake.utils import min_version
 

@@ -146,11 +146,10 @@ if "snakemake" in globals():
     from core.job import bind, settings
 
     source, target = snakemake.input, Path(snakemake.output[0])
-    chosen = {"jobs": snakemake.threads, **settings(snakemake)}
-    with bind(snakemake, store=snakemake.params.store) as job:
-        if job.restored:
-            pass
-        elif snakemake.rule == "labels":
+    known = Path(snakemake.params.store) / "programs"
+    chosen = {"jobs": snakemake.threads, "cache": known, **settings(snakemake)}
+    with bind(snakemake) as job:
+        if snakemake.rule == "labels":
             job.measured |= judge_pool(source.problems, source.traces, target, **chosen)
         else:
             times = target.with_suffix(".times.parquet")

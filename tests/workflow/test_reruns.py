@@ -27,6 +27,20 @@ def edited(workspace, *path, value):
     workspace.write(config)
 
 
+def sidecars(workspace, study, kind, number):
+    """Return the sidecars of one kind of result, as many as there must be."""
+    found = list((workspace.folder / "results" / study / kind).rglob("*.meta.json"))
+    assert len(found) == number
+    return found
+
+
+def programs(workspace):
+    """Return the segments of the verdict cache: a program judged anew adds one."""
+    found = {path.name for path in (workspace.folder / "results/store/programs").iterdir()}
+    assert found
+    return found
+
+
 def test_a_finished_study_has_nothing_to_do(finished):
     assert finished.plan() == {}
 
@@ -97,22 +111,24 @@ def test_a_rewritten_upstream_file_costs_no_training(copy):
     assert plan["train"] == 8
     copy.snakemake("--cores", "2")
     assert copy.results() == before
-    for kind, count in (("checkpoints", 8), ("generations", 9), ("verdicts", 9)):
-        sidecars = list((copy.folder / "results/smoke" / kind).rglob("*.meta.json"))
-        restored = [path for path in sidecars if json.loads(path.read_text())["restored"]]
-        assert len(restored) >= count - 1, f"{kind}: {len(restored)} of {count} from the store"
+    for path in sidecars(copy, "smoke", "checkpoints", 8):
+        assert json.loads(path.read_text())["restored"], path
+    students = sidecars(copy, "smoke", "generations/tiny/distil", 8)
+    assert all(json.loads(path.read_text())["restored"] for path in students)
 
 
 def test_a_renamed_study_is_brought_back_from_the_store(copy):
-    """Shards and fits run again, for they cost nothing; nothing is trained, sampled or judged."""
+    """Shards are cut and answers looked up again; nothing is trained, sampled or run."""
     config = copy.smoke()
     config["study"] = "renamed"
     copy.write(config)
+    known = programs(copy)
     copy.snakemake("--cores", "2", "verdicts")
     root = copy.folder / "results"
-    for kind in ("checkpoints", "generations", "verdicts"):
-        for path in (root / "renamed" / kind).rglob("*.meta.json"):
+    for kind, number in (("checkpoints", 8), ("generations", 9)):
+        for path in sidecars(copy, "renamed", kind, number):
             assert json.loads(path.read_text())["restored"], path
+    assert programs(copy) == known, "every program's verdict was known"
     for path in (root / "smoke" / "verdicts").rglob("bank.parquet"):
         twin = root / "renamed" / path.relative_to(root / "smoke")
         assert twin.read_bytes() == path.read_bytes()

@@ -1,0 +1,48 @@
+"""The environments say the same versions, and the README's files are there."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+def pins(lines) -> dict[str, str]:
+    return dict(line.strip().lower().split("==") for line in lines if "==" in line)
+
+
+REQUIRED = pins((ROOT / "envs" / "requirements.txt").read_text().splitlines())
+
+
+def test_constraints_hold_the_same_versions():
+    constraints = pins((ROOT / "envs" / "constraints.txt").read_text().splitlines())
+    apart = {name: v for name, v in REQUIRED.items() if constraints.get(name, v) != v}
+    assert apart == {}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda p: p.name)
+def test_conda_environments_hold_the_same_versions(path):
+    packages = yaml.safe_load(path.read_text())["dependencies"][-1]["pip"]
+    assert all("==" in package for package in packages)
+    assert pins(packages).items() <= REQUIRED.items()
+
+
+def test_every_rule_s_stage_has_a_script_of_the_same_name():
+    stages = {path.stem for path in (ROOT / "rules").glob("*.smk")} - {"common"}
+    scripts = {path.stem for path in (ROOT / "workflow_scripts").glob("*.py")}
+    assert stages == scripts
+
+
+def test_the_snakefile_is_a_table_of_contents():
+    lines = (ROOT / "Snakefile").read_text().splitlines()
+    included = {line.split('"')[1] for line in lines if line.startswith("include:")}
+    assert included == {f"rules/{path.name}" for path in (ROOT / "rules").glob("*.smk")}
+
+
+def test_no_stage_imports_another():
+    stages = {path.stem for path in (ROOT / "workflow_scripts").glob("*.py")}
+    for path in (ROOT / "workflow_scripts").rglob("*.py"):
+        imported = re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE)
+        assert not set(imported) & stages, path
