@@ -98,8 +98,8 @@ rule report:
         "../envs/analysis.yaml"
     params:
         study=STUDY.config,
-        template=code_digest("report", "report"),
-        code=file_digest(f"{workflow.basedir}/workflow_scripts/report.html.j2"),
+        template=file_digest(f"{workflow.basedir}/workflow_scripts/report.html.j2"),
+        code=code_digest("report", "report"),
     message:
         "Report: {output.html}"
     script:

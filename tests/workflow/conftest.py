@@ -1,5 +1,6 @@
 """The smoke study, really run once and shared by the tests of reruns."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -28,7 +29,8 @@ class Workspace:
 
     @staticmethod
     def smoke() -> dict:
-        return yaml.safe_load(SMOKE.read_text(encoding="utf-8"))
+        """Return the smoke study; YAML's anchors shared one object, an edit must not."""
+        return json.loads(json.dumps(yaml.safe_load(SMOKE.read_text(encoding="utf-8"))))
 
     def write(self, config: dict) -> None:
         self.study.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
