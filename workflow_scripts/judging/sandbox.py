@@ -149,6 +149,8 @@ class Sandbox:
 
     def send(self, message: dict, files: list[int]) -> None:
         """Say something to the zygote or the keeper, and hand over open files."""
+        if self._line is None:
+            raise SandboxError("the zygote is gone")
         try:
             socket.send_fds(self._line, [marshal.dumps(message)], files)
         except OSError as error:
@@ -157,6 +159,8 @@ class Sandbox:
 
     def receive(self, seconds: float) -> tuple[str, str]:
         """Hear what the zygote or the keeper says; if it is silent it is ended."""
+        if self._line is None:
+            raise SandboxError("the zygote is gone")
         self._line.settimeout(seconds)
         try:
             data = self._line.recv(1 << 16)
