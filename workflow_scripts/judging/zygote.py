@@ -83,16 +83,18 @@ def serve(line: _socket.socket, jail: Jail, make_call: Callable | None) -> None:
         if pid == 0:
             status = 1
             try:
-                keep(line, jail, task, files[0], make_call, harmless)
+                try:
+                    keep(line, jail, task, files[0], make_call, harmless)
+                except Exception as error:
+                    tell(line, "error", type(error).__name__, error)
                 status = 0
-            except BaseException as error:
-                tell(line, "error", type(error).__name__, error)
             finally:
                 os._exit(status)
         os.close(files[0])
         _, status = os.waitpid(pid, 0)
-        if status and os.WIFSIGNALED(status):
-            tell(line, "died", os.WTERMSIG(status))
+        if status:
+            # It could not say so itself.
+            tell(line, "died", status)
 
 
 def _prepare(for_functions: bool) -> Callable | None:
