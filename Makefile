@@ -13,13 +13,14 @@ READY := $(VENV)/.ready
 # The environment's own programs first, and nothing of an environment that happens to be active.
 RUN := env -u PYTHONPATH -u PYTHONHOME -u VIRTUAL_ENV PATH="$(abspath $(VENV))/bin:$$PATH"
 
-.PHONY: help study test check clean
+.PHONY: help study test check bench-judge bench-stats bench-training clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make study   the miniature study: environment, run, findings (STUDY=…, CORES=…)'
 	@echo 'make test    all tests'
 	@echo 'make check   lint and format checks'
+	@echo 'make bench-judge, bench-stats, bench-training   measurements, see docs/benchmarks.md'
 	@echo 'make clean   remove the environment (results stay)'
 
 $(READY): envs/requirements.txt envs/constraints.txt
@@ -42,6 +43,15 @@ check: $(READY)
 	@$(RUN) ruff format --check .
 	@$(RUN) snakefmt --check Snakefile rules
 	@$(RUN) snakemake --lint
+
+bench-judge: $(READY)
+	@$(RUN) python tests/bench/bench_judge.py --write docs/benchmarks.md
+
+bench-stats: $(READY)
+	@$(RUN) python tests/bench/bench_stats.py --studies 2000 --out statistics.md
+
+bench-training: $(READY)
+	@$(RUN) python tests/bench/bench_training.py
 
 clean:
 	rm -rf $(VENV)

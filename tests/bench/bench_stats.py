@@ -279,8 +279,9 @@ def ahead(studies: int) -> str:
             for key in ("error", "error loglinear", "error bnsl1")
         ]
         inside = mark(hits["inside"], 0.88, 1.0)
-        rows.append([kind, studies, inside, f"{np.mean(hits['width']):.3f}", *errors])
-    head = ["truth", "studies", "inside 90 % (per cent)", "mean width", "RMSE"]
+        rows.append([kind, studies, inside, f"{np.mean(hits['width']):.3f}"])
+        rows[-1] += [f"{np.mean(hits['error']):+.3f}", *errors]
+    head = ["truth", "studies", "inside 90 % (per cent)", "mean width", "mean error", "RMSE"]
     head += ["RMSE of log-linear alone", "RMSE of BNSL alone"]
     return "### Forecast of the held-out largest size\n\n" + table(head, rows)
 

@@ -138,9 +138,9 @@ def test_lora_trains_adapters_only_and_saves_a_plain_merged_model(tmp_path):
     manifest = tmp_path / "adapted" / "checkpoint.json"
     lora = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": "all-linear"}
     shard = tmp_path / "start" / "shard.parquet"
-    how = {"seed": 1, "rate": 0.01, "batch_examples": 8, "epochs": 4, "lora": lora}
+    how = {"seed": 1, "rate": 0.02, "batch_examples": 8, "epochs": 12, "lora": lora}
     train(model, tokenizer, shard, manifest, **how)
-    assert read_json(manifest)["final_loss"] < 0.9 * started["final_loss"]
+    assert read_json(manifest)["final_loss"] < started["final_loss"] - 0.1
     after = students.load(manifest)[0].state_dict()
     assert after.keys() == before.keys(), "adapters are merged: a plain model again"
     changed = {name for name in after if not torch.equal(after[name], before[name])}
@@ -165,3 +165,26 @@ def test_examples_longer_than_the_limit_are_counted(tmp_path):
     assert made["overlong"]["count"] == 40 - made["examples"] > 0
     with pytest.raises(ValueError, match="longer than 8 tokens"):
         run(tmp_path / "none", max_length=8)
+
+
+def test_a_student_may_be_any_causal_model_of_the_hub_or_a_folder(tmp_path):
+    """A small Qwen2 under its own name, as `hub: {id: …}` in a study file names it."""
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    torch.manual_seed(0)
+    qwen = Qwen2ForCausalLM(Qwen2Config(vocab_size=len(TOKENIZER), **shape, **heads))
+    qwen.save_pretrained(tmp_path / "qwen")
+    TOKENIZER.save_pretrained(tmp_path / "qwen")
+    named = tmp_path / "checkpoint.json"
+    named.write_text(json.dumps({"hub": {"id": str(tmp_path / "qwen"), "revision": None}}))
+
+    model, tokenizer = students.load(named)
+    shard = tmp_path / "shard.parquet"
+    write_parquet(shard, pool_rows(16), POOL)
+    manifest = tmp_path / "trained" / "checkpoint.json"
+    train(model, tokenizer, shard, manifest, seed=0, rate=0.01, batch_examples=8, steps=4)
+    trained, _ = students.load(manifest)
+    assert trained.config.model_type == "qwen2"
+    assert tokenizer("a 12 b")["input_ids"] == TOKENIZER("a 12 b")["input_ids"]

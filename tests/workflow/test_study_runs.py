@@ -70,3 +70,17 @@ def test_no_torch_in_a_dry_run(finished):
     command += ["--directory", str(finished.folder), "--configfile", str(finished.study)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=finished.folder)
     assert "HEAVY []" in done.stdout, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def test_shards_and_generations_are_tables_that_datasets_loads(finished):
+    from datasets import Dataset
+
+    root = finished.folder / "results" / "smoke"
+    cache = str(finished.folder / "datasets")
+    shard = Dataset.from_parquet(str(root / "shards/all.any/n32-s0.parquet"), cache_dir=cache)
+    assert len(shard) == 32
+    assert {"id", "prompt", "response", "difficulty", "correct"} <= set(shard.column_names)
+    answers = Dataset.from_parquet(
+        str(root / "generations/tiny/base/bank.parquet"), cache_dir=cache
+    )
+    assert set(answers["finish_reason"]) <= {"stop", "length"}

@@ -1,6 +1,7 @@
 """What would decide an undecided claim: power by simulation, one lever at a time."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,8 +23,12 @@ def spread(parts: dict, problems: float = 1, samples: float = 1, seeds: float = 
 def chance(parts: dict, estimate: float, decides: Callable, seed: int, **factors: float) -> float:
     """Return the chance that `decides(estimates, errors)` is met if the truth is `estimate`."""
     error = spread(parts, **factors)
-    normal = np.random.default_rng([seed, 11]).standard_normal(DRAWS)
-    return float(np.mean(decides(estimate + error * normal, error)))
+    return float(np.mean(decides(estimate + error * _normal(seed), error)))
+
+
+@lru_cache(maxsize=4)
+def _normal(seed: int) -> np.ndarray:
+    return np.random.default_rng([seed, 11]).standard_normal(DRAWS)
 
 
 def needed(parts: dict | None, estimate: float | None, decides: Callable, seed: int) -> dict | None:

@@ -31,6 +31,11 @@ PROBLEM = pa.schema(
         ("source", pa.string()),
         ("date", pa.string()),
         ("license", pa.string()),
+        # a Python function that decides in place of comparison; whether line ends count (null: yes);
+        # whether the problem's verdicts can be trusted (null: yes)
+        ("checker", pa.string()),
+        ("keep_lines", pa.bool_()),
+        ("trusted", pa.bool_()),
     ]
 )
 POOL = pa.schema(
