@@ -1,6 +1,7 @@
 """Claims: the rule decides, the sentence says what the numbers say, and no more."""
 
 import re
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ def numbers(estimate: float, error: float) -> dict:
         "estimate": estimate,
         "interval": [estimate - 1.96 * error, estimate + 1.96 * error],
         "interval_90": [estimate - 1.645 * error, estimate + 1.645 * error],
+        "p": 2 * NormalDist().cdf(-abs(estimate) / error),
         "parts": {**PARTS, "problem": error**2 / 3, "answers": error**2 / 3, "seed": error**2 / 3},
     }
 

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from conftest import REPOSITORY, Workspace
+from workspace import REPOSITORY, Workspace
 
 
 def test_one_core_and_a_second_cold_run_give_the_same_bytes(finished, tmp_path):

@@ -31,11 +31,9 @@ PROBLEM = pa.schema(
         ("source", pa.string()),
         ("date", pa.string()),
         ("license", pa.string()),
-        # a Python function that decides in place of comparison; whether line ends count (null: yes);
-        # whether the problem's verdicts can be trusted (null: yes)
-        ("checker", pa.string()),
-        ("keep_lines", pa.bool_()),
-        ("trusted", pa.bool_()),
+        ("checker", pa.string()),  # a Python function that decides in place of comparison
+        ("keep_lines", pa.bool_()),  # whether line ends count; null: they do
+        ("trusted", pa.bool_()),  # whether verdicts can be trusted; null: they can
     ]
 )
 POOL = pa.schema(

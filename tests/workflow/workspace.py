@@ -1,0 +1,60 @@
+"""A folder in which the repository's Snakefile runs a study."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SMOKE = REPOSITORY / "studies" / "smoke.yaml"
+
+
+class Workspace:
+    """A folder in which a study is run by the repository's Snakefile.
+
+    Args:
+        folder: working directory: results/ and Snakemake's own folder lie in it.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.study = folder / "study.yaml"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.write(self.smoke())
+
+    @staticmethod
+    def smoke() -> dict:
+        """Return the smoke study; YAML's anchors shared one object, an edit must not."""
+        return json.loads(json.dumps(yaml.safe_load(SMOKE.read_text(encoding="utf-8"))))
+
+    def write(self, config: dict) -> None:
+        self.study.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+    def snakemake(self, *arguments: str, check: bool = True) -> str:
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
+        command += ["--directory", str(self.folder), "--configfile", str(self.study), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder)
+        output = done.stdout + done.stderr
+        if check:
+            assert done.returncode == 0, output[-6000:]
+        return output
+
+    def plan(self, *arguments: str) -> dict[str, int]:
+        """Dry-run, and return how many jobs each rule would have."""
+        output = self.snakemake("--dry-run", *arguments)
+        table = re.search(r"Job stats:\n.*?\n-.*?\n(.*?)\ntotal", output, re.DOTALL)
+        rows = table.group(1).splitlines() if table else []
+        return {name: int(count) for name, count in (row.split() for row in rows)}
+
+    def results(self, pattern: str = "**/*") -> dict[str, bytes]:
+        """Return the deterministic artefacts by name: no logs, timings or sidecars."""
+        root = self.folder / "results" / "smoke"
+        measured = re.compile(r"^(logs|timings)/|\.meta\.json$|\.times\.parquet$")
+        return {
+            name: path.read_bytes()
+            for path in sorted(root.glob(pattern))
+            if path.is_file() and not measured.search(name := str(path.relative_to(root)))
+        }
