@@ -6,8 +6,8 @@ import sys
 from collections import Counter
 
 import pytest
-from workspace import REPOSITORY
 from planning.plan import duration
+from workspace import REPOSITORY
 
 
 def valley(workspace, *arguments):
@@ -77,3 +77,30 @@ def test_a_mistake_in_the_study_file_is_told_and_nothing_planned(copy):
 )
 def test_durations_read_well(seconds, said):
     assert duration(seconds) == said
+
+
+def test_why_tells_what_made_a_file_and_what_would_make_it_again(copy):
+    file = "results/smoke/generations/tiny/base/bank.parquet"
+    command = [sys.executable, str(REPOSITORY / "valley"), "why", file, "--study", str(copy.study)]
+
+    def why():
+        done = subprocess.run(command, capture_output=True, text=True, cwd=copy.folder)
+        return done.returncode, done.stdout + done.stderr
+
+    status, printed = why()
+    assert status == 0
+    assert "rule generate: up to date" in printed
+    assert "temperature = 0.6" in printed
+    assert "results/smoke/verdicts/tiny/base/bank.parquet" in printed
+
+    config = copy.smoke()
+    config["sampling"]["temperature"] = 0.9
+    copy.write(config)
+    status, printed = why()
+    assert status == 1
+    assert "temperature = 0.6   (now 0.9)" in printed
+
+    command[3] = "results/smoke/nothing.parquet"
+    status, printed = why()
+    assert status == 2
+    assert "makes results/smoke/nothing.parquet" in printed
