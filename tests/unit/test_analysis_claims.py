@@ -217,6 +217,14 @@ def test_needed_is_enough_and_not_far_too_much():
     )
 
 
+def test_each_lever_shrinks_its_own_part():
+    parts = {**PARTS, "problem": 1.0, "answers": 2.0, "seed": 4.0}
+    assert power.spread(parts) ** 2 == pytest.approx(7.0)
+    assert power.spread(parts, samples=2) ** 2 == pytest.approx(6.0)
+    assert power.spread(parts, seeds=2) ** 2 == pytest.approx(1 + 1 + 2)
+    assert power.spread(parts, problems=2) ** 2 == pytest.approx(0.5 + 1 + 4)
+
+
 def test_what_is_not_known_is_not_promised():
     one_run = {**PARTS, "seed": None, "answers": None}
     need = power.needed(one_run, 0.03, power.outside(0.02, 0.02), 1)

@@ -90,6 +90,13 @@ def test_equal_arms_are_equivalent_only_when_precise():
         assert found["p"] > 0.5
 
 
+def test_equivalence_needs_both_one_sided_tests():
+    near = 0.001 * np.random.default_rng(0).standard_normal(2000)
+    assert contrasts.equivalence(near, MARGIN) < 0.01
+    for centre in (-0.05, 0.05):
+        assert contrasts.equivalence(centre + near, MARGIN) > 0.99
+
+
 def test_one_replicate_says_that_noise_is_not_in():
     found = contrasts.analyse([contrasts.Pair({}, np.eye(1, 50), (0.3, 0.3))], MARGIN, 200, 1)
     assert found["training_noise"] is None and found["training_noise_from"] is None

@@ -46,6 +46,16 @@ def test_prediction_widens_with_distance(data):
     assert near[1] - near[0] < far[1] - far[0]
 
 
+def test_a_bad_record_widens_what_lies_ahead_and_nothing_else(data):
+    sizes = np.array([0.0, 100.0, 9000.0])
+    sure, doubtful = (
+        forecast.mixture(data, {"loglinear": 1.0}, {"loglinear": error}, sizes, 1).std(axis=0)
+        for error in (0.0, 0.15)
+    )
+    assert doubtful[:2] == pytest.approx(sure[:2])
+    assert doubtful[2] > sure[2] + 0.05
+
+
 def test_two_sizes_are_too_few_to_forecast():
     short = trials.draw_levels(
         Truth("valley", valley_truth), Design(), np.random.default_rng(1), 50,
