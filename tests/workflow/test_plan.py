@@ -61,7 +61,7 @@ def test_people_see_the_arms_the_reasons_and_the_time(copy):
     with_sizes(copy, [0, 16, 24, 32])
     printed = valley(copy, "--arms")[1]
     assert "tiny/distil/base/all.any/n24-s1  train, generate, judge, score" in printed
-    assert "1 curve: Set of input files has changed" in printed
+    assert "1 curve: Input files updated by another job; Set of input files has cha" in printed
     assert "from what jobs of this study took" in printed
 
 

@@ -104,6 +104,9 @@ def _row(problem: Problem) -> dict:
         "source": "bank",
         "date": "",
         "license": "MIT",
+        "checker": None,
+        "keep_lines": None,
+        "trusted": None,
     }
 
 
