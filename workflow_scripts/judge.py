@@ -27,16 +27,13 @@ def judge_generations(
     verdicts: Path,
     times: Path | None = None,
     *,
-    jobs: int = 1,
     isolation: str = "auto",
-    cache: Path | None = None,
-    time_factor: float = 1.0,
-    output_limit_mb: int = 16,
-    stop_at_first_failure: bool = True,
+    **options,
 ) -> dict:
     """Judge every generation of a benchmark; return counts by verdict and the tier used.
 
     `verdicts` depends on the programs and problems only; what was measured goes to `times`.
+    `options` are those of `judging.batch.judge`.
     """
     by_id = _problems(problems)
     rows = read_parquet(generations, columns=["problem_id", "sample", "text"])
@@ -49,15 +46,7 @@ def judge_generations(
         )
         for row in rows
     ]
-    found = judge(
-        tasks,
-        jobs=jobs,
-        isolation=isolation,
-        cache=cache,
-        time_factor=time_factor,
-        output_limit_mb=output_limit_mb,
-        stop_at_first_failure=stop_at_first_failure,
-    )
+    found = judge(tasks, isolation=isolation, **options)
     keyed = [
         {"problem_id": row["problem_id"], "sample": row["sample"]} | vars(verdict)
         for row, verdict in zip(rows, found, strict=True)
@@ -73,35 +62,22 @@ def judge_pool(
     traces: list[Path],
     labels_out: Path,
     *,
-    jobs: int = 1,
     isolation: str = "auto",
-    cache: Path | None = None,
-    time_factor: float = 1.0,
-    output_limit_mb: int = 16,
+    **options,
 ) -> dict:
     """Label each trace of a pool by what its program does; return counts by verdict.
 
-    A trace whose program the judge could not judge is labelled null, not false.
+    A trace whose program the judge could not judge is labelled null, not false. `options` are those
+    of `judging.batch.judge`.
     """
     by_id = _problems(problems)
     wanted = ["id", "problem_id", "response"]
     rows = [row for path in traces for row in read_parquet(path, columns=wanted)]
     tasks = [
-        Task(
-            row["id"],
-            extract_program(row["response"]),
-            by_id.get(row["problem_id"]),
-        )
+        Task(row["id"], extract_program(row["response"]), by_id.get(row["problem_id"]))
         for row in rows
     ]
-    found = judge(
-        tasks,
-        jobs=jobs,
-        isolation=isolation,
-        cache=cache,
-        time_factor=time_factor,
-        output_limit_mb=output_limit_mb,
-    )
+    found = judge(tasks, isolation=isolation, **options)
     labels = [
         {
             "id": row["id"],
