@@ -19,6 +19,9 @@ rule curve:
     params:
         arms=lambda wildcards: with_results(curve_points(wildcards), wildcards.benchmark),
         title="{student} on {benchmark}",
+        target=setting("axes", "{axis}", "target"),
+        forecast=setting("axes", "{axis}", "forecast"),
+        candidates=setting("axes", "{axis}", "candidates"),
         margin=setting("statistics", "margin"),
         bootstrap=setting("statistics", "bootstrap"),
         seed=setting("statistics", "seed"),

@@ -19,6 +19,7 @@ rule judge:
         runtime=60,
     params:
         isolation=setting("judge", "isolation"),
+        untrusted=setting("judge", "untrusted"),
         store=STUDY.store,
         code=code_digest("judge", "judge_generations"),
     message:

@@ -28,16 +28,23 @@ def judge_generations(
     times: Path | None = None,
     *,
     isolation: str = "auto",
+    untrusted: str = "keep",
     **options,
 ) -> dict:
     """Judge every generation of a benchmark; return counts by verdict and the tier used.
 
-    `verdicts` depends on the programs and problems only; what was measured goes to `times`.
-    `options` are those of `judging.batch.judge`.
+    `verdicts` depends on the programs and problems only; what was measured goes to `times`. Answers
+    to problems that are marked as not to be trusted are counted, and left out if `untrusted` is
+    "leave_out": scores and fits then know nothing of these problems. `options` are those of
+    `judging.batch.judge`.
     """
     by_id = _problems(problems)
     rows = read_parquet(generations, columns=["problem_id", "sample", "text"])
     rows.sort(key=lambda row: (row["problem_id"], row["sample"]))
+    doubtful = {name for name, problem in by_id.items() if problem.get("trusted") is False}
+    asked = len(rows)
+    if untrusted == "leave_out":
+        rows = [row for row in rows if row["problem_id"] not in doubtful]
     tasks = [
         Task(
             (row["problem_id"], row["sample"]),
@@ -54,7 +61,8 @@ def judge_generations(
     _write(verdicts, keyed, VERDICT)
     if times is not None:
         _write(times, keyed, TIMES)
-    return _summary(found, isolation)
+    counted = {"untrusted_problems": len(doubtful), "answers_left_out": asked - len(rows)}
+    return {**_summary(found, isolation), **counted}
 
 
 def judge_pool(

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import judge as stage
+import pytest
 from core.files import GENERATION, POOL, PROBLEM, read_parquet, write_parquet
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -280,3 +281,32 @@ def test_the_labels_of_a_pool(tmp_path):
         {"id": "c", "correct": True, "verdict": "accepted"},
     ]
     assert summary["programs"] == 3 and summary["isolation"]
+
+
+@pytest.mark.parametrize(("untrusted", "left"), [("keep", 4), ("leave_out", 2)])
+def test_problems_that_cannot_be_trusted_are_counted_and_left_out_on_request(
+    tmp_path, untrusted, left
+):
+    problem = {
+        "statement": "Print 1.",
+        "difficulty": "easy",
+        "tests": [{"input": "", "expected": "1\n", "public": True}],
+        "time_limit_s": 2.0,
+        "memory_limit_mb": 256,
+    }
+    problems = [{**problem, "id": "clear"}, {**problem, "id": "doubtful", "trusted": False}]
+    answer = {"text": "```python\nprint(1)\n```", "finish_reason": "stop", "tokens": 1, "seed": 0}
+    answers = [
+        {**answer, "problem_id": name, "sample": n}
+        for name in ("clear", "doubtful")
+        for n in (0, 1)
+    ]
+    write_parquet(tmp_path / "p.parquet", problems, PROBLEM)
+    write_parquet(tmp_path / "g.parquet", answers, GENERATION)
+    summary = stage.judge_generations(
+        tmp_path / "p.parquet", tmp_path / "g.parquet", tmp_path / "v.parquet", untrusted=untrusted
+    )
+    verdicts = read_parquet(tmp_path / "v.parquet")
+    assert [row["verdict"] for row in verdicts] == ["accepted"] * left
+    assert summary["untrusted_problems"] == 1
+    assert summary["answers_left_out"] == 4 - left
