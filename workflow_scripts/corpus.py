@@ -163,9 +163,8 @@ def benchmark_problems(problems: list[dict], benchmarks: list[Path]) -> set[str]
     """Return the ids of problems that a benchmark has too."""
     from bank.problems import overlap
 
-    return {
-        identifier for path in benchmarks for identifier in overlap(problems, read_parquet(path))
-    }
+    asked = [row for path in benchmarks for row in read_parquet(path)]
+    return {own for own, _, _ in overlap(problems, asked)}
 
 
 if "snakemake" in globals():
