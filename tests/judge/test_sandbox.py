@@ -12,6 +12,7 @@ from judging import batch, isolation
 from judging.batch import Task, judge
 from judging.sandbox import Refused, Sandbox, SandboxError
 from judging.verdicts import Limits
+from tiers import tiers
 
 SCRIPTS = str(Path(__file__).resolve().parents[2] / "workflow_scripts")
 LIMITS = Limits(cpu_s=5, memory_mb=128, output_bytes=1 << 16, wall_s=20)
@@ -22,17 +23,6 @@ PROBLEM = {
     "time_limit_s": 5.0,
     "memory_limit_mb": 128,
 }
-
-
-def tiers() -> list[str]:
-    found = []
-    for name in isolation.TIERS:
-        try:
-            isolation.tier(name)
-        except isolation.NoIsolation:
-            continue
-        found.append(name)
-    return found
 
 
 def in_session(session: int) -> list[str]:

@@ -22,17 +22,17 @@ def forest(contrast_jsons: list[Path], svg: Path, pdf: Path, csv_path: Path) -> 
     with style.figure(height=0.45 + 0.155 * max(len(lines), 4)) as (drawn, axes):
         for i, (kind, label, row, value) in enumerate(lines):
             y = -i
+            axes.annotate(
+                label,
+                (0, y),
+                xycoords=("axes fraction", "data"),
+                xytext=(-4, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontweight="bold" if kind == "head" else "normal",
+            )
             if kind == "head":
-                axes.annotate(
-                    label,
-                    (0, y),
-                    xycoords=("axes fraction", "data"),
-                    xytext=(-4, 0),
-                    textcoords="offset points",
-                    ha="right",
-                    va="center",
-                    fontweight="bold",
-                )
                 continue
             low, high = row["interval"]
             bold = kind == "pooled"
@@ -43,15 +43,6 @@ def forest(contrast_jsons: list[Path], svg: Path, pdf: Path, csv_path: Path) -> 
                 "D" if bold else "o",
                 color=style.BLUE if bold else style.INK,
                 ms=4 if bold else 3,
-            )
-            axes.annotate(
-                label,
-                (0, y),
-                xycoords=("axes fraction", "data"),
-                xytext=(-4, 0),
-                textcoords="offset points",
-                ha="right",
-                va="center",
             )
             rows.append(_forest_row(kind, row, value))
         margin = min((value["margin"] for value in values), default=0.0)
