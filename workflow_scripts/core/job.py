@@ -4,6 +4,7 @@ import contextlib
 import os
 import platform
 import resource
+import shutil
 import sys
 import time
 import traceback
@@ -12,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from core.files import digest, file_digest, write_json
+from core.resume import state_folder
 from core.store import Store
 
 LIBRARIES = ("snakemake", "torch", "transformers", "peft", "vllm", "numpy", "scipy", "pyarrow")
@@ -24,11 +26,12 @@ class Job:
 
     Attributes:
         restored: the store had the result and it is in place: nothing is left to do.
+        state: folder of what a stopped job goes on from, or None; gone when the job has finished.
         measured: measurements to note in the sidecar; the stage adds its own.
     """
 
-    def __init__(self, key: str, about: dict, restored: bool):
-        self.key, self.about, self.restored = key, about, restored
+    def __init__(self, key: str, about: dict, restored: bool, state: Path | None):
+        self.key, self.about, self.restored, self.state = key, about, restored, state
         self.measured: dict[str, object] = {}
 
 
@@ -50,7 +53,13 @@ def settings(snakemake, *left_out: str) -> dict:
 
 
 @contextlib.contextmanager
-def bind(snakemake, *, store: str | None = None, folders: list[Path] | None = None) -> Iterator:
+def bind(
+    snakemake,
+    *,
+    store: str | None = None,
+    folders: list[Path] | None = None,
+    resumes: bool = False,
+) -> Iterator[Job]:
     """Run a stage's function as a Snakemake job.
 
     Output goes to the rule's log. If a store is given and it has the result for the same params and
@@ -61,6 +70,7 @@ def bind(snakemake, *, store: str | None = None, folders: list[Path] | None = No
         snakemake: the object that Snakemake gives to scripts.
         store: root of the store for costly results, or None.
         folders: folders that belong to the result beside its declared outputs.
+        resumes: the stage keeps state to go on from when it was stopped; needs a store.
     """
     threads = str(snakemake.threads)
     os.environ.update(OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads)
@@ -81,7 +91,10 @@ def bind(snakemake, *, store: str | None = None, folders: list[Path] | None = No
         key = digest(contents)
         shelf = Store(store) if store else None
         restored = bool(shelf) and shelf.restore(key, targets, folders)
-        job, begun = Job(key, contents, restored), time.monotonic()
+        state = None
+        if resumes and not restored:
+            state = state_folder(store, contents, snakemake.config.get("resume", "ask"))
+        job, begun = Job(key, contents, restored, state), time.monotonic()
         if restored:
             print(f"taken from the store: {key}")
         yield job
@@ -97,6 +110,8 @@ def bind(snakemake, *, store: str | None = None, folders: list[Path] | None = No
                 "measured": {**_measurements(begun), **job.measured},
             },
         )
+        if state:
+            shutil.rmtree(state)
 
 
 def _flat(inputs) -> list[str]:
