@@ -97,7 +97,7 @@ rule report:
     conda:
         "../envs/analysis.yaml"
     params:
-        study=STUDY.config,
+        study=STUDY.described,
         template=file_digest(f"{workflow.basedir}/workflow_scripts/report.html.j2"),
         code=code_digest("report", "report"),
     message:

@@ -7,6 +7,7 @@ from core import slices
 from core.config import StudyError, complaint, complete, nearest
 
 BASE = "base"
+UNBEARING = ("estimates",)
 
 
 @dataclass(frozen=True, order=True)
@@ -59,6 +60,11 @@ class Study:
             name: sorted({self.resolve(arm) for arm in _product(axis, self.students)})
             for name, axis in self.config["axes"].items()
         }
+
+    @property
+    def described(self) -> dict:
+        """The study file without what has no bearing on any result."""
+        return {key: value for key, value in self.config.items() if key not in UNBEARING}
 
     @property
     def root(self) -> str:
@@ -208,6 +214,8 @@ class Study:
                         f"students.{name}.scratch.hidden: {scratch['hidden']} is not a multiple "
                         f"of twice the {scratch['heads']} heads"
                     )
+        for name in config["estimates"]["parameters"]:
+            known(f"estimates.parameters.{name}", name, self.students, "student")
         for name, start in config["starts"].items():
             known(f"starts.{name}.recipe", start["recipe"], recipes, "recipe")
             known(f"starts.{name}.slice", start["slice"], known_slices, "slice")

@@ -1,0 +1,154 @@
+"""What jobs are expected to cost: arithmetic that a reader can redo on paper."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from core.study import Study, StudyError
+from planning import estimates
+from planning.estimates import Unestimated, estimate
+
+SMOKE = Path(__file__).resolve().parents[2] / "studies" / "smoke.yaml"
+
+
+def study(**changes) -> dict:
+    return Study({**yaml.safe_load(SMOKE.read_text()), **changes}).config
+
+
+def large(**assumed) -> dict:
+    """A study of the paper's size: a 7B student from the hub."""
+    config = yaml.safe_load(SMOKE.read_text())
+    recipe = {"learning_rate": 8e-5, "batch_examples": 128, "epochs": 5, "precision": "bf16"}
+    config["students"] = {"qwen": {"hub": {"id": "Qwen/Qwen2.5-7B-Instruct"}}}
+    config["recipes"] = {name: recipe for name in config["recipes"]}
+    config["sampling"] = {"samples": 4, "max_tokens": 32768}
+    return Study({**config, "estimates": assumed}).config
+
+
+def train(config, size=30000):
+    return estimate(
+        config, "train", {"student": "qwen", "recipe": "distil", "size": size, "seed": 0}
+    )
+
+
+def test_training_is_six_flops_a_parameter_and_token():
+    made = train(large(trace_tokens=8000))
+    assert made.amount == pytest.approx(6 * 7.616e9 * 30000 * 5 * 8000)
+    assert made.gpu_seconds == pytest.approx(made.amount / (989e12 * 0.35))
+    assert 30 < made.gpu_seconds / 3600 < 60, "GPU-hours of a 7B model on 30,000 long traces"
+    assert made.core_seconds == 0
+
+
+def test_training_time_divides_among_gpus_and_starting_up_does_not():
+    made = train(large())
+    assert made.wall_seconds(gpus=8) == pytest.approx(8 + made.gpu_seconds / 8)
+
+
+def test_a_checkpoint_is_15_gb_and_its_resume_state_90():
+    made = train(large())
+    assert made.disk_bytes == pytest.approx(15.2e9, rel=0.01)
+    assert made.resume_bytes == pytest.approx(91.4e9, rel=0.01)
+    assert estimates.training_memory_bytes(7.616e9) == pytest.approx(122e9, rel=0.01)
+    assert estimates.training_memory_bytes(7.616e9, lora=True) < 35e9
+
+
+def test_assumptions_stand_in_the_study_file():
+    half = train(large(training_utilisation=0.175))
+    assert half.gpu_seconds == pytest.approx(2 * train(large()).gpu_seconds)
+    assert train(large(parameters={"qwen": 1e9})).amount == pytest.approx(
+        train(large()).amount / 7.616
+    )
+
+
+def test_answers_are_two_flops_a_parameter_and_token():
+    config = large(answer_tokens=10000)
+    made = estimate(config, "generate", {"place": "qwen/base", "benchmark": "bank"})
+    assert made.amount == pytest.approx(2 * 7.616e9 * 24 * 4 * 10000)
+    assert made.gpu_seconds > 0
+
+
+def test_answers_are_never_longer_than_the_limit():
+    limit = large(answer_tokens=32768)
+    beyond = large(answer_tokens=99999)
+    where = {"place": "qwen/base", "benchmark": "bank"}
+    assert estimate(limit, "generate", where) == estimate(beyond, "generate", where)
+
+
+def test_a_student_made_here_costs_cores_and_a_fixed_number_of_updates_is_counted_as_such():
+    config = study()
+    by_steps = estimate(config, "train", {"student": "tiny", "recipe": "matched", "size": 16})
+    assert by_steps.gpu_seconds == 0
+    assert by_steps.core_seconds > 0
+    assert "192 traces" in by_steps.said  # 12 updates of 16
+
+
+def test_the_shape_of_a_student_tells_its_parameters():
+    pytest.importorskip("torch")
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    shape = {"vocabulary": 600, "hidden": 32, "layers": 2, "heads": 2}
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=600,
+            hidden_size=32,
+            intermediate_size=96,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            tie_word_embeddings=True,
+        )
+    )
+    assert estimates.scratch_parameters(**shape) == model.num_parameters()
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("Qwen/Qwen2.5-7B-Instruct", 7.616e9),
+        ("Qwen/Qwen2.5-Coder-7B", 7e9),
+        ("meta-llama/Llama-3.1-8B-Instruct", 8.03e9),
+        ("HuggingFaceTB/SmolLM2-135M", 135e6),
+        ("some/v2.5-1.7b-chat", 1.7e9),
+        ("some/model", None),
+    ],
+)
+def test_names_tell_parameters(name, count):
+    assert estimates.named_parameters(name) == count
+
+
+def test_a_student_whose_size_nothing_tells_is_asked_for():
+    config = large()
+    config["students"]["qwen"]["hub"]["id"] = "models/mine"
+    with pytest.raises(Unestimated, match=r"estimates: \{parameters: \{qwen:"):
+        train(config)
+
+
+def test_a_wrong_student_among_the_parameters_is_a_mistake():
+    with pytest.raises(StudyError, match=r"estimates.parameters.tony: there is no student"):
+        study(estimates={"parameters": {"tony": 1e6}})
+
+
+def test_every_rule_has_an_estimate_and_unknown_ones_are_small():
+    config = study()
+    assert estimate(config, "curve", {}).wall_seconds() == config["estimates"]["job_seconds"]
+    assert estimate(config, "judge", {"place": "tiny/base", "benchmark": "bank"}).amount == 48
+    assert estimate(config, "labels", {}).amount == 200
+    assert estimate(config, "shard", {"size": "16"}).disk_bytes > 0
+
+
+def test_assumptions_are_no_part_of_what_the_report_is_made_of():
+    config = yaml.safe_load(SMOKE.read_text())
+    edited = {**config, "estimates": {"gpu_tflops": 312}}
+    assert Study(config).described == Study(edited).described
+
+
+def test_estimates_import_nothing_heavy():
+    heavy = "{'torch', 'snakemake', 'numpy', 'pandas'}"
+    script = f"import sys; import planning.estimates; print(sorted({heavy} & set(sys.modules)))"
+    folder = Path(estimates.__file__).resolve().parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[]", done.stderr
