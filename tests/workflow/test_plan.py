@@ -6,8 +6,8 @@ import sys
 from collections import Counter
 
 import pytest
-from planning.plan import duration
-from workspace import REPOSITORY
+from planning.words import duration
+from workspace import REPOSITORY, Workspace
 
 
 def valley(workspace, *arguments):
@@ -35,7 +35,7 @@ def test_the_plan_is_snakemake_s_own(copy):
     with_sizes(copy, [0, 16, 24, 32])
     status, printed = valley(copy, "--json")
     assert status == 1
-    jobs = json.loads(printed)
+    jobs = json.loads(printed)["jobs"]
     waiting = Counter(job["rule"] for job in jobs if job["state"] != "done")
     assert {**waiting, "all": 1} == copy.plan()
     states = {job["rule"]: set() for job in jobs}
@@ -51,7 +51,7 @@ def test_expected_times_come_from_what_jobs_took(copy):
     took = [
         json.loads(p.read_text())["measured"]["wall_seconds"] for p in root.rglob("*.meta.json")
     ]
-    jobs = json.loads(valley(copy, "--json")[1])
+    jobs = json.loads(valley(copy, "--json")[1])["jobs"]
     for job in jobs:
         if job["rule"] == "train" and job["state"] == "missing":
             assert 0.5 * min(took) <= job["seconds"] <= 2 * max(took)
@@ -60,9 +60,9 @@ def test_expected_times_come_from_what_jobs_took(copy):
 def test_people_see_the_arms_the_reasons_and_the_time(copy):
     with_sizes(copy, [0, 16, 24, 32])
     printed = valley(copy, "--arms")[1]
-    assert "tiny/distil/base/all.any/n24-s1  train, generate, judge, score" in printed
+    assert "tiny/distil/base/all.any/n24-s1  train, generate, judge, score  " in printed
     assert "1 curve: Input files updated by another job; Set of input files has cha" in printed
-    assert "from what jobs of this study took" in printed
+    assert "Figures: 21 jobs measured" in printed
 
 
 def test_a_mistake_in_the_study_file_is_told_and_nothing_planned(copy):
@@ -73,7 +73,7 @@ def test_a_mistake_in_the_study_file_is_told_and_nothing_planned(copy):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(5, "5 s"), (120, "2 min"), (7200, "2.0 h"), (360000, "100.0 h")]
+    ("seconds", "said"), [(5, "5.0 s"), (120, "2 min"), (7200, "2.0 h"), (360000, "100.0 h")]
 )
 def test_durations_read_well(seconds, said):
     assert duration(seconds) == said
@@ -104,3 +104,64 @@ def test_why_tells_what_made_a_file_and_what_would_make_it_again(copy):
     status, printed = why()
     assert status == 2
     assert "makes results/smoke/nothing.parquet" in printed
+
+
+def test_an_edit_is_priced_before_it_is_made(copy):
+    before = copy.study.read_text()
+    status, printed = valley(copy, "--with", "sizes+=24", "--json")
+    assert status == 1
+    found = json.loads(printed)
+    assert found["before"]["totals"]["jobs"] == 0
+    kinds = Counter((change["kind"], change["rule"]) for change in found["changes"])
+    assert kinds["new", "train"] == 2, "two replicates"
+    assert kinds["again", "curve"] == 1
+    assert ("again", "train") not in kinds
+    assert found["after"]["totals"]["disk_bytes"] > 0
+    assert copy.study.read_text() == before
+
+    with_sizes(copy, [0, 16, 24, 32])
+    made = json.loads(valley(copy, "--json")[1])
+    assert made["totals"] == found["after"]["totals"], "the edit made costs what was said"
+
+
+def test_another_study_file_is_priced_against_this_one(copy, tmp_path):
+    config = copy.smoke()
+    config["axes"]["scaling"]["sizes"] = [0, 16, 24]
+    other = tmp_path / "other.yaml"
+    other.write_text(json.dumps(config))
+    status, printed = valley(copy, "--against", str(other), "--cores", "2")
+    assert status == 1
+    row = next(line.split() for line in printed.splitlines() if line.startswith("train"))
+    assert row == ["train", "2", ".", "1"], "n24 twice is new; n32-s0 is needed as a start still"
+    assert "on the partition" in printed
+
+
+def test_an_edit_that_cannot_be_made_says_what_can(copy):
+    status, printed = valley(copy, "--with", "sizez+=24")
+    assert status == 2
+    assert "no 'sizez' (did you mean 'size'?)" in printed or "did you mean 'sizes'" in printed
+    status, printed = valley(copy, "--with", "sampling.temperature=-1")
+    assert status == 2
+    assert "sampling.temperature: -1 is out of range" in printed
+
+
+def test_a_study_of_the_papers_size_is_planned_without_any_data(tmp_path):
+    config = Workspace.smoke()
+    recipe = {"learning_rate": 8e-5, "batch_examples": 128, "epochs": 5, "precision": "bf16"}
+    config["students"] = {"qwen": {"hub": {"id": "Qwen/Qwen2.5-7B-Instruct"}}}
+    config["recipes"] = {name: recipe for name in config["recipes"]}
+    config["sampling"] = {"samples": 4}
+    config["axes"]["scaling"]["sizes"] = [0, 1000, 10000, 30000]
+    workspace = Workspace(tmp_path / "large")
+    workspace.write(config)
+    status, printed = valley(workspace, "--gpus", "8", "--cores", "64", "--json")
+    assert status == 1, printed
+    found = json.loads(printed)
+    largest = next(job for job in found["jobs"] if job["wildcards"].get("size") == "30000")
+    assert 50 < found["totals"]["gpu_seconds"] / 3600 < 500
+    assert largest["rule"] == "shard" or largest["source"] == "estimated"
+    serial = found["totals"]["gpu_seconds"] / 8
+    assert found["partition_seconds"] >= max(serial, found["critical_path_seconds"]) * 0.999
+    status, printed = valley(workspace, "--gpus", "8")
+    assert "On 8 GPUs and 64 cores: " in printed
+    assert "GPU-hours: " in printed

@@ -1,60 +1,163 @@
-"""What jobs will cost, learnt from the sidecars of jobs that have run."""
+"""What jobs cost: learnt from the sidecars of jobs that have run, else estimated."""
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+from core.study import Study
 
 from planning.dag import PlannedJob
+from planning.estimates import Unestimated, estimate, trained_examples
+
+# Folders below a study's root whose next part is the student.
+BY_STUDENT = ("students", "checkpoints", "generations", "verdicts", "scores")
+GROWING = ("shard", "generate")  # rules whose results grow with the work
+SUFFIX = ".meta.json"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a job is expected to cost.
+
+    Attributes:
+        seconds: wall time; None where nothing tells.
+        gpu_seconds: that time on each of its GPUs.
+        disk_bytes: what it leaves; resume_bytes: what it keeps while it runs.
+        source: "measured", "estimated" or "unknown".
+        said: the arithmetic, for people.
+    """
+
+    seconds: float | None
+    gpu_seconds: float = 0.0
+    disk_bytes: float = 0.0
+    resume_bytes: float = 0.0
+    source: str = "estimated"
+    said: str = ""
+
+
+class Costs:
+    """The costs of a study's jobs.
+
+    A rule's time is a straight line in its work, fitted without a negative part; with one amount of
+    work seen, the line through it and the time that starting a job is assumed to take.
+
+    Args:
+        study: the study.
+        roots: results folders to learn from; the study's own by default.
+    """
+
+    def __init__(self, study: Study, roots: Iterable[str | Path] = ()):
+        self.config = study.config
+        self.unknown: set[str] = set()
+        seen = defaultdict(list)
+        for root in dict.fromkeys(map(Path, roots or [study.root])):
+            for key, *point in measurements(root):
+                seen[key].append(point)
+        start = self.config["estimates"]["job_seconds"]
+        self._lines = {key: _line([p[:2] for p in points], start) for key, points in seen.items()}
+        self._disk = {
+            key: _size(key[0], [(p[0], p[2]) for p in points]) for key, points in seen.items()
+        }
+
+    def of(self, job: PlannedJob) -> Cost:
+        """Return what a job is expected to cost."""
+        try:
+            assumed = estimate(self.config, job.rule, job.wildcards)
+        except Unestimated as error:
+            self.unknown.add(str(error))
+            assumed = None
+        on_gpu = job.gpus or int(bool(assumed and assumed.gpu_seconds))
+        key = job.rule, _student(job.outputs[0].split("/"))
+        if key in self._lines:
+            fixed, slope = self._lines[key]
+            amount = work(job.rule, job.params, job.wildcards)
+            seconds, each = fixed + slope * amount, self._disk[key]
+            return Cost(
+                seconds,
+                seconds * on_gpu,
+                each * (amount if job.rule in GROWING else 1),
+                assumed.resume_bytes if assumed else 0.0,
+                "measured",
+                "what jobs of this study took",
+            )
+        if assumed is None:
+            return Cost(None, source="unknown")
+        seconds = assumed.wall_seconds(on_gpu, job.threads)
+        return Cost(
+            seconds,
+            assumed.gpu_seconds + assumed.start_seconds * on_gpu if on_gpu else 0.0,
+            assumed.disk_bytes,
+            assumed.resume_bytes,
+            "estimated",
+            assumed.said,
+        )
 
 
 def work(rule: str, params: dict, wildcards: dict) -> float:
     """Return how much a job has to do, in a unit that its rule's time grows with.
 
-    Training grows with the examples seen; every other rule's jobs are alike within a study.
+    Training grows with the examples seen, sampling with the answers to a problem, a shard with its
+    size; every other rule's jobs are alike within a study.
     """
     if rule == "train":
-        if params["steps"]:
-            return params["steps"] * params["batch_examples"]
-        return int(wildcards["size"]) * params["epochs"]
-    return 1.0
+        return trained_examples(
+            int(wildcards["size"]), params["epochs"], params["steps"], params["batch_examples"]
+        )
+    if rule == "generate":
+        return float(params.get("samples") or 1)
+    return float(wildcards["size"]) if rule == "shard" else 1.0
 
 
-def measured(root: Path) -> dict[str, list[tuple[float, float]]]:
-    """Return (work, wall seconds) of every job that a results folder tells of, by rule.
+def measurements(root: Path) -> Iterator[tuple[tuple[str, str], float, float, float]]:
+    """Yield ((rule, student), work, wall seconds, bytes) of each job that a folder tells of.
 
     Jobs that only took their result from the store say nothing about what it costs to make.
     """
-    found = defaultdict(list)
-    for path in root.rglob("*.meta.json"):
+    for path in root.rglob(f"*{SUFFIX}"):
         about = json.loads(path.read_text(encoding="utf-8"))
-        if not about["restored"]:
-            size = path.parent.name.partition("-")[0].removeprefix("n")
-            done = work(about["rule"], about["params"], {"size": size})
-            found[about["rule"]].append((done, about["measured"]["wall_seconds"]))
-    return found
+        if about.get("restored") or "wall_seconds" not in about.get("measured", {}):
+            continue
+        parts = path.relative_to(root).parts
+        size = next((p for p in reversed(parts) if p.startswith("n") and "-s" in p), "n1-")
+        wildcards = {"size": size.partition("-")[0].removeprefix("n")}
+        key = about["rule"], _student(("results", "study", *parts))
+        size_here = sum(size_of(Path(name)) for name in about["outputs"])
+        done = work(about["rule"], about["params"], wildcards)
+        yield key, done, about["measured"]["wall_seconds"], size_here
 
 
-def estimator(root: Path) -> Callable[[PlannedJob], float | None]:
-    """Return a function from a job to the seconds it is expected to take; None is not known.
+def size_of(target: Path) -> int:
+    """Return the bytes of a result, the folder of a checkpoint included; 0 if it is not there."""
+    if not target.is_file():
+        return 0
+    own = target.stat().st_size
+    if target.name != "checkpoint.json":
+        return own
+    files = json.loads(target.read_text(encoding="utf-8")).get("files", {})
+    return own + sum(described["bytes"] for described in files.values())
 
-    A rule's time is a straight line in its work, fitted without a negative part; with one amount of
-    work seen, the median.
-    """
-    lines = {}
-    for rule, points in measured(root).items():
-        amounts, seconds = map(np.array, zip(*points, strict=True))
-        slope = 0.0
-        if len(set(amounts)) > 1:
-            slope = max(0.0, float(np.polyfit(amounts, seconds, 1)[0]))
-        lines[rule] = max(0.0, float(np.median(seconds - slope * amounts))), slope
 
-    def seconds_of(job: PlannedJob) -> float | None:
-        if job.rule not in lines:
-            return None
-        fixed, slope = lines[job.rule]
-        return fixed + slope * work(job.rule, job.params, job.wildcards)
+def _student(parts) -> str:
+    at = next((n for n, part in enumerate(parts) if part in BY_STUDENT), None)
+    return parts[at + 1] if at is not None and at + 1 < len(parts) else ""
 
-    return seconds_of
+
+def _line(points: list[tuple[float, float]], start: float) -> tuple[float, float]:
+    """Return the fixed part and the slope of time in work."""
+    import numpy as np
+
+    amounts, seconds = map(np.array, zip(*points, strict=True))
+    if len(set(amounts)) > 1:
+        slope = max(0.0, float(np.polyfit(amounts, seconds, 1)[0]))
+        return max(0.0, float(np.median(seconds - slope * amounts))), slope
+    middle = float(np.median(seconds))
+    fixed = min(middle, start)
+    return fixed, (middle - fixed) / float(amounts[0])
+
+
+def _size(rule: str, points: list[tuple[float, float]]) -> float:
+    """Return the bytes of a result, or of one unit of work where they grow with it."""
+    total = sum(size for _, size in points)
+    return total / (sum(amount for amount, _ in points) if rule in GROWING else len(points))

@@ -3,17 +3,68 @@
 import json
 import re
 import sys
-from collections import Counter
+import tempfile
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import yaml
 from core.study import Study
 
-from planning.cost import estimator
+from planning import compare_plans as compare
+from planning import traces
+from planning.cost import Cost, Costs
 from planning.dag import PlannedJob, planned
+from planning.edits import edited
+from planning.simulate import Task, critical_path, makespan
+from planning.words import arm_of, duration, hours, size
 
-STATES = ("done", "missing", "stale")
+STATES = ("done", "missing", "stale", "blocked")
 FOLLOWS = "Input files updated by another job"
+
+
+class Plan:
+    """A study's jobs with their states and expected costs.
+
+    Attributes:
+        jobs: every job of the DAG, in an order in which they could run.
+        states: of each; see `traces`.
+        costs: of each.
+        unknown: what the study file would have to say for the costs that are not known.
+    """
+
+    def __init__(self, study: Path, targets: list[str] = (), learn: list[str] = ()):
+        self.study = Study(yaml.safe_load(study.read_text(encoding="utf-8")))
+        self.jobs = planned(study, targets)
+        self.states = traces.states(self.jobs)
+        costs = Costs(self.study, [self.study.root, *learn])
+        self.costs = [costs.of(job) for job in self.jobs]
+        self.unknown = sorted(costs.unknown)
+
+    @property
+    def waiting(self) -> list[tuple[PlannedJob, Cost]]:
+        """The jobs that would run."""
+        return [(j, c) for j, c in zip(self.jobs, self.costs, strict=True) if j.state != "done"]
+
+    def tasks(self) -> list[Task]:
+        """Return all jobs for a scheduler; those that are done take no time."""
+        return [
+            Task(0.0, 0, 0, job.needs)
+            if job.state == "done"
+            else Task(cost.seconds or 0.0, job.gpus, max(1, job.threads), job.needs, job.priority)
+            for job, cost in zip(self.jobs, self.costs, strict=True)
+        ]
+
+    def totals(self) -> dict[str, float]:
+        """Return jobs, hours and bytes of all that would run."""
+        waiting = self.waiting
+        trainings = [cost.resume_bytes for job, cost in waiting if cost.resume_bytes]
+        return {
+            "jobs": len(waiting),
+            "gpu_seconds": sum(cost.gpu_seconds for _, cost in waiting),
+            "core_seconds": sum((c.seconds or 0) * j.threads for j, c in waiting if not j.gpus),
+            "disk_bytes": sum(cost.disk_bytes for job, cost in waiting if job.state == "missing"),
+            "resume_bytes": max(trainings, default=0.0),
+        }
 
 
 def add_parser(commands) -> None:
@@ -26,65 +77,190 @@ def add_parser(commands) -> None:
     )
     parser.add_argument("study", nargs="?", default="config.yaml", help="study file [config.yaml]")
     parser.add_argument("targets", nargs="*", help="files or named targets [the whole study]")
+    parser.add_argument(
+        "--with",
+        dest="edits",
+        action="append",
+        default=[],
+        metavar="EDIT",
+        help="what this edit of the study file would change: sizes+=100000, "
+        "sampling.temperature=0.9, axes.scaling.seeds-=1; may be given several times",
+    )
+    parser.add_argument(
+        "--against", metavar="STUDY", help="what this other study file would change"
+    )
+    parser.add_argument("--gpus", type=int, help="GPUs of your partition: how long it would take")
+    parser.add_argument("--cores", type=int, help="its processor cores [8 for each GPU, or 1]")
     parser.add_argument("--arms", action="store_true", help="list the arms that would run")
-    parser.add_argument("--json", action="store_true", help="every job, as JSON")
+    parser.add_argument("--json", action="store_true", help="everything, as JSON")
     parser.set_defaults(run=run)
 
 
 def run(options) -> int:
     """Print the plan; return the exit status."""
+    study, targets = Path(options.study), options.targets
+    if options.edits and options.against:
+        print("give either --with or --against, one of the two", file=sys.stderr)
+        return 2
     try:
-        study = Study(yaml.safe_load(Path(options.study).read_text(encoding="utf-8")))
-        jobs = planned(Path(options.study), options.targets)
+        plan = Plan(study, targets)
+        other = None
+        if options.against:
+            other = Plan(Path(options.against), targets, [plan.study.root])
+        elif options.edits:
+            other = _edited(study, plan, options.edits, targets)
+        for each in filter(None, (plan, other)):
+            partition(each, options)
     except Exception as error:  # Snakemake's own errors have no common kind
         print(f"{options.study}: {error}", file=sys.stderr)
         return 2
-    cost = estimator(Path(study.root))
     if options.json:
-        print(json.dumps([{**vars(job), "seconds": cost(job)} for job in jobs], default=str))
+        value = as_json(plan, options)
+        if other:
+            change = compare.changes(plan, other)
+            value = {"before": value, "after": as_json(other, options), "changes": change}
+        print(json.dumps(value, default=str))
+    elif other:
+        print(
+            "\n".join(
+                compare.told(plan, other, partition(plan, options), partition(other, options))
+            )
+        )
     else:
-        print("\n".join([*summary(jobs, cost), *(arms(jobs) if options.arms else [])]))
-    return int(any(job.state != "done" for job in jobs))
+        print("\n".join([*summary(plan, options), *(arms(plan) if options.arms else [])]))
+    return int(bool((other or plan).waiting))
 
 
-def summary(jobs: list[PlannedJob], cost) -> list[str]:
-    """Return the plan by stage, with reasons and expected time.
+def _edited(study: Path, plan: Plan, edits: list[str], targets: list[str]) -> Plan:
+    config = yaml.safe_load(study.read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / study.name
+        changed = edited(config, plan.study.config, edits)
+        path.write_text(yaml.safe_dump(changed, sort_keys=False), encoding="utf-8")
+        return Plan(path, targets, [plan.study.root])
 
-    Args:
-        jobs: every job of the DAG.
-        cost: from a job to its expected seconds, or None.
+
+def partition(plan: Plan, options) -> float | None:
+    """Return the seconds on the user's partition; None if none was given.
+
+    Raises:
+        ValueError: a job asks for more GPUs than there are.
     """
-    lines = [f"{'rule':<12}{'done':>7}{'missing':>9}{'stale':>7}{'to run':>12}"]
-    waiting = [job for job in jobs if job.state != "done"]
-    for rule in dict.fromkeys(job.rule for job in jobs):
-        count = Counter(job.state for job in jobs if job.rule == rule)
-        times = [cost(job) for job in waiting if job.rule == rule]
-        known = [seconds for seconds in times if seconds is not None]
-        told = "" if not times else duration(sum(known)) if len(known) == len(times) else "?"
+    if options.gpus is None and options.cores is None:
+        return None
+    gpus = options.gpus or 0
+    return makespan(plan.tasks(), gpus=gpus, cores=options.cores or 8 * gpus or 1)
+
+
+def as_json(plan: Plan, options) -> dict:
+    """Return everything that is known of a plan, as plain values."""
+    jobs = [
+        {**vars(job), "state": state, "arm": arm_of(job), **vars(cost)}
+        for job, state, cost in zip(plan.jobs, plan.states, plan.costs, strict=True)
+    ]
+    chain = [plan.jobs[number].outputs[0] for number in _chain(plan)]
+    return {
+        "study": plan.study.config["study"],
+        "totals": plan.totals(),
+        "partition_seconds": partition(plan, options),
+        "critical_path": chain,
+        "critical_path_seconds": _chain_seconds(plan),
+        "not_known": plan.unknown,
+        "jobs": jobs,
+    }
+
+
+def summary(plan: Plan, options) -> list[str]:
+    """Return the plan by stage, with reasons and expected costs."""
+    on_gpu = any(cost.gpu_seconds for cost in plan.costs)
+    head = f"{'stage':<12}" + "".join(f"{name:>9}" for name in STATES)
+    gpu_hours = f"{'GPU-hours':>12}" if on_gpu else ""
+    lines = [f"{head}{gpu_hours}{'time':>10}{'disk':>9}  figures"]
+    rows = list(zip(plan.jobs, plan.states, plan.costs, strict=True))
+    for rule in stages(plan.jobs):
+        own = [(job, state, cost) for job, state, cost in rows if job.rule == rule]
+        count = Counter(_column(job, state) for job, state, _ in own)
+        todo = [(job, cost) for job, _, cost in own if job.state != "done"]
         lines.append(
             f"{rule:<12}"
-            + "".join(f"{count[s]:>{7 + 2 * (s == 'missing')}}" for s in STATES)
-            + f"{told:>12}"
+            + "".join(f"{count[s] or '.':>9}" for s in STATES)
+            + _figures(todo, on_gpu)
         )
+    waiting = plan.waiting
     if not waiting:
         return [*lines, "", "Nothing would run."]
-    times = [cost(job) for job in waiting]
-    known = [seconds for seconds in times if seconds is not None]
-    lines += ["", f"{len(waiting)} of {len(jobs)} jobs would run."]
-    if known:
-        lines.append(
-            f"Time of the jobs: {duration(sum(known))}, from what jobs of this study took."
-        )
-    if len(known) < len(times):
-        unknown = sorted({job.rule for job in waiting if cost(job) is None})
-        lines.append(f"Not measured yet, and so not counted (?): {', '.join(unknown)}.")
-    stale = [(job.rule, cause(job)) for job in waiting if job.state == "stale"]
+    lines += ["", f"{len(waiting)} of {len(plan.jobs)} jobs would run."]
+    lines += costs(plan, options, on_gpu)
+    stale = [(job.rule, cause(job)) for job, _ in waiting if job.state == "stale"]
     roots = Counter((rule, why) for rule, why in stale if why != FOLLOWS)
     if roots:
         lines += ["", "Results that are there but must be made again, and why:"]
         lines += [f"  {count} {rule}: {why}" for (rule, why), count in roots.items()]
         lines.append(f"  and {len(stale) - roots.total()} that follow from these or from new ones")
+    wrong = [job for job, state in zip(plan.jobs, plan.states, strict=True) if state == "failed"]
+    if wrong:
+        lines += ["", f"{len(wrong)} failed when they last ran (see ./valley status), among them"]
+        lines += [f"  {job.outputs[0]}" for job in wrong[:5]]
     return lines
+
+
+def stages(jobs: list[PlannedJob]) -> list[str]:
+    """Return the rules in the order in which their last jobs could run."""
+    return list(dict.fromkeys(job.rule for job in reversed(jobs)))[::-1]
+
+
+def costs(plan: Plan, options, on_gpu: bool) -> list[str]:
+    """Return what all that would run costs together."""
+    total, chain = plan.totals(), _chain(plan)
+    sources = Counter(cost.source for _, cost in plan.waiting)
+    lines = []
+    if on_gpu:
+        lines.append(f"GPU-hours: {hours(total['gpu_seconds'])}")
+    lines.append(f"Core time of jobs without a GPU: {duration(total['core_seconds'])}")
+    least = duration(_chain_seconds(plan))
+    lines.append(
+        f"At least {least} on any number of machines: the longest chain has {len(chain)} jobs"
+    )
+    spent = partition(plan, options)
+    if spent is not None:
+        cores = options.cores or 8 * (options.gpus or 0) or 1
+        where = f"{options.gpus} GPUs and {cores} cores" if options.gpus else f"{cores} cores"
+        lines.append(f"On {where}: {duration(spent)} (jobs as long as expected, no queue)")
+    else:
+        lines.append("On your partition: give --gpus and --cores")
+    lines.append(
+        f"Disk: {size(total['disk_bytes'])} that stay"
+        + (f", {size(total['resume_bytes'])} for each running training" if on_gpu else "")
+    )
+    told = [f"{count} jobs {name}" for name, count in sources.items()]
+    lines.append(f"Figures: {', '.join(told)} (see docs/plan.md)")
+    return [*lines, *plan.unknown]
+
+
+def _chain(plan: Plan) -> list[int]:
+    return [n for n in critical_path(plan.tasks()) if plan.jobs[n].state != "done"]
+
+
+def _chain_seconds(plan: Plan) -> float:
+    return sum(plan.costs[number].seconds or 0.0 for number in _chain(plan))
+
+
+def _column(job: PlannedJob, state: str) -> str:
+    """Return under which heading of the table a job stands: it is running or has failed, too."""
+    return state if state in STATES else job.state
+
+
+def _figures(todo: list[tuple[PlannedJob, Cost]], on_gpu: bool) -> str:
+    if not todo:
+        return ""
+    known = [cost for _, cost in todo if cost.seconds is not None]
+    gpu = sum(cost.gpu_seconds for cost in known)
+    time = sum(cost.seconds for cost in known)
+    new = sum(cost.disk_bytes for job, cost in todo if job.state == "missing")
+    sources = " and ".join(sorted({cost.source for _, cost in todo}))
+    told = duration(time) if known else "?"
+    gpu_hours = f"{hours(gpu) if gpu else '':>12}" if on_gpu else ""
+    return f"{gpu_hours}{told:>10}{size(new) if new else '':>9}  {sources}"
 
 
 def cause(job: PlannedJob) -> str:
@@ -93,23 +269,17 @@ def cause(job: PlannedJob) -> str:
     return "; ".join(kinds)
 
 
-def arms(jobs: list[PlannedJob]) -> list[str]:
-    """Return the arms of which something would run, each with its stages."""
-    stages: dict[str, list[str]] = {}
-    for job in jobs:
-        if job.state == "done":
-            continue
-        place = job.wildcards.get("place")
-        if job.rule == "train":
-            place = job.outputs[0].split("/checkpoints/")[1].rsplit("/", 1)[0]
-        if place:
-            stages.setdefault(place, []).append(job.rule)
+def arms(plan: Plan) -> list[str]:
+    """Return the arms of which something would run, each with its stages and cost."""
+    stages: dict[str, list] = defaultdict(list)
+    for job, state, cost in zip(plan.jobs, plan.states, plan.costs, strict=True):
+        place = arm_of(job)
+        if job.state != "done" and place:
+            stages[place].append((job.rule + ("" if state in STATES[:3] else f" ({state})"), cost))
     width = max(map(len, stages), default=0)
-    return ["", *(f"{place:<{width}}  {', '.join(rules)}" for place, rules in stages.items())]
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    lines = [""]
+    for place, own in stages.items():
+        gpu, time = sum(c.gpu_seconds for _, c in own), sum(c.seconds or 0 for _, c in own)
+        told = f"{hours(gpu)} GPU-hours" if gpu else duration(time)
+        lines.append(f"{place:<{width}}  {', '.join(rule for rule, _ in own)}  {told}")
+    return lines
