@@ -4,12 +4,18 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
+from core import console
 from core.closure import code_digest
 from core.files import file_digest, read_json
 from core.study import Arm, Study, StudyError
+
+# A dry-run tells its reasons in Snakemake's own way.
+if not workflow.output_settings.dryrun and not workflow.output_settings.verbose:
+    console.install(logger)
 
 try:
     STUDY = Study(config)

@@ -7,7 +7,7 @@ from core.files import VERDICT, read_parquet, write_parquet
 from judging import isolation as isolating
 from judging.answers import extract_program
 from judging.batch import Task, judge
-from judging.verdicts import VERDICTS
+from judging.verdicts import VERDICTS, Verdict
 
 TIMES = pa.schema(
     [
@@ -53,7 +53,7 @@ def judge_generations(
         )
         for row in rows
     ]
-    found = judge(tasks, isolation=isolation, **options)
+    found = _judged(tasks, isolation=isolation, **options)
     keyed = [
         {"problem_id": row["problem_id"], "sample": row["sample"]} | vars(verdict)
         for row, verdict in zip(rows, found, strict=True)
@@ -85,7 +85,7 @@ def judge_pool(
         Task(row["id"], extract_program(row["response"]), by_id.get(row["problem_id"]))
         for row in rows
     ]
-    found = judge(tasks, isolation=isolation, **options)
+    found = _judged(tasks, isolation=isolation, **options)
     labels = [
         {
             "id": row["id"],
@@ -97,6 +97,14 @@ def judge_pool(
     labels.sort(key=lambda label: label["id"])
     _write(labels_out, labels, LABEL)
     return _summary(found, isolation)
+
+
+def _judged(tasks: list[Task], **options) -> list[Verdict]:
+    """Judge with a progress bar, silent where nobody watches."""
+    from tqdm import tqdm
+
+    with tqdm(total=len(tasks), unit="program", disable=None) as bar:
+        return judge(tasks, each=lambda _place, _verdict: bar.update(), **options)
 
 
 def _problems(path: Path) -> dict[str, dict]:

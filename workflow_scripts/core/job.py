@@ -163,6 +163,8 @@ def _logged(path: str | None) -> Iterator[None]:
         yield
     except BaseException:
         traceback.print_exc()
+        # The log tells it whole, and Snakemake's process its cause: once is enough.
+        sys.excepthook = lambda *_: None
         raise
     finally:
         sys.stdout.flush(), sys.stderr.flush()

@@ -1,0 +1,47 @@
+"""What a run prints: a failure's cause, found in its log."""
+
+from core.console import cause
+
+TRACEBACK = '''working
+Traceback (most recent call last):
+  File "/somewhere/workflow_scripts/core/job.py", line 163, in _logged
+    yield
+  File "/somewhere/.snakemake/scripts/tmpjdgt2iws.shards.py", line 34, in shard
+    raise ValueError(
+{raised}
+'''
+
+
+def write(tmp_path, text):
+    path = tmp_path / "job.log"
+    path.write_text(text)
+    return path
+
+
+def test_the_cause_is_the_exception_and_where_it_was_raised(tmp_path):
+    log = write(tmp_path, TRACEBACK.format(raised="ValueError: slice easy.any is too small"))
+    assert cause(log) == ["ValueError: slice easy.any is too small", "shards.py, line 34, in shard"]
+
+
+def test_a_long_message_is_cut_to_three_lines_and_keeps_the_place(tmp_path):
+    raised = "StudyError: 4 mistakes:\n - one\n - two\n - three\n - four"
+    found = cause(write(tmp_path, TRACEBACK.format(raised=raised)))
+    assert found == ["StudyError: 4 mistakes:", " - one", "shards.py, line 34, in shard"]
+
+
+def test_of_chained_exceptions_the_last_counts(tmp_path):
+    first = TRACEBACK.format(raised="KeyError: 'a'")
+    between = "\nDuring handling of the above exception, another exception occurred:\n\n"
+    log = write(tmp_path, first + between + TRACEBACK.format(raised="RuntimeError: no engine"))
+    assert cause(log)[0] == "RuntimeError: no engine"
+
+
+def test_a_killed_job_shows_its_last_words(tmp_path):
+    found = cause(write(tmp_path, "update 1/10\nupdate 2/10\nupdate 3/10\n"))
+    assert "killed" in found[0]
+    assert found[1:] == ["update 2/10", "update 3/10"]
+
+
+def test_no_words_and_no_log_are_told_apart(tmp_path):
+    assert "without a word" in cause(write(tmp_path, "\n"))[0]
+    assert "no log" in cause(tmp_path / "nothing.log")[0]
