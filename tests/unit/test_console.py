@@ -2,14 +2,14 @@
 
 from core.console import cause
 
-TRACEBACK = '''working
+TRACEBACK = """working
 Traceback (most recent call last):
   File "/somewhere/workflow_scripts/core/job.py", line 163, in _logged
     yield
   File "/somewhere/.snakemake/scripts/tmpjdgt2iws.shards.py", line 34, in shard
     raise ValueError(
 {raised}
-'''
+"""
 
 
 def write(tmp_path, text):
