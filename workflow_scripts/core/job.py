@@ -40,6 +40,11 @@ def sidecar(target: str | Path) -> Path:
     return Path(target).with_suffix(".meta.json")
 
 
+def determining(params) -> dict:
+    """Return the params that determine a job's result, by name."""
+    return {n: value for n, value in sorted(params.items()) if n not in UNDETERMINING}
+
+
 def settings(snakemake, *left_out: str) -> dict:
     """Return a job's params as keyword arguments of its stage's function.
 
@@ -79,11 +84,7 @@ def bind(
     with _logged(snakemake.log[0] if snakemake.log else None):
         about = {
             "rule": snakemake.rule,
-            "params": {
-                name: value
-                for name, value in sorted(snakemake.params.items())
-                if name not in UNDETERMINING
-            },
+            "params": determining(snakemake.params),
             "inputs": {path: file_digest(path) for path in _flat(snakemake.input)},
         }
         # Paths hold the study's name and the arm's: content decides, not where it lies.
