@@ -25,7 +25,8 @@ class Job:
     """What a stage's binding works with.
 
     Attributes:
-        restored: the store had the result and it is in place: nothing is left to do.
+        restored: the store had the result and it is in place: nothing is left to do. A stage that
+            keeps its results in the store in its own way sets it.
         state: folder of what a stopped job goes on from, or None; gone when the job has finished.
         measured: measurements to note in the sidecar; the stage adds its own.
     """
@@ -107,7 +108,7 @@ def bind(
                 **about,
                 "key": key,
                 "outputs": {str(path): file_digest(path) for path in targets},
-                "restored": restored,
+                "restored": job.restored,
                 "measured": {**_measurements(begun), **job.measured},
             },
         )

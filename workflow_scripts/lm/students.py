@@ -99,6 +99,14 @@ def load_tokenizer(source: str | Path, revision: str | None = None):
     return AutoTokenizer.from_pretrained(source, revision=revision)
 
 
+def identity(manifest: str | Path) -> dict:
+    """Return what tells a checkpoint from others: its files' digests, or its place on the hub."""
+    described = read_json(manifest)
+    if "hub" in described:
+        return {"hub": described["hub"]}
+    return {"files": {name: about["sha256"] for name, about in described["files"].items()}}
+
+
 def load(manifest: str | Path):
     """Load the model (single precision, on the CPU) and tokenizer that a manifest describes.
 
