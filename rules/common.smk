@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import snakemake.workflow
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
@@ -12,15 +11,11 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 from core import console
 from core.closure import code_digest
 from core.files import file_digest, read_json
-from core.records import SidecarPersistence
 from core.study import Arm, Study, StudyError
 
 # A dry-run tells its reasons in Snakemake's own way.
 if not workflow.output_settings.dryrun and not workflow.output_settings.verbose:
     console.install(logger)
-
-# Snakemake asks the sidecars what made a file: they lie beside it and go where it goes.
-snakemake.workflow.FilePersistence = SidecarPersistence
 
 try:
     STUDY = Study(config)
@@ -194,6 +189,41 @@ def recipe(key):
         return STUDY.config["recipes"][name][key] if name else None
 
     return look_up
+
+
+# What the recipe says about a training, under the names of train()'s arguments.
+RECIPE_PARAMS = {
+    "rate": recipe("learning_rate"),
+    **{
+        name: recipe(name)
+        for name in (
+            "batch_examples",
+            "batch_tokens",
+            "epochs",
+            "steps",
+            "schedule",
+            "warmup",
+            "weight_decay",
+            "clip",
+            "max_length",
+            "overlong",
+            "row_tokens",
+            "micro_tokens",
+            "precision",
+            "weights",
+            "optimizer",
+            "attention",
+            "gradient_checkpointing",
+            "lora",
+        )
+    },
+}
+
+
+def hub_model(wildcards):
+    """Return where the hub has a student; None for one made here."""
+    hub = STUDY.config["students"][wildcards.student].get("hub")
+    return hub and {"id": hub["id"], "revision": hub["revision"]}
 
 
 def student_setting(wildcards, key):

@@ -1,12 +1,10 @@
 # Generations: every checkpoint answers every benchmark, on the same draws.
 
-ENGINE_CODE = code_digest(f"lm.engines.with_{STUDY.config['sampling']['engine']}", "Engine")
-
 
 rule generate:
     input:
         checkpoint=place_checkpoint,
-        benchmarks=f"{ROOT}/benchmarks/{{benchmark}}.parquet",
+        benchmark=f"{ROOT}/benchmarks/{{benchmark}}.parquet",
     output:
         f"{ROOT}/generations/{{place}}/{{benchmark}}.parquet",
     log:
@@ -25,13 +23,10 @@ rule generate:
         temperature=setting("sampling", "temperature"),
         top_p=setting("sampling", "top_p"),
         max_tokens=setting("sampling", "max_tokens"),
-        stop=setting("sampling", "stop"),
-        engine=setting("sampling", "engine"),
-        precision=setting("sampling", "precision"),
+        batch_size=setting("sampling", "batch_size"),
         seed=setting("sampling", "seed"),
         store=STUDY.store,
-        engine_code=ENGINE_CODE,
-        code=code_digest("generate", "wanted", "answer", "write"),
+        code=code_digest("generate", "generate"),
     message:
         "Generate: {wildcards.place} answers {wildcards.benchmark}"
     script:

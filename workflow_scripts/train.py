@@ -1,35 +1,19 @@
 """Train a student on a shard: the undistilled start, or an arm of the study.
 
 One script for all scales: the model, lengths, precision and LoRA come from the study file. The loop
-is plain so that it can be read from top to bottom.
+is plain so that it can be read from top to bottom; `work` around it is what a process does.
 """
 
 import json
 import math
+import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from core.files import read_parquet, write_json
-
-
-def learning_rate(step: int, steps: int, peak: float, warmup: float, schedule: str) -> float:
-    """Return the learning rate of an update (0-based): linear warm-up, then the schedule.
-
-    Args:
-        step: the update.
-        steps: all updates of the run.
-        peak: highest rate.
-        warmup: share of the updates that warm up.
-        schedule: "cosine" or "linear" (both down to zero) or "constant".
-    """
-    rising = math.ceil(steps * warmup)
-    if step < rising:
-        return peak * (step + 1) / rising
-    if schedule == "constant":
-        return peak
-    through = (step - rising) / max(1, steps - rising)
-    left = 1 - through if schedule == "linear" else (1 + math.cos(math.pi * through)) / 2
-    return peak * left
+from core.files import read_json, read_parquet, write_json, write_text
+from core.resume import Stopped, stop_signals
+from core.seeds import derive
 
 
 def new_student(texts: list[str], *, vocabulary: int, seed: int, **shape: int):
@@ -40,22 +24,6 @@ def new_student(texts: list[str], *, vocabulary: int, seed: int, **shape: int):
     return students.create(tokenizer, seed=seed, **shape), tokenizer
 
 
-def with_lora(model, *, rank: int, alpha: float, dropout: float, targets: list[str] | str):
-    """Wrap a model so that only low-rank adapters are trained (peft)."""
-    from peft import LoraConfig, get_peft_model
-
-    return get_peft_model(
-        model,
-        LoraConfig(
-            r=rank,
-            lora_alpha=alpha,
-            lora_dropout=dropout,
-            target_modules=targets,
-            task_type="CAUSAL_LM",
-        ),
-    )
-
-
 def train(
     model,
     tokenizer,
@@ -64,7 +32,8 @@ def train(
     *,
     seed: int,
     rate: float,
-    batch_examples: int,
+    batch_examples: int | None = None,
+    batch_tokens: int | None = None,
     epochs: float | None = None,
     steps: int | None = None,
     schedule: str = "cosine",
@@ -74,163 +43,350 @@ def train(
     max_length: int = 32768,
     overlong: str = "drop",
     row_tokens: int = 512,
+    micro_tokens: int | None = None,
     precision: str = "fp32",
+    optimizer: str = "adamw",
     gradient_checkpointing: bool = False,
     lora: dict | None = None,
+    think: str | None = None,
+    base: dict | None = None,
+    again: Callable | None = None,
+    validation: Path | None = None,
+    evaluations: int = 8,
+    validated: Path | None = None,
     losses: Path | None = None,
-) -> dict:
+    world=None,
+    state: Path | None = None,
+    save_every: float | None = None,
+    asked: Callable[[], bool] = lambda: False,
+    log: Callable[[int, dict], None] = lambda update, values: None,
+) -> dict | None:
     """Train on a shard, response tokens only, and save a Hugging Face folder with its manifest.
 
     Args:
-        model: a transformers causal model in single precision.
+        model: a transformers causal model; its weights' precision is the optimizer's.
         tokenizer: its tokenizer, with a chat template.
         shard: pool rows (prompt, response).
         manifest: `checkpoint.json` to write, last of all.
         seed: decides the order of the examples (and dropout).
         rate: peak learning rate of AdamW.
-        batch_examples: examples per update.
+        batch_examples: examples per update; or
+        batch_tokens: tokens per update. Neither depends on how many processes share the work.
         epochs: passes over the shard; or
         steps: updates, whatever the size of the shard.
-        schedule: see `learning_rate`.
+        schedule: see `lm.optim.learning_rate`.
         warmup: share of updates.
         weight_decay: of AdamW, on matrices only.
         clip: largest norm of the gradient.
         max_length: tokens of an example, prompt included.
         overlong: "drop" or "cut" longer examples; both are counted.
         row_tokens: length of a packed row.
-        precision: "fp32", or "bf16" for autocast over single-precision weights.
+        micro_tokens: tokens of a process' forward pass; an update accumulates as many as it needs.
+            None is all at once.
+        precision: "fp32", or "bf16" for autocast; the checkpoint is then saved in bf16 too.
+        optimizer: see `lm.optim.adamw`.
         gradient_checkpointing: trade time for memory.
-        lora: None for full-parameter training, else rank, alpha, dropout, targets.
+        lora: None for full-parameter training, else rank, alpha, dropout, targets, and merge.
+        think: "tokens" to make the think tags tokens where they are not.
+        base: the hub's model that adapters are saved for, when they are not merged.
+        again: makes the start's plain model once more, to put trained weights into that are
+            sharded, or adapters that were trained on quantized weights.
+        validation: held-out pool rows; their loss goes to `validated`.
+        evaluations: how often it is taken, beside the one before the first update.
+        validated: JSON file for it.
         losses: JSON-lines file for the loss and rate of every update.
+        world: processes that share the work (`lm.parallel.World`); None is this one alone.
+        state: folder of what a stopped run goes on from; None keeps nothing.
+        save_every: seconds between two states; None saves only when asked to stop.
+        asked: tells whether to stop.
+        log: is told of each update's values.
 
     Returns:
-        Measurements for the sidecar: tokens, seconds, tokens per second, peak memory.
+        Measurements for the sidecar, of this process' run: tokens, seconds, tokens per second, peak
+        memory. None in processes other than the first.
 
     Raises:
-        ValueError: no example fits the length limit.
+        ValueError: no example fits the length limit, or the student can't be trained like this.
         FloatingPointError: the loss is not finite; the message names update and examples.
+        Stopped: as asked, with the state saved.
     """
     import torch
-    from lm import chat, packing, students
+    from lm import adapters, chat, optim, packing, parallel, students
+    from lm.forward import Forward
+    from lm.loss import Learner
+    from lm.state import Keeper
+
+    world = world or parallel.World(device="cuda" if torch.cuda.is_available() else "cpu")
+    said, end = chat.layout(tokenizer), chat.end_of_turn(tokenizer)
+    new = chat.add_think_tokens(model, tokenizer) if think == "tokens" else []
+
+    def encoded(path):
+        rows = read_parquet(path, columns=["id", "prompt", "response"])
+        return chat.fit_length(
+            [chat.encode(tokenizer, **row, end=end) for row in rows], max_length, overlong
+        )
+
+    examples, overlong_count = encoded(shard)
+    if not examples:
+        raise ValueError(
+            f"{shard}: all {overlong_count} examples are longer than {max_length} tokens"
+        )
+    held_out = encoded(validation)[0] if validation else []
+    lengths = [len(example.ids) for example in examples]
+    plan = packing.batches(
+        lengths, batch_examples, seed, epochs=epochs, steps=steps, batch_tokens=batch_tokens
+    )
+    looks = packing.spread(evaluations, len(plan)) if held_out else set()
 
     torch.manual_seed(seed)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    rows = read_parquet(shard, columns=["id", "prompt", "response"])
-    encoded = [chat.encode(tokenizer, **row) for row in rows]
-    examples, overlong_count = chat.fit_length(encoded, max_length, overlong)
-    if not examples:
-        raise ValueError(f"{shard}: all {len(rows)} examples are longer than {max_length} tokens")
-    plan = packing.batches(len(examples), batch_examples, seed, epochs=epochs, steps=steps)
-
     if lora:
-        model = with_lora(model, **lora)
+        model = adapters.with_lora(model, tokens=new, **lora)
     if gradient_checkpointing:
-        model.gradient_checkpointing_enable()
-    model.to(device).train()
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": [w for w in trained if w.ndim >= 2], "weight_decay": weight_decay},
-            {"params": [w for w in trained if w.ndim < 2], "weight_decay": 0.0},
-        ],
-        lr=rate,
-        betas=(0.9, 0.95),
-        fused=True,
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    learner = parallel.place(Learner(model), world, precision).train()
+    trained = [weight for weight in learner.parameters() if weight.requires_grad]
+    adamw = optim.adamw(trained, rate, weight_decay, optimizer)
+    forward = Forward(
+        learner,
+        world,
+        pad_id=tokenizer.pad_token_id or 0,
+        row_tokens=row_tokens,
+        micro_tokens=micro_tokens,
+        precision=precision,
     )
+    keeper = Keeper(state, learner, adamw, world, save_every)
+    at = keeper.load() or {"done": 0, "tokens": 0, "history": [], "looks": []}
+    first = at["done"]
+    if first:
+        print(f"going on after update {first} of {len(plan)}")
 
-    history, tokens_seen, begun = [], 0, time.monotonic()
-    for step, chosen in enumerate(plan):
-        batch = packing.collate(
-            [examples[i] for i in chosen], row_tokens, tokenizer.pad_token_id or 0
-        )
-        batch = {name: torch.from_numpy(array).to(device) for name, array in batch.items()}
-        now = learning_rate(step, len(plan), rate, warmup, schedule)
-        for group in optimizer.param_groups:
+    begun = time.monotonic()
+    for step in range(first, len(plan) + 1):
+        if step in looks and step not in [look["step"] for look in at["looks"]]:
+            loss = forward.measure(held_out)
+            at["looks"].append({"step": step, "tokens": at["tokens"], "loss": loss})
+            log(step, {"loss/held-out": loss})
+        if step == len(plan):
+            break
+        stop = world.any(asked())
+        if stop or world.any(keeper.due):
+            keeper.save(at)
+        if stop:
+            raise Stopped(f"{step} of {len(plan)} updates are done and saved")
+
+        chosen = [examples[i] for i in plan[step]]
+        now = optim.learning_rate(step, len(plan), rate, warmup, schedule)
+        for group in adamw.param_groups:
             group["lr"] = now
-        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
-            loss = response_loss(model, batch)
-        if not torch.isfinite(loss):
-            named = ", ".join(examples[i].id for i in chosen[:5])
+        torch.manual_seed(derive("dropout", seed, step, world.rank))
+        loss = forward.train(chosen)
+        if not math.isfinite(loss):
+            named = ", ".join(example.id for example in chosen[:5])
             raise FloatingPointError(
-                f"the loss is {loss.item()} at update {step + 1} of {len(plan)}, "
+                f"the loss is {loss} at update {step + 1} of {len(plan)}, "
                 f"on examples {named} …; lower the learning rate or look at these examples"
             )
-        loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, clip)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        tokens_seen += sum(len(examples[i].ids) for i in chosen)
-        history.append({"step": step + 1, "loss": loss.item(), "rate": now})
-        if (step + 1) % max(1, len(plan) // 10) == 0:
-            pace = tokens_seen / (time.monotonic() - begun)
-            print(f"update {step + 1}/{len(plan)}  loss {loss.item():.4f}  {pace:,.0f} tokens/s")
+        adamw.step()
+        adamw.zero_grad(set_to_none=True)
 
+        at["done"] = step + 1
+        at["tokens"] += sum(lengths[i] for i in plan[step])
+        at["history"].append({"step": step + 1, "loss": loss, "rate": now})
+        log(step + 1, {"loss/trained": loss, "rate": now})
+        if world.first and (step + 1) % max(1, len(plan) // 10) == 0:
+            seen = sum(lengths[i] for batch in plan[first : step + 1] for i in batch)
+            pace = seen / (time.monotonic() - begun)
+            print(f"update {step + 1}/{len(plan)}  loss {loss:.4f}  {pace:,.0f} tokens/s")
     seconds = time.monotonic() - begun
-    if lora:
-        model = model.merge_and_unload()
+
+    model = adapters.whole_model(learner, lora, world, again)
+    if not world.first:
+        return None
+    history = at["history"]
     last = [entry["loss"] for entry in history[-max(1, len(history) // 20) :]]
     if losses:
-        losses.parent.mkdir(parents=True, exist_ok=True)
-        losses.write_text("".join(json.dumps(entry) + "\n" for entry in history))
+        write_text(losses, "".join(json.dumps(entry) + "\n" for entry in history))
+    if validated:
+        write_json(validated, at["looks"])
+    kept = lora is not None and not lora.get("merge", True)
     students.save(
-        model,
+        model.to(torch.bfloat16) if precision == "bf16" else model,
         tokenizer,
         manifest,
         examples=len(examples),
         overlong={"policy": overlong, "count": overlong_count},
         updates=len(plan),
-        tokens=tokens_seen,
+        tokens=at["tokens"],
         final_loss=sum(last) / len(last),
+        chat=said,
+        **({"adapter": {"base": base, "rank": lora["rank"]}} if kept else {}),
     )
+    ran = [examples[i] for batch in plan[first:] for i in batch]
+    gpu = world.device != "cpu"
     return {
-        "tokens": tokens_seen,
+        "tokens": sum(len(example.ids) for example in ran),
+        "response_tokens": packing.answered(ran),
+        "squared_lengths": sum(len(example.ids) ** 2 for example in ran),
         "train_seconds": seconds,
-        "tokens_per_second": tokens_seen / seconds,
-        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
-        "peak_gpu_bytes": torch.cuda.max_memory_allocated() if device == "cuda" else None,
+        "processes": world.size,
+        "device": torch.cuda.get_device_name() if gpu else "cpu",
+        "peak_gpu_bytes": torch.cuda.max_memory_allocated() if gpu else None,
     }
 
 
-def response_loss(model, batch):
-    """Return the mean cross-entropy over the response tokens of a batch of packed rows.
+def work(job: dict, asked: Callable[[], bool] = lambda: False) -> dict | None:
+    """Do what a description says; every process of a training calls this.
 
-    Logits are computed at labelled positions only: prompts cost no vocabulary-wide product.
+    Args:
+        job: plain values: start (a manifest) or made (shape and texts of a new student); shard,
+            validation, manifest, losses, validated, state (paths); settings (the recipe's); how
+            (the study's `training`); about (for the card); tensorboard (a folder or null).
+        asked: tells whether to stop.
+
+    Returns:
+        Measurements for the sidecar; None in processes other than the first.
     """
-    import torch
-    from lm.packing import IGNORED
+    from lm import card, chat, parallel, students, upfront
 
-    # use_cache=False: with a cache, transformers does not build the block-diagonal mask.
-    body = model.get_base_model() if hasattr(model, "get_base_model") else model
-    hidden = body.model(
-        input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False
-    ).last_hidden_state
-    targets = batch["labels"][:, 1:]
-    answered = targets != IGNORED
-    logits = body.get_output_embeddings()(hidden[:, :-1][answered])
-    return torch.nn.functional.cross_entropy(logits.float(), targets[answered])
+    world = parallel.join()
+    settings = dict(job["settings"])
+    loaded = {"dtype": {"fp32": "float32", "bf16": "bfloat16"}[settings.pop("weights")]}
+    loaded["attention"] = settings.pop("attention")
+    upfront.check_kernels(loaded["attention"], world.device)
+    shape = None
+    if job["start"]:
+        shape = upfront.shape_of(job["start"])
+        upfront.check_memory(shape, job["settings"], job["how"], world)
+        bits = (settings["lora"] or {}).get("bits")
+        settings["base"] = upfront.base_of(job["start"], settings["lora"])
+        model, tokenizer = students.load(job["start"], bits=bits, **loaded)
+    else:
+        texts = [row["prompt"] + row["response"] for p in job["texts"] for row in read_parquet(p)]
+        model, tokenizer = new_student(texts, **job["made"])
+    upfront.check_disk(model, job["settings"], job["manifest"], job["state"])
+
+    def again():
+        """Make the start's plain model once more; return it with the ids of new tokens."""
+        if not job["start"]:
+            return new_student(texts, **job["made"])[0], []
+        model, tokenizer = students.load(job["start"], **loaded)
+        new = chat.add_think_tokens(model, tokenizer) if settings["think"] == "tokens" else []
+        return model, new
+
+    with upfront.logger(job["tensorboard"] if world.first else None) as log:
+        measured = train(
+            model,
+            tokenizer,
+            **{name: job[name] and Path(job[name]) for name in FILES},
+            **upfront.one_row_a_pass(settings, loaded["attention"]),
+            world=world,
+            save_every=job["how"]["save_every"] * 60,
+            asked=asked,
+            log=log,
+            again=again,
+        )
+    if world.first:
+        folder = Path(job["manifest"]).parent / students.FOLDER
+        write_text(folder / students.CARD, card.card(job["about"], read_json(job["manifest"])))
+        measured["mfu"] = upfront.mfu(shape, measured, bool(settings["lora"]))
+    world.leave()
+    return measured
+
+
+FILES = ("shard", "validation", "manifest", "losses", "validated", "state")
+
+
+def one_of_several(job: Path) -> None:
+    """Do this process' part of a training that a launcher started; report to who launched it."""
+    from lm import launch
+
+    parent = os.getppid()
+
+    def asked() -> bool:
+        if launch.orphaned(parent):
+            os._exit(1)
+        return told() or launch.wish_of(job).exists()
+
+    with stop_signals() as told:
+        try:
+            outcome = {"measured": work(read_json(job), asked)}
+        except Stopped as stopped:
+            outcome = {"stopped": stopped.message}
+    if os.environ["RANK"] == "0":
+        write_json(launch.outcome_of(job), outcome)
+
+
+def describe(snakemake, job) -> dict:
+    """Return the plain description of a Snakemake job's work.
+
+    Args:
+        snakemake: the object that Snakemake gives to scripts.
+        job: `core.job.Job`.
+    """
+    from core.config import complete
+    from core.job import settings
+
+    manifest, source, params = Path(snakemake.output[0]), snakemake.input, snakemake.params
+    made = ("vocabulary", "hidden", "layers", "heads")
+    scratch = snakemake.rule == "student"
+    how = complete(snakemake.config)["training"]
+    board = Path(snakemake.log[0]).with_suffix("") if how["tensorboard"] else None
+    digests = job.about["inputs"]
+    return {
+        "start": None if scratch else source.start,
+        "texts": [source.shard, source.text] if scratch else [],
+        "made": {
+            **{name: params[name] for name in (*made, "seed") if scratch},
+            **({"positions": params.max_length} if scratch else {}),
+        },
+        "shard": source.shard,
+        "validation": source.get("validation"),
+        "manifest": str(manifest),
+        "losses": str(manifest.with_name("losses.jsonl")),
+        "validated": snakemake.output.get("validation"),
+        "state": str(job.state),
+        "settings": settings(snakemake, "hub", *made),
+        "how": how,
+        "tensorboard": board and str(board),
+        "about": {
+            "study": snakemake.config["study"],
+            "arm": dict(snakemake.wildcards.items()),
+            "recipe": {n: v for n, v in settings(snakemake, "hub").items() if v is not None},
+            "data": digests["shard"][0],
+            "start": digests.get("start", [""])[0],
+        },
+    }
 
 
 if "snakemake" in globals():
-    from core.job import bind, settings
+    from core.job import bind
 
-    manifest = Path(snakemake.output[0])
-    losses = manifest.with_name("losses.jsonl")
-    with bind(snakemake, store=snakemake.params.store, folders=[manifest.parent / "model"]) as job:
+    manifest, hub = Path(snakemake.output[0]), snakemake.params.get("hub")
+    folders = [manifest.parent / "model"]
+    with bind(snakemake, store=snakemake.params.store, folders=folders, resumes=not hub) as job:
         if job.restored:
             pass
-        elif snakemake.params.get("hub"):
-            write_json(manifest, {"hub": dict(snakemake.params.hub)})
+        elif hub:
+            write_json(manifest, {"hub": dict(hub)})
         else:
-            made = ("hub", "vocabulary", "hidden", "layers", "heads")
-            if snakemake.rule == "student":
-                rows = read_parquet(snakemake.input.shard) + read_parquet(snakemake.input.text)
-                texts = [row["prompt"] + row["response"] for row in rows]
-                chosen = {name: snakemake.params[name] for name in (*made[1:], "seed")}
-                start = new_student(texts, positions=snakemake.params.max_length, **chosen)
-            else:
-                from lm import students
+            from lm import launch
 
-                start = students.load(snakemake.input.start)
-            job.measured |= train(
-                *start, snakemake.input.shard, manifest, losses=losses, **settings(snakemake, *made)
+            described, asks = describe(snakemake, job), snakemake.resources
+            where = launch.layout(
+                asks.get("gpu", 0), asks.get("nodes", 1), described["how"]["processes"]
             )
+            if where.processes == 1:
+                with stop_signals() as asked:
+                    job.measured |= work(described, asked)
+            else:
+                file = job.state / "job.json"
+                write_json(file, described)
+                job.measured |= launch.run(file, where, max(1, snakemake.threads // where.each))
+
+if __name__ == "__main__" and "snakemake" not in globals():
+    import argparse
+
+    parser = argparse.ArgumentParser(description="One process of a training; see lm/launch.py.")
+    parser.add_argument("--job", type=Path, required=True, help="JSON description of the work")
+    one_of_several(parser.parse_args().job)

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow_scripts")
 import torch
 from bank import problems, teacher
 from lm import chat, packing, students
-from train import response_loss
+from lm.loss import response_loss
 
 
 def examples_of(kind: str, count: int) -> tuple[list[chat.Example], object]:
@@ -51,7 +51,7 @@ def speed(model, batches: list[list[chat.Example]], row_tokens: int, loss_of) ->
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     begun = time.perf_counter()
     for chosen in batches:
-        batch = packing.collate(chosen, row_tokens, 0)
+        batch = packing.collate(packing.micro_batches(chosen, row_tokens, None)[0][0], 0)
         batch = {name: torch.from_numpy(array) for name, array in batch.items()}
         loss_of(model, batch).backward()
         optimizer.step()
@@ -77,7 +77,12 @@ def main() -> None:
             ).train()
             filled = []
             for row_tokens in (1, 256):
-                cells = sum(packing.collate(b, row_tokens, 0)["input_ids"].size for b in batches)
+                cells = sum(
+                    packing.collate(packing.micro_batches(b, row_tokens, None)[0][0], 0)[
+                        "input_ids"
+                    ].size
+                    for b in batches
+                )
                 filled.append(sum(len(e.ids) for e in examples) / cells)
             ratios = []
             for _ in range(options.rounds + 1):  # the first round warms up

@@ -11,7 +11,7 @@ PROMPT, RESPONSE = "Add 3 to 4 numbers.", "<think>\nadd 3\n</think>\n```python\n
 
 def test_the_loss_covers_exactly_the_response_and_the_end_of_turn():
     example = chat.encode(TOKENIZER, "x", PROMPT, RESPONSE)
-    batch = packing.collate([example], 128, TOKENIZER.pad_token_id)
+    batch = packing.collate([[example]], TOKENIZER.pad_token_id)
     trained = batch["labels"][batch["labels"] != packing.IGNORED]
     assert TOKENIZER.decode(trained) == RESPONSE + students.END
     untrained = batch["input_ids"][batch["labels"] == packing.IGNORED]
@@ -72,6 +72,6 @@ def test_a_damaged_checkpoint_says_which_file_is_missing(tmp_path):
 
 def test_positions_start_anew_with_every_packed_example():
     examples = [chat.Example(str(n), [7] * n, 1) for n in (4, 3)]
-    batch = packing.collate(examples, 8, 0)
+    batch = packing.collate([examples], 0)
     assert batch["position_ids"].tolist() == [[0, 1, 2, 3, 0, 1, 2]]
     assert np.array_equal(batch["labels"][0] == packing.IGNORED, [1, 0, 0, 0, 1, 0, 0])

@@ -6,14 +6,17 @@ import pytest
 import torch
 from core.files import POOL, read_json, write_parquet
 from lm import chat, packing, students
+from lm.loss import response_loss
+from lm.optim import learning_rate
 from lm_material import pool_rows, tiny
-from train import learning_rate, response_loss, train
+from train import train
 
 MODEL, TOKENIZER = tiny()
 
 
 def tensors(examples, row_tokens):
-    batch = packing.collate(examples, row_tokens, TOKENIZER.pad_token_id)
+    rows = packing.micro_batches(examples, row_tokens, None)[0][0]
+    batch = packing.collate(rows, TOKENIZER.pad_token_id)
     return {name: torch.from_numpy(array) for name, array in batch.items()}
 
 
@@ -57,7 +60,7 @@ def test_rows_hold_every_example_once_and_no_more_than_fits():
 
 
 def test_epochs_see_every_example_equally_often():
-    plan = packing.batches(50, 16, seed=3, epochs=3, steps=None)
+    plan = packing.batches([9] * 50, 16, seed=3, epochs=3, steps=None)
     seen = [at for batch in plan for at in batch]
     assert sorted(seen) == sorted(list(range(50)) * 3)
     assert [len(batch) for batch in plan] == [16] * 9 + [6]
@@ -65,14 +68,14 @@ def test_epochs_see_every_example_equally_often():
 
 def test_steps_count_updates_whatever_the_size():
     for size in (5, 500):
-        plan = packing.batches(size, 16, seed=3, epochs=None, steps=12)
+        plan = packing.batches([9] * size, 16, seed=3, epochs=None, steps=12)
         assert [len(batch) for batch in plan] == [16] * 12
 
 
 @pytest.mark.parametrize("both", [(None, None), (1, 1)])
 def test_epochs_or_steps_but_not_both(both):
     with pytest.raises(ValueError, match="either epochs or steps"):
-        packing.batches(5, 2, 0, epochs=both[0], steps=both[1])
+        packing.batches([9] * 5, 2, 0, epochs=both[0], steps=both[1])
 
 
 def test_learning_rate_warms_up_peaks_and_ends():

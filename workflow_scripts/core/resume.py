@@ -27,6 +27,7 @@ class Stopped(SystemExit):
 
     def __init__(self, message: str):
         super().__init__(self.STATUS)
+        self.message = message
         print(f"stopped as asked: {message}", flush=True)
 
 

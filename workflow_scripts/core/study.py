@@ -3,11 +3,12 @@
 from dataclasses import dataclass, replace
 from itertools import product
 
+from core import recipes as recipe_rules
 from core import slices
 from core.config import StudyError, complaint, complete, nearest
 
 BASE = "base"
-UNBEARING = ("estimates",)
+UNBEARING = ("estimates", "training")
 
 
 @dataclass(frozen=True, order=True)
@@ -202,9 +203,7 @@ class Study:
             found.append("starts.base: 'base' is the undistilled student; choose another name")
         if slices.EVERY in config["corpus"]["difficulties"]:
             found.append("corpus.difficulties.all: 'all' means every difficulty; rename it")
-        for name, recipe in config["recipes"].items():
-            if (recipe["epochs"] is None) == (recipe["steps"] is None):
-                found.append(f"recipes.{name}: give either epochs or steps, one of the two")
+        found += recipe_rules.mistakes(config)
         for name, student in config["students"].items():
             scratch = student.get("scratch")
             if scratch:

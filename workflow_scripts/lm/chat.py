@@ -1,6 +1,17 @@
-"""From prompts and responses to token ids: what the student reads and what it is trained on."""
+"""From prompts and responses to token ids: what the student reads and what it is trained on.
+
+A prompt is laid out by the student's own chat template, a system message that the template adds
+included. A response never passes through the template: some templates cut reasoning out of an
+assistant's turn, and the student would then learn other text than the shard holds. Generation uses
+the same prompts, so what is learnt is what is asked.
+"""
 
 from dataclasses import dataclass, replace
+
+THINK = ("<think>", "</think>")
+# Some templates print a date, by default today's: a prompt must not change overnight.
+DATE = "26 Jul 2024"
+MARK = "\x02mark\x03"  # stands for a message's text where a template is looked at
 
 
 @dataclass(frozen=True)
@@ -22,15 +33,71 @@ def prompt_ids(tokenizer, prompt: str) -> list[int]:
     """Return the ids of a user's turn, up to where the assistant begins to answer."""
     turn = [{"role": "user", "content": prompt}]
     return tokenizer.apply_chat_template(
-        turn, add_generation_prompt=True, tokenize=True, return_dict=False
+        turn, add_generation_prompt=True, tokenize=True, return_dict=False, date_string=DATE
     )
 
 
-def encode(tokenizer, id: str, prompt: str, response: str) -> Example:
-    """Encode an example; the loss covers exactly the response and the end-of-turn token."""
+def end_of_turn(tokenizer) -> int:
+    """Return the id of the token by which the chat template ends an assistant's turn.
+
+    It is what the student must learn to stop with, and need not be the tokenizer's `eos_token`: a
+    base model's ends a document, its template's a turn.
+    """
+    turns = [{"role": "user", "content": MARK}, {"role": "assistant", "content": MARK}]
+    text = tokenizer.apply_chat_template(turns, tokenize=False, date_string=DATE)
+    after = text.rpartition(MARK)[2].strip()
+    ids = tokenizer(after, add_special_tokens=False)["input_ids"] if after else []
+    if ids and (ids[0] in tokenizer.all_special_ids or ids[0] in tokenizer.added_tokens_decoder):
+        return ids[0]
+    return tokenizer.eos_token_id
+
+
+def layout(tokenizer) -> dict[str, str]:
+    """Return what the chat template puts around a prompt and after an answer, for people.
+
+    Raises:
+        ValueError: there is no chat template, it loses the prompt, or it opens the reasoning by
+            itself, so that no answer would begin with the tag.
+    """
+    if not tokenizer.chat_template:
+        raise ValueError(
+            "the student's tokenizer has no chat template; choose an instruct model, or put a "
+            "chat_template into its tokenizer_config.json"
+        )
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": MARK}],
+        add_generation_prompt=True,
+        tokenize=False,
+        date_string=DATE,
+    )
+    before, mark, after = text.partition(MARK)
+    if not mark:
+        raise ValueError("the student's chat template leaves out the user's message")
+    if THINK[0] in after:
+        raise ValueError(
+            f"the student's chat template opens {THINK[0]} before the answer: traces would hold it "
+            "twice, and answers would never begin with it; remove it from the template"
+        )
+    return {
+        "before": before,
+        "after": after,
+        "end": tokenizer.convert_ids_to_tokens(end_of_turn(tokenizer)),
+    }
+
+
+def encode(tokenizer, id: str, prompt: str, response: str, end: int | None = None) -> Example:
+    """Encode an example; the loss covers exactly the response and the end-of-turn token.
+
+    Args:
+        tokenizer: with a chat template.
+        id: the pool row's id.
+        prompt, response: its texts.
+        end: `end_of_turn`, when it is known already.
+    """
     start = prompt_ids(tokenizer, prompt)
     answer = tokenizer(response, add_special_tokens=False)["input_ids"]
-    return Example(id, [*start, *answer, tokenizer.eos_token_id], len(start))
+    end = end_of_turn(tokenizer) if end is None else end
+    return Example(id, [*start, *answer, end], len(start))
 
 
 def fit_length(
@@ -41,7 +108,8 @@ def fit_length(
     Args:
         examples: encoded examples.
         max_length: tokens at most, prompt included.
-        overlong: "drop" leaves longer examples out, "cut" shortens them (they lose their end).
+        overlong: "drop" leaves longer examples out, "cut" shortens them (they lose their end);
+            one whose prompt alone is too long is left out in any case.
 
     Returns:
         The examples that stay, in order, and how many were dropped or cut.
@@ -50,5 +118,35 @@ def fit_length(
     if overlong == "drop":
         kept = [example for example in examples if len(example.ids) <= max_length]
     else:
-        kept = [replace(example, ids=example.ids[:max_length]) for example in examples]
+        kept = [
+            replace(example, ids=example.ids[:max_length])
+            for example in examples
+            if example.prompt_tokens < max_length
+        ]
     return kept, too_long
+
+
+def add_think_tokens(model, tokenizer) -> list[int]:
+    """Make each think tag one token where it is not; return the ids of those that were added.
+
+    A new token's embedding begins as the mean of the pieces' that spelt it, in the input and the
+    output. The matrices grow only when they must: many models have spare rows. The tags are
+    ordinary tokens, not "special" ones: they must survive decoding.
+    """
+    import torch
+
+    known = tokenizer.get_vocab()
+    spelt = {tag: tokenizer(tag, add_special_tokens=False)["input_ids"] for tag in THINK}
+    new = [tag for tag in THINK if tag not in known]
+    tokenizer.add_tokens(new)
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    matrices = {
+        id(m.weight): m.weight
+        for m in (model.get_input_embeddings(), model.get_output_embeddings())
+    }
+    with torch.no_grad():
+        for matrix in matrices.values():
+            for tag in new:
+                matrix[tokenizer.convert_tokens_to_ids(tag)] = matrix[spelt[tag]].mean(0)
+    return tokenizer.convert_tokens_to_ids(new)

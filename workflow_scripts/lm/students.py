@@ -6,8 +6,10 @@ from pathlib import Path
 
 from core.files import file_digest, read_json, write_json
 
+from lm.adapters import quantization
+from lm.chat import THINK
+
 USER, ASSISTANT, END, PAD = "<|user|>", "<|assistant|>", "<|end|>", "<|pad|>"
-THINK = ("<think>", "</think>")
 TEMPLATE = (
     "{% for message in messages %}"
     "{{ '<|' + message['role'] + '|>' + message['content'] }}"
@@ -16,6 +18,7 @@ TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 FOLDER = "model"  # the Hugging Face folder's name beside its manifest
+CARD = "README.md"
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int):
@@ -99,16 +102,41 @@ def load_tokenizer(source: str | Path, revision: str | None = None):
     return AutoTokenizer.from_pretrained(source, revision=revision)
 
 
-def identity(manifest: str | Path) -> dict:
-    """Return what tells a checkpoint from others: its files' digests, or its place on the hub."""
-    described = read_json(manifest)
-    if "hub" in described:
-        return {"hub": described["hub"]}
-    return {"files": {name: about["sha256"] for name, about in described["files"].items()}}
+def source_of(described: dict, manifest: str | Path) -> tuple[str | Path, str | None]:
+    """Return where a manifest's full model lies: a folder or hub id, and its revision.
+
+    For a checkpoint of adapters it is the model that they belong to.
+
+    Raises:
+        FileNotFoundError: the manifest's folder lacks a file; the message says which.
+    """
+    hub = described.get("hub") or described.get("adapter", {}).get("base")
+    folder = Path(manifest).parent / FOLDER
+    for name in described.get("files", {}):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"{manifest} lists {name}, but {folder} has no such file; "
+                f"delete {manifest} to have the checkpoint made again"
+            )
+    return (hub["id"], hub["revision"]) if hub else (folder, None)
 
 
-def load(manifest: str | Path):
-    """Load the model (single precision, on the CPU) and tokenizer that a manifest describes.
+def load(
+    manifest: str | Path,
+    *,
+    dtype: str = "float32",
+    attention: str | None = None,
+    bits: int | None = None,
+):
+    """Load the model (on the CPU) and tokenizer that a manifest describes.
+
+    A checkpoint of adapters comes as the plain model that it stands for, adapters merged.
+
+    Args:
+        manifest: `checkpoint.json`.
+        dtype: of the weights.
+        attention: transformers' name of an attention kernel; None is its own choice.
+        bits: 4 or 8 to quantize the weights (on a GPU, with bitsandbytes).
 
     Raises:
         FileNotFoundError: the manifest's folder lacks a file; the message says which.
@@ -116,26 +144,27 @@ def load(manifest: str | Path):
     from transformers import AutoModelForCausalLM
 
     described = read_json(manifest)
-    if "hub" in described:
-        source, revision = described["hub"]["id"], described["hub"]["revision"]
-    else:
-        source, revision = Path(manifest).parent / FOLDER, None
-        for name in described["files"]:
-            if not (source / name).is_file():
-                raise FileNotFoundError(
-                    f"{manifest} lists {name}, but {source} has no such file; "
-                    f"delete {manifest} to have the checkpoint made again"
-                )
-    tokenizer = load_tokenizer(source, revision)
-    model = AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype="float32")
-    return model, tokenizer
+    source, revision = source_of(described, manifest)
+    how = {"attn_implementation": attention} if attention else {}
+    if bits:
+        how["quantization_config"] = quantization(bits)
+    model = AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=dtype, **how)
+    if "adapter" not in described:
+        return model, load_tokenizer(source, revision)
+    from peft import PeftModel
+
+    folder = Path(manifest).parent / FOLDER
+    return PeftModel.from_pretrained(model, folder).merge_and_unload(), load_tokenizer(folder)
 
 
 def save(model, tokenizer, manifest: str | Path, **facts: object) -> None:
     """Save a Hugging Face folder and, last, the manifest that vouches for it.
 
+    The folder's README.md is for people and no part of what the manifest vouches for: it names the
+    study, and the same checkpoint may serve another.
+
     Args:
-        model: the trained model.
+        model: the trained model, or adapters (then the folder holds just them).
         tokenizer: its tokenizer.
         manifest: path of `checkpoint.json`; the folder lies beside it.
         facts: deterministic facts about the training (steps, tokens, loss).
@@ -149,5 +178,6 @@ def save(model, tokenizer, manifest: str | Path, **facts: object) -> None:
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)}
         for path in sorted(folder.iterdir())
+        if path.name != CARD
     }
     write_json(manifest, {"files": files, **facts})

@@ -102,9 +102,9 @@ def work(rule: str, params: dict, wildcards: dict) -> float:
     size; every other rule's jobs are alike within a study.
     """
     if rule == "train":
-        return trained_examples(
-            int(wildcards["size"]), params["epochs"], params["steps"], params["batch_examples"]
-        )
+        # A batch in tokens is as many examples as the estimates assume, a quarter of the longest.
+        batch = params["batch_examples"] or 4 * params["batch_tokens"] / params["max_length"]
+        return trained_examples(int(wildcards["size"]), params["epochs"], params["steps"], batch)
     if rule == "generate":
         return float(params.get("samples") or 1)
     return float(wildcards["size"]) if rule == "shard" else 1.0

@@ -183,7 +183,8 @@ def _training(config: dict, student: str, recipe: str, size: int, what: str) -> 
     assumed, how, count = config["estimates"], config["recipes"][recipe], None
     count, lora = parameters_of(config, student), bool(how.get("lora"))
     length = assumed["trace_tokens"] or how["max_length"] / 4
-    seen = trained_examples(size, how.get("epochs"), how.get("steps"), how["batch_examples"])
+    batch = how.get("batch_examples") or how["batch_tokens"] / min(length, how["max_length"])
+    seen = trained_examples(size, how.get("epochs"), how.get("steps"), batch)
     tokens = seen * min(length, how["max_length"])
     flops = training_flops(count, tokens, lora)
     here = _on_cores(config, student)
