@@ -9,7 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from core.files import PROBLEM, write_parquet
 from judging.batch import Task, judge
-from judging.sources import BadRow, convert, livecodebench_tests, read_problems
+from judging.assertions import BadRow
+from judging.forms import convert
+from judging.packed import livecodebench_tests
+from judging.sources import read_problems
 
 STDIN_CASES = [{"input": "1\n", "output": "2\n", "testtype": "stdin"}]
 CALL_CASES = [{"input": "[1, 2]\n3", "output": "6", "testtype": "functional"}]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from judging.answers import extract_program
-from judging.sources import read_jsonl
+from judging.rows import read_jsonl
 from judging.verdicts import ACCEPTED, Verdict
 
 _TEXTS = ("text", "answer", "response", "completion", "output")
@@ -63,7 +63,7 @@ def _rows(path: Path, complaints: list[str]):
     with open(path, "rb") as file:
         start = file.read(64).lstrip()[:1]
     if start != b"[":
-        yield from read_jsonl(path, complaints)
+        yield from read_jsonl(path, complaints.append)
         return
     with open(path, encoding="utf-8") as file:
         rows = json.load(file)

@@ -5,6 +5,10 @@ arguments becomes that call, and a checker evaluates the assertion with the valu
 apart from the program, which sees neither. A value comes back as JSON would have it: tuples and
 sets are lists. An assertion about anything else (a loop over random values, two calls at once)
 cannot be kept apart from the program and is left out; a problem that has such is marked.
+
+EvalPlus writes a loop instead, over `inputs` with `results` or a `ref_func` beside them: its inputs
+become the calls. Where its `assertion` is not the usual one (equal, or floats close to each other,
+which is how values are compared here anyway), a checker asks it.
 """
 
 import ast
@@ -39,6 +43,9 @@ def called_name(text: str) -> str:
 def asserted_tests(text: str, name: str) -> Asserted:
     """Read the assertions about the function `name`; BadRow if there is none of use."""
     tree = _parsed(text)
+    paired = _paired_tests(tree)
+    if paired is not None:
+        return paired
     tests, others, left_out = [], [], 0
     for node in ast.walk(tree):
         if not isinstance(node, ast.Assert):
@@ -60,6 +67,73 @@ def asserted_tests(text: str, name: str) -> Asserted:
     if not tests:
         raise BadRow("test: no assertion is about a call with plain arguments")
     return Asserted(tests, _checker(tree, others) if others else None, left_out)
+
+
+def _paired_tests(tree: ast.Module) -> Asserted | None:
+    """Read EvalPlus's `inputs` and `results`; None if there are none."""
+    lists = {
+        node.targets[0].id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and len(node.targets) == 1
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.List)
+    }
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    reference = "results" not in lists and "ref_func" in functions
+    if "inputs" not in lists or not ("results" in lists or reference):
+        return None
+    inputs = lists["inputs"].elts
+    results = lists["results"].elts if "results" in lists else [ast.Constant(None)] * len(inputs)
+    tests, left_out = [], abs(len(inputs) - len(results))
+    for one, other in zip(inputs, results, strict=False):
+        try:
+            given, wanted = ast.literal_eval(one), ast.literal_eval(other)
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            left_out += 1  # not a plain value, such as infinity
+            continue
+        given = "\n".join(map(repr, given))
+        tests.append({"input": given, "expected": repr(wanted), "public": False})
+    if not tests:
+        raise BadRow("test: no input and result are plain values")
+    usual = "assertion" not in functions or _names(functions["assertion"]) <= _USUAL
+    checker = None if usual and not reference else _pair_checker(tree, functions, reference)
+    return Asserted(tests, checker, left_out)
+
+
+# What EvalPlus's usual `assertion` is made of.
+_USUAL = {"out", "exp", "atol", "exact_match", "is_floats", "np"}
+
+
+def _names(function: ast.FunctionDef) -> set[str]:
+    return {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+
+
+def _pair_checker(tree: ast.Module, functions: dict, reference: bool) -> str:
+    wanted = "ref_func(*arguments)" if reference else "ast.literal_eval(expected)"
+    kept = [
+        ast.unparse(node)
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef)
+        and getattr(node, "name", "") != "check"
+    ]
+    return "\n".join(
+        [
+            "import ast, json",
+            *kept,
+            "def check(input, expected, output):",
+            "    arguments = [ast.literal_eval(line) for line in input.split('\\n')]",
+            f"    wanted = json.loads(json.dumps({wanted}, default=sorted))",
+            "    value = json.loads(output)",
+            "    try:",
+            "        assertion(value, wanted, 0)"
+            if "assertion" in functions
+            else "        assert value == wanted",
+            "    except AssertionError as error:",
+            "        return False, str(error)[:100]",
+            "    return True",
+        ]
+    )
 
 
 def _parsed(text: str) -> ast.Module:

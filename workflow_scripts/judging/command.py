@@ -11,7 +11,8 @@ from judging import isolation as isolating
 from judging.answer_files import Answers, evaluation, read_answers
 from judging.batch import Task, cores, judge
 from judging.cache import Cache
-from judging.sources import Problems, read_jsonl, read_problems
+from judging.rows import read_jsonl
+from judging.sources import Problems, read_problems
 from judging.verdicts import ACCEPTED, JUDGE_ERROR, VERDICTS, Verdict
 
 _FIELDS = ("verdict", "failed_test", "tests_passed", "detail", "cpu_s", "wall_s", "peak_mb")
@@ -141,7 +142,7 @@ def _judge(rows: list[dict], problems: Problems, options: argparse.Namespace) ->
     known: dict[str, Verdict] = {}
     if options.resume and partial.exists():
         # The last line may be cut; it is judged again.
-        for _, line in read_jsonl(partial, []):
+        for _, line in read_jsonl(partial, lambda _: None):
             key = line.pop("key")
             known[key] = Verdict(**line)
     verdicts: list[Verdict | None] = [known.get(row["key"]) for row in rows]

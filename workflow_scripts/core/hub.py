@@ -1,0 +1,87 @@
+"""Data files of a study's sources: a data set of the Hugging Face hub, or files on this machine."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class SourceError(ValueError):
+    """Files that a source should have are not to be had; the message says how to mend that."""
+
+
+def find(
+    patterns: Sequence[str],
+    *,
+    path: str | None = None,
+    hub: str | None = None,
+    revision: str | None = None,
+) -> list[Path]:
+    """Return the files of a source, pattern by pattern, each pattern's sorted by name.
+
+    Args:
+        patterns: names or globs of the files that are wanted, each of which must match.
+        path: a file or a folder here; a file is taken as it is, whatever its name.
+        hub: id of a data set of the hub, where there is no path. What the cache holds of it is
+            used; the rest is fetched, save with HF_HUB_OFFLINE=1.
+        revision: its commit, tag or branch.
+
+    Raises:
+        SourceError: a file is missing.
+    """
+    if path is not None:
+        place = Path(path)
+        if place.is_file():
+            return [place]
+        if not place.is_dir():
+            raise SourceError(f"{path}: there is no such file or folder")
+        return _matching(place, patterns, str(place), "")
+    hint = _how_to_fetch(hub, revision, patterns)
+    return _matching(
+        _snapshot(hub, revision, patterns, hint), patterns, f"{hub} at {revision}", hint
+    )
+
+
+def _snapshot(hub: str, revision: str | None, patterns: Sequence[str], hint: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    try:
+        folder = snapshot_download(
+            hub, repo_type="dataset", revision=revision, allow_patterns=list(patterns)
+        )
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+        raise SourceError(
+            f"{hub} at {revision} is not in the cache, and the hub can't be reached{hint}"
+        ) from error
+    except HfHubHTTPError as error:
+        raise SourceError(
+            f"{hub} at {revision}: {str(error).splitlines()[0]}; is the id right, the revision "
+            "there, and are you allowed to see it (`hf auth login`)?"
+        ) from error
+    return Path(folder)
+
+
+def _matching(folder: Path, patterns: Sequence[str], name: str, hint: str) -> list[Path]:
+    found: dict[Path, None] = {}
+    missing = []
+    for pattern in patterns:
+        files = sorted(path for path in folder.glob(pattern) if path.is_file())
+        found.update(dict.fromkeys(files))
+        if not files:
+            missing.append(pattern)
+    if missing:
+        there = sorted(path.name for path in folder.iterdir())
+        raise SourceError(
+            f"{name} has no {', no '.join(missing)}; there are: "
+            f"{', '.join(there[:12]) or 'no files'}{' …' if len(there) > 12 else ''}{hint}"
+        )
+    return list(found)
+
+
+def _how_to_fetch(hub: str | None, revision: str | None, patterns: Sequence[str]) -> str:
+    wanted = " ".join(f"--include '{pattern}'" for pattern in patterns)
+    at = f" --revision {revision}" if revision else ""
+    return (
+        "; where there is a network, say\n"
+        f"  hf download {hub} --repo-type dataset{at} {wanted}\n"
+        "with the same HF_HOME, or give the source a `path` in the study file"
+    )
