@@ -1,34 +1,55 @@
-# Benchmarks: problems to score on that others have published, or one's own; the bank's are in
-# corpus.smk.
+# Benchmarks of published problems, or of one's own; the bundled generator's are in corpus.smk.
+
+
+def source_of(key):
+    """Return an input function that looks up a key of a benchmark's source."""
+    return lambda wildcards: STUDY.sources[wildcards.benchmark][key]
+
+
+def source_files(wildcards):
+    """Return the local files of a benchmark's source; none where it comes from the hub."""
+    source = STUDY.sources[wildcards.benchmark]
+    if source["path"] is None:
+        return []
+    try:
+        return [str(path) for path in find(patterns(source), path=source["path"])]
+    except SourceError as error:
+        raise WorkflowError(f"benchmarks.{wildcards.benchmark}.source: {error}")
+
+
+def source_home(wildcards):
+    """Return the home of a benchmark's source, as published."""
+    source = STUDY.sources[wildcards.benchmark]
+    return home(source["format"], source["release"])
 
 
 rule published_benchmark:
     input:
-        benchmark_files,
+        source_files,
     output:
         f"{ROOT}/benchmarks/{{benchmark}}.parquet",
     log:
         f"{ROOT}/logs/benchmark/{{benchmark}}.log",
+    wildcard_constraints:
+        benchmark=one_of(STUDY.sources),
     conda:
         "../envs/analysis.yaml"
-    wildcard_constraints:
-        benchmark=one_of(STUDY.published),
     resources:
         mem_mb=4000,
         runtime=60,
     params:
-        files=lambda wildcards: list(patterns(benchmark_source(wildcards))),
-        path=lambda wildcards: benchmark_source(wildcards)["path"],
-        hub=lambda wildcards: benchmark_hub(wildcards),
-        revision=lambda wildcards: benchmark_source(wildcards)["revision"],
-        count=lambda wildcards: benchmark_count(wildcards),
-        first_day=lambda wildcards: benchmark_source(wildcards)["from"],
-        last_day=lambda wildcards: benchmark_source(wildcards)["to"],
-        platforms=lambda wildcards: benchmark_source(wildcards)["platforms"],
-        difficulties=lambda wildcards: benchmark_source(wildcards)["difficulties"],
-        bad_rows=lambda wildcards: benchmark_source(wildcards)["bad_rows"],
+        files=lambda wildcards: patterns(STUDY.sources[wildcards.benchmark]),
+        path=source_of("path"),
+        hub=lambda wildcards: source_of("hub")(wildcards) or source_home(wildcards).hub,
+        revision=source_of("revision"),
+        count=lambda wildcards: source_of("count")(wildcards) or source_home(wildcards).count,
+        first_day=source_of("from"),
+        last_day=source_of("to"),
+        platforms=source_of("platforms"),
+        difficulties=source_of("difficulties"),
+        bad_rows=source_of("bad_rows"),
         code=code_digest("benchmarks", "published"),
     message:
-        "Benchmark {wildcards.benchmark}: from {params.path} {params.hub}"
+        "Benchmark {wildcards.benchmark}: {params.path} {params.hub}"
     script:
         "../workflow_scripts/benchmarks.py"

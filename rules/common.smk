@@ -1,5 +1,6 @@
 # The study behind the rules: what the study file declares, and how rules look things up in it.
 
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 from core import console
 from core.closure import code_digest
 from core.files import file_digest, read_json
+from core.hub import SourceError, find
+from core.published import home, patterns
 from core.study import Arm, Study, StudyError
 
 # A dry-run tells its reasons in Snakemake's own way.
@@ -51,6 +54,16 @@ def setting(*path, default=None):
         return default if value is None else value
 
     return look_up
+
+
+def one_of(names):
+    """Return a wildcard's pattern: one of the names, or nothing at all where there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def prompt_of(wildcards):
+    """Return the texts in which a rule's benchmark puts its problems; None is the statement."""
+    return STUDY.prompt(wildcards.benchmark)
 
 
 def arm_of(wildcards):

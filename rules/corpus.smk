@@ -8,6 +8,8 @@ rule benchmark:
         f"{ROOT}/benchmarks/{{benchmark}}.parquet",
     log:
         f"{ROOT}/logs/benchmark/{{benchmark}}.log",
+    wildcard_constraints:
+        benchmark=one_of([name for name in STUDY.benchmarks if name not in STUDY.sources]),
     conda:
         "../envs/analysis.yaml"
     params:
@@ -99,6 +101,7 @@ rule pool:
         "../envs/analysis.yaml"
     params:
         difficulties=setting("corpus", "difficulties"),
+        prompt=STUDY.prompt(),
         code=code_digest("corpus", "pool"),
     message:
         "Corpus: the pool, cleaned and labelled"
@@ -117,6 +120,7 @@ rule pairs:
     params:
         number=setting("students", "{student}", "scratch", "pairs"),
         seed=setting("students", "{student}", "scratch", "seed"),
+        prompt=STUDY.prompt(),
         code=code_digest("corpus", "pairs"),
     message:
         "Student {wildcards.student}: {params.number} direct answers to learn first"

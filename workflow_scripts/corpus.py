@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from core import slices
+from core import prompts, slices
 from core.files import POOL, PROBLEM, read_parquet, write_json, write_parquet
 from core.seeds import derive
 
@@ -61,7 +61,14 @@ def traces(problems: Path, out: Path, *, teacher: str, mistakes: float, seed: in
     write_parquet(out, rows, POOL)
 
 
-def pairs(pairs_out: Path, text_out: Path, *, number: int, seed: int) -> None:
+def pairs(
+    pairs_out: Path,
+    text_out: Path,
+    *,
+    number: int,
+    seed: int,
+    prompt: list[str] | None = None,
+) -> None:
     """Write what a student made from scratch learns before the study, from problems of its own.
 
     Args:
@@ -70,14 +77,18 @@ def pairs(pairs_out: Path, text_out: Path, *, number: int, seed: int) -> None:
             tokenizer has seen text of all kinds.
         number: how many pairs.
         seed: of the problems.
+        prompt: texts that statements are put in (`core.prompts`); None is the bare statement.
     """
     from bank import problems, teacher
+
+    def worded(row: dict) -> dict:
+        return {**row, "statement": prompts.compose(prompt, row["statement"], row["starter_code"])}
 
     solved = problems.generate(number, seed, "base")
     write_parquet(
         pairs_out,
         [
-            trace_row(row, teacher.direct(row, derive("direct", seed, row["id"])), "direct")
+            trace_row(worded(row), teacher.direct(row, derive("direct", seed, row["id"])), "direct")
             for row in solved
         ],
         POOL,
@@ -85,7 +96,7 @@ def pairs(pairs_out: Path, text_out: Path, *, number: int, seed: int) -> None:
     write_parquet(
         text_out,
         [
-            trace_row(row, teacher.trace(row, derive("text", seed, row["id"]), 0.3), "text")
+            trace_row(worded(row), teacher.trace(row, derive("text", seed, row["id"]), 0.3), "text")
             for row in solved[:2000]
         ],
         POOL,
@@ -101,6 +112,7 @@ def pool(
     summary: Path,
     *,
     difficulties: dict[str, list[str]],
+    prompt: list[str] | None = None,
 ) -> None:
     """Join traces with their labels, clean them, and count what was dropped.
 
@@ -115,9 +127,14 @@ def pool(
         out: the pool, sorted by id.
         summary: counts, by step and by slice.
         difficulties: the study's words, each with the corpus' labels that it stands for.
+        prompt: texts that statements are put in (`core.prompts`); None is the bare statement.
     """
     word = {label: name for name, labels_ in difficulties.items() for label in labels_}
     correct = {row["id"]: row["correct"] for row in read_parquet(labels)}
+    starters = {
+        row["id"]: row["starter_code"]
+        for row in read_parquet(problems, columns=["id", "starter_code"])
+    }
     contaminated = benchmark_problems(read_parquet(problems), benchmarks)
     dropped, seen, kept = Counter(), set(), []
     for row in sorted(
@@ -135,6 +152,9 @@ def pool(
             kept.append(
                 {
                     **row,
+                    "prompt": prompts.compose(
+                        prompt, row["prompt"], starters.get(row["problem_id"])
+                    ),
                     "difficulty": word.get(row["difficulty"]),
                     "correct": correct.get(row["id"]),
                 }
@@ -163,7 +183,10 @@ def benchmark_problems(problems: list[dict], benchmarks: list[Path]) -> set[str]
     """Return the ids of problems that a benchmark has too."""
     from bank.problems import overlap
 
-    asked = [row for path in benchmarks for row in read_parquet(path)]
+    # Problems of other origin are no problems of the bank, whose behaviour its ids tell.
+    wanted = ["id", "statement", "source"]
+    rows = [row for path in benchmarks for row in read_parquet(path, columns=wanted)]
+    asked = [row for row in rows if row["source"] == "bank"]
     return {own for own, _, _ in overlap(problems, asked)}
 
 

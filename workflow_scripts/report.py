@@ -44,7 +44,7 @@ def table(scored: list[dict], out: Path) -> None:
     writer.writerow([*names, "problems", "quantity", "estimate", "low", "high", "n"])
     for arm in scored:
         score = read_json(arm["path"])
-        groups = {"all": score["overall"], **score["by_difficulty"]}
+        groups = {"all": score["overall"], **score["by_difficulty"], **score.get("by_cutoff", {})}
         for group, quantities in groups.items():
             for quantity, value in quantities.items():
                 low, high = value["interval"] or (None, None)

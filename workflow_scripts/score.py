@@ -19,11 +19,14 @@ def score(
     ks: list[int],
     bootstrap: int,
     seed: int,
+    cutoff: str | None = None,
 ) -> None:
     """Write the score of one arm as JSON, overall and by difficulty, each number with its n.
 
     Intervals (95 %) resample problems, so they speak about other problems of this kind and about
-    this checkpoint: training noise is not in them. A k above the number of samples is null.
+    this checkpoint: training noise is not in them. A k above the number of samples is null. With a
+    cut-off day (YYYY-MM-DD) the problems until it, those after it and the undated ones are scored
+    apart too.
     """
     ids, difficulty = load.problem_table(problems)
     arm = load.evaluation(ids, generations, verdicts, {})
@@ -37,6 +40,14 @@ def score(
         "verdicts": arm.verdicts,
         "notes": _notes(arm),
     }
+    if cutoff:
+        days = load.problem_days(problems)
+        value["cutoff"] = cutoff
+        value["by_cutoff"] = {
+            name: _group(arm, mask, ks, bootstrap, seed)
+            for name, mask in _sides(days, cutoff).items()
+            if mask.any()
+        }
     write_json(out, plain(value))
 
 
@@ -51,6 +62,15 @@ def _group(arm: load.Evaluation, mask: np.ndarray, ks: list[int], bootstrap: int
         numbers[metric] = mean_interval(arm.mean(metric)[mask], bootstrap, seed, bounded)
         numbers[metric]["samples"] = int(arm.samples[mask].sum())
     return numbers
+
+
+def _sides(days: list[str], cutoff: str) -> dict[str, np.ndarray]:
+    """Return which problems the student may have seen, which not, and which nobody can tell."""
+    return {
+        "until_cutoff": np.array([bool(day) and day <= cutoff for day in days]),
+        "after_cutoff": np.array([day > cutoff for day in days]),
+        "undated": np.array([not day for day in days]),
+    }
 
 
 def _notes(arm: load.Evaluation) -> list[str]:

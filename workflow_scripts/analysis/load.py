@@ -59,6 +59,13 @@ def problem_table(problems: str | Path) -> tuple[list[str], list[str]]:
     return [table["id"][i] for i in order], [table["difficulty"][i] or "" for i in order]
 
 
+def problem_days(problems: str | Path) -> list[str]:
+    """Return the day of each problem (YYYY-MM-DD, "" if unknown), in `problem_table`'s order."""
+    table = pq.read_table(problems, columns=["id", "date"]).to_pydict()
+    days = dict(zip(table["id"], table["date"], strict=True))
+    return [(days[name] or "")[:10] for name in sorted(days)]
+
+
 def evaluation(
     ids: list[str], generations: str | Path, verdicts: str | Path, setting: dict
 ) -> Evaluation:

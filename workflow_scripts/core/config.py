@@ -1,12 +1,13 @@
 """Reading a study file: validated against the schema, defaults filled in, errors for people."""
 
 import copy
+import datetime
 import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "study.schema.yaml"
@@ -32,12 +33,25 @@ def complete(config: dict) -> dict:
         StudyError: with one line per mistake: key, value, what is allowed.
     """
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    mistakes = list(_mistakes(Draft202012Validator(schema), config))
+    filled = _with_days_as_text(config)
+    validator = Draft202012Validator(schema, format_checker=_FORMATS)
+    mistakes = list(_mistakes(validator, filled))
     if mistakes:
         raise complaint(mistakes)
-    filled = copy.deepcopy(config)
     _fill(filled, schema, schema)
     return filled
+
+
+_FORMATS = FormatChecker(formats=["date"])
+
+
+def _with_days_as_text(value: object) -> object:
+    """Return a copy in which what YAML takes for a date is the text that stands in the file."""
+    if isinstance(value, dict):
+        return {key: _with_days_as_text(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_days_as_text(item) for item in value]
+    return value.isoformat() if isinstance(value, datetime.date) else copy.deepcopy(value)
 
 
 def complaint(mistakes: list[str]) -> StudyError:
@@ -95,8 +109,15 @@ def _explain(error: ValidationError) -> Iterator[str]:
             yield f"{where}: listed twice: {', '.join(twice)}; each may stand once"
         case "minItems" | "minProperties":
             yield f"{where}: is empty; at least {rule} entry is wanted"
-        case "maxProperties":
-            yield f"{where}: has {', '.join(map(str, value))}; give {rule} of them only"
+        case "oneOf":
+            kinds = [kind["required"][0] for kind in rule]
+            given = [key for key in value if key in kinds]
+            if given:
+                yield f"{where}: has {', '.join(given)}; give 1 of them only"
+            else:
+                yield f"{where}: say what it is; choose from: {', '.join(kinds)}"
+        case "format":
+            yield f"{where}: {_show(value)} is no day; write it as 2025-01-31"
         case _:
             yield f"{where}: {error.message}"
 

@@ -67,8 +67,8 @@ def mistakes(where: str, source: dict) -> list[str]:
     return found
 
 
-def patterns(source: dict) -> tuple[str, ...]:
+def patterns(source: dict) -> list[str]:
     """Return names or globs of a source's files."""
     if source["files"]:
-        return tuple(source["files"])
-    return home(source["format"], source["release"]).files or ("*.jsonl",)
+        return source["files"]
+    return list(home(source["format"], source["release"]).files) or ["*.jsonl"]

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from itertools import product
 
+from core import prompts, published, slices
 from core import recipes as recipe_rules
-from core import slices
 from core.config import StudyError, complaint, complete, nearest
 
 BASE = "base"
@@ -84,6 +84,17 @@ class Study:
     @property
     def benchmarks(self) -> list[str]:
         return list(self.config["benchmarks"])
+
+    @property
+    def sources(self) -> dict[str, dict]:
+        """Where the problems of benchmarks come from that are not the bundled generator's."""
+        found = self.config["benchmarks"].items()
+        return {name: benchmark["source"] for name, benchmark in found if "source" in benchmark}
+
+    def prompt(self, benchmark: str | None = None) -> list[str] | None:
+        """Return the texts that problems are put in: in training, or on a benchmark."""
+        own = self.config["benchmarks"][benchmark] if benchmark else {}
+        return prompts.texts(own.get("prompt", self.config["prompt"]))
 
     @property
     def teachers(self) -> list[str]:
@@ -204,6 +215,16 @@ class Study:
         if slices.EVERY in config["corpus"]["difficulties"]:
             found.append("corpus.difficulties.all: 'all' means every difficulty; rename it")
         found += recipe_rules.mistakes(config)
+        worded = {"prompt": config}
+        for name, benchmark in config["benchmarks"].items():
+            worded[f"benchmarks.{name}.prompt"] = benchmark
+            if "source" in benchmark:
+                found += published.mistakes(f"benchmarks.{name}.source", benchmark["source"])
+        for where, holder in worded.items():
+            try:
+                prompts.texts(holder.get("prompt"))
+            except ValueError as error:
+                found.append(f"{where}: {error}")
         for name, student in config["students"].items():
             scratch = student.get("scratch")
             if scratch:
