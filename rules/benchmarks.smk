@@ -42,7 +42,7 @@ rule published_benchmark:
         path=source_of("path"),
         hub=lambda wildcards: source_of("hub")(wildcards) or source_home(wildcards).hub,
         revision=source_of("revision"),
-        count=lambda wildcards: source_of("count")(wildcards) or source_home(wildcards).count,
+        expected=lambda wildcards: source_of("count")(wildcards) or source_home(wildcards).count,
         first_day=source_of("from"),
         last_day=source_of("to"),
         platforms=source_of("platforms"),

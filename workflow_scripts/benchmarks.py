@@ -22,7 +22,7 @@ def published(
     path: str | None,
     hub: str | None,
     revision: str | None,
-    count: int | None,
+    expected: int | None,
     first_day: str | None,
     last_day: str | None,
     platforms: list[str] | None,
@@ -37,7 +37,7 @@ def published(
         path: file or folder of them here; or else
         hub: data set of the hub, and
         revision: its commit.
-        count: rows that the files must hold, bad ones included; None is any number.
+        expected: rows that the files must hold, bad ones included; None is any number.
         first_day, last_day: window of the problems' dates (YYYY-MM-DD), both included; undated
             problems are outside every window.
         platforms: sites that problems may come from, as the source calls them.
@@ -82,9 +82,9 @@ def published(
     with whole(out) as aside:
         _write(aside, chosen())
         rows = read["problems"] + len(complaints)
-        if count is not None and rows != count:
+        if expected is not None and rows != expected:
             raise SourceError(
-                f"{', '.join(str(source) for source in sources)} hold {rows} rows, but {count} "
+                f"{', '.join(str(source) for source in sources)} hold {rows} rows, but {expected} "
                 "problems were expected: is a file missing, cut short, or another one? If these "
                 f"are the files that you mean, put `count: {rows}` into the study file"
             )

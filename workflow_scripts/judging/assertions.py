@@ -109,27 +109,45 @@ def _names(function: ast.FunctionDef) -> set[str]:
     return {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
 
 
+# For checkers, which have the standard library only: what `assertion` asks of numpy.
+_NUMPY = """
+class np:
+    ndarray, float64, float32 = (), float, float
+
+    def allclose(one, other, rtol=1e-05, atol=1e-08):
+        if isinstance(other, list):
+            pairs = len(one) == len(other) and list(zip(one, other))
+            return pairs is not False and all(np.allclose(*pair, rtol, atol) for pair in pairs)
+        return one == other or abs(one - other) <= atol + rtol * abs(other)
+
+    class testing:
+        def assert_allclose(one, other, rtol=1e-07, atol=0):
+            assert np.allclose(one, other, rtol, atol)
+"""
+
+
 def _pair_checker(tree: ast.Module, functions: dict, reference: bool) -> str:
     wanted = "ref_func(*arguments)" if reference else "ast.literal_eval(expected)"
+    asked = "assertion(value, wanted, 0)" if "assertion" in functions else "assert value == wanted"
     kept = [
         ast.unparse(node)
         for node in tree.body
         if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef)
         and getattr(node, "name", "") != "check"
+        and not (isinstance(node, ast.Import) and node.names[0].name == "numpy")
     ]
     return "\n".join(
         [
             "import ast, json",
+            _NUMPY,
             *kept,
             "def check(input, expected, output):",
             "    arguments = [ast.literal_eval(line) for line in input.split('\\n')]",
             f"    wanted = json.loads(json.dumps({wanted}, default=sorted))",
             "    value = json.loads(output)",
             "    try:",
-            "        assertion(value, wanted, 0)"
-            if "assertion" in functions
-            else "        assert value == wanted",
-            "    except AssertionError as error:",
+            f"        {asked}",
+            "    except (AssertionError, TypeError) as error:",
             "        return False, str(error)[:100]",
             "    return True",
         ]

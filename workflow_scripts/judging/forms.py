@@ -1,5 +1,6 @@
 """The forms that problems have in the wild, told by their fields, each turned into PROBLEM rows."""
 
+import datetime
 import json
 import re
 from collections.abc import Callable
@@ -90,8 +91,9 @@ def _code_contests(row: dict) -> dict:
         raise BadRow("difficulty or source: no number")
     limit, memory = row.get("time_limit") or {}, row.get("memory_limit_bytes") or 0
     seconds = (limit.get("seconds") or 0) + (limit.get("nanos") or 0) / 1e9
-    # From level 7 on these are Codeforces' letters, A being the first problem of its contest.
-    letter = chr(ord("a") + level - 7) if level >= 7 else ""
+    # From level 7 on these are Codeforces' letters: A is the first problem of its contest.
+    word = chr(ord("a") + level - 7) if level >= 7 else _CONTEST_LEVELS[level]
+    rating = row.get("cf_rating") or 0
     return _problem(
         {
             "time_limit_s": seconds or TIME_LIMIT_S,
@@ -102,7 +104,7 @@ def _code_contests(row: dict) -> dict:
         tests=tests,
         function_name=None,
         source=_CONTEST_SOURCES[site] if site < len(_CONTEST_SOURCES) else "",
-        difficulty=letter or _CONTEST_LEVELS[level],
+        difficulty=str(rating) if rating > 0 else word,
         trusted=not (row.get("input_file") or row.get("output_file")),  # files are not judged
     )
 
@@ -144,6 +146,45 @@ def _apps(row: dict) -> dict:
         function_name=function,
         source=row.get("source") or "apps",
     )
+
+
+def _codeforces(row: dict) -> dict:
+    """open-r1/codeforces; a problem with a checker of its own accepts several answers."""
+    parts = [row.get("description") or ""]
+    for title, name in (("Input", "input_format"), ("Output", "output_format")):
+        if row.get(name):
+            parts.append(f"{title}\n{row[name]}")
+    examples = row.get("examples") or []
+    for case in examples:
+        parts.append(f"Input\n{case['input']}\nOutput\n{case['output']}")
+    if row.get("note"):
+        parts.append(f"Note\n{row['note']}")
+    tests = [
+        {"input": case["input"], "expected": case["output"], "public": public}
+        for cases, public in ((examples, True), (row.get("official_tests") or [], False))
+        for case in cases
+    ]
+    limits = {"time_limit_s": row.get("time_limit"), "memory_limit_mb": row.get("memory_limit")}
+    rating = row.get("rating") or 0
+    told = (row.get("generated_checker") or row.get("interaction_format")) is None
+    return _problem(
+        {name: value for name, value in limits.items() if value},
+        identity=row["id"],
+        statement="\n\n".join(parts),
+        tests=tests,
+        function_name=None,
+        source="codeforces",
+        difficulty=str(int(rating)) if rating > 0 else "",
+        date=_day(row.get("contest_start")),
+        trusted=told and row.get("input_mode") in (None, "stdio"),
+    )
+
+
+def _day(seconds: object) -> str:
+    """Return the day of a Unix time in UTC; "" for anything else."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return ""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).date().isoformat()
 
 
 _SECONDS = {"s": 1, "sec": 1, "second": 1, "ms": 1e-3, "millisecond": 1e-3}
@@ -238,6 +279,7 @@ _FORMS: tuple[tuple[tuple[str, ...], Callable[[dict], dict]], ...] = (
     (("id", "tests"), _own),
     (("question_id", "public_test_cases"), _livecodebench),
     (("name", "public_tests", "generated_tests"), _code_contests),
+    (("contest_id", "input_format", "official_tests"), _codeforces),
     (("input_output",), _apps),
     (("task_id", "prompt", "test", "entry_point"), _humaneval),
     (("task_id", "test_list"), _mbpp),
