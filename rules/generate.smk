@@ -25,7 +25,6 @@ rule generate:
         max_tokens=setting("sampling", "max_tokens"),
         batch_size=setting("sampling", "batch_size"),
         seed=setting("sampling", "seed"),
-        prompt=prompt_of,
         store=STUDY.store,
         code=code_digest("generate", "generate"),
     message:

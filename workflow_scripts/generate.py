@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 
 from core.files import GENERATION, read_parquet, write_parquet
-from core.prompts import compose
 from core.seeds import derive
 
 
@@ -19,7 +18,6 @@ def generate(
     max_tokens: int,
     batch_size: int,
     seed: int,
-    prompt: list[str] | None = None,
 ) -> dict:
     """Write the answers, ordered by problem and sample.
 
@@ -33,7 +31,6 @@ def generate(
         max_tokens: longest answer.
         batch_size: answers decoded side by side.
         seed: with the problem and the sample's number it seeds an answer: the same in all arms.
-        prompt: texts that statements are put in (`core.prompts`); None is the bare statement.
 
     Returns:
         Measurements for the sidecar.
@@ -44,24 +41,20 @@ def generate(
 
     model, tokenizer = students.load(checkpoint)
     model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    columns = ["id", "statement", "starter_code"]
-    problems = sorted(read_parquet(benchmark, columns=columns), key=lambda row: row["id"])
+    problems = sorted(
+        read_parquet(benchmark, columns=["id", "statement"]), key=lambda row: row["id"]
+    )
     asked = [
         (problem["id"], number, derive("sample", seed, problem["id"], number))
         for problem in problems
         for number in range(samples)
     ]
-    asking = {
-        row["id"]: tuple(
-            chat.prompt_ids(tokenizer, compose(prompt, row["statement"], row["starter_code"]))
-        )
-        for row in problems
-    }
+    prompts = {row["id"]: tuple(chat.prompt_ids(tokenizer, row["statement"])) for row in problems}
     begun = time.monotonic()
     with tqdm(total=len(asked), unit="answer", disable=None) as bar:
         answers = sampler.sample(
             model,
-            [sampler.Request(asking[problem], draw) for problem, _, draw in asked],
+            [sampler.Request(prompts[problem], draw) for problem, _, draw in asked],
             end_id=tokenizer.eos_token_id,
             pad_id=tokenizer.pad_token_id or 0,
             max_tokens=max_tokens,
