@@ -12,8 +12,6 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 from core import console
 from core.closure import code_digest
 from core.files import file_digest, read_json
-from core.hub import SourceError, find
-from core.published import home, patterns
 from core.study import Arm, Study, StudyError
 
 # A dry-run tells its reasons in Snakemake's own way.
@@ -92,6 +90,11 @@ def place_checkpoint(wildcards):
     if rest == "base":
         return f"{ROOT}/students/{student}/checkpoint.json"
     return f"{ROOT}/checkpoints/{wildcards.place}/checkpoint.json"
+
+
+def cutoff_of(wildcards):
+    """Return the cut-off day of the student whose answers lie at a place, if it has one."""
+    return STUDY.config["students"][wildcards.place.partition("/")[0]]["cutoff"]
 
 
 def gpus(student):

@@ -16,7 +16,7 @@ rule score:
         ks=setting("statistics", "ks"),
         bootstrap=setting("statistics", "bootstrap"),
         seed=setting("statistics", "seed"),
-        cutoff=lambda wildcards: STUDY.config["students"][wildcards.place.split("/")[0]]["cutoff"],
+        cutoff=cutoff_of,
         code=code_digest("score", "score"),
     message:
         "Score: {wildcards.place} on {wildcards.benchmark}"
