@@ -94,7 +94,8 @@ def place_checkpoint(wildcards):
 
 def cutoff_of(wildcards):
     """Return the cut-off day of the student whose answers lie at a place, if it has one."""
-    return STUDY.config["students"][wildcards.place.partition("/")[0]]["cutoff"]
+    student, _, _ = wildcards.place.partition("/")
+    return STUDY.config["students"][student]["cutoff"]
 
 
 def gpus(student):
