@@ -26,10 +26,15 @@ include: "rules/fit.smk"
 include: "rules/report.smk"
 
 
+# Not only the report: results that it is made from are wanted for themselves, and made again when
+# they are gone. Shards and checkpoints are made only for what still has to be made from them.
 rule all:
     default_target: True
     input:
         f"{ROOT}/report.html",
+        evaluated("generations", "parquet"),
+        evaluated("verdicts", "parquet"),
+        evaluated("scores", "json"),
 
 
 rule shards:

@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+import snakemake.workflow
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
@@ -12,11 +13,15 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 from core import console
 from core.closure import code_digest
 from core.files import file_digest, read_json
+from core.records import SidecarPersistence
 from core.study import Arm, Study, StudyError
 
 # A dry-run tells its reasons in Snakemake's own way.
 if not workflow.output_settings.dryrun and not workflow.output_settings.verbose:
     console.install(logger)
+
+# Snakemake asks the sidecars what made a file: they lie beside it and go where it goes.
+snakemake.workflow.FilePersistence = SidecarPersistence
 
 try:
     STUDY = Study(config)

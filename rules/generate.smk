@@ -1,10 +1,12 @@
 # Generations: every checkpoint answers every benchmark, on the same draws.
 
+ENGINE_CODE = code_digest(f"lm.engines.with_{STUDY.config['sampling']['engine']}", "Engine")
+
 
 rule generate:
     input:
         checkpoint=place_checkpoint,
-        benchmark=f"{ROOT}/benchmarks/{{benchmark}}.parquet",
+        benchmarks=f"{ROOT}/benchmarks/{{benchmark}}.parquet",
     output:
         f"{ROOT}/generations/{{place}}/{{benchmark}}.parquet",
     log:
@@ -23,10 +25,13 @@ rule generate:
         temperature=setting("sampling", "temperature"),
         top_p=setting("sampling", "top_p"),
         max_tokens=setting("sampling", "max_tokens"),
-        batch_size=setting("sampling", "batch_size"),
+        stop=setting("sampling", "stop"),
+        engine=setting("sampling", "engine"),
+        precision=setting("sampling", "precision"),
         seed=setting("sampling", "seed"),
         store=STUDY.store,
-        code=code_digest("generate", "generate"),
+        engine_code=ENGINE_CODE,
+        code=code_digest("generate", "wanted", "answer", "write"),
     message:
         "Generate: {wildcards.place} answers {wildcards.benchmark}"
     script:

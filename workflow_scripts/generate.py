@@ -1,101 +1,214 @@
-"""Let a checkpoint answer a benchmark's problems."""
+"""Let a checkpoint answer benchmarks' problems.
 
+Answers are kept in a book as they come, and only what is missing there is sampled: a stopped job
+goes on, and added samples or problems cost no more than themselves. A benchmark's file is then cut
+out of the book.
+"""
+
+import importlib
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from core.files import GENERATION, read_parquet, write_parquet
+from core.files import GENERATION, read_parquet, write_json, write_parquet
+from core.resume import Stopped, stop_signals
 from core.seeds import derive
+from lm.book import Book, Key, text_digest
+from lm.requests import Request, room
+from tqdm import tqdm
+
+# What only decides how fast answers come.
+SPEED = ("chunk", "batch_size")
 
 
-def generate(
-    checkpoint: Path,
-    benchmark: Path,
-    out: Path,
-    *,
-    samples: int,
-    temperature: float,
-    top_p: float,
-    max_tokens: int,
-    batch_size: int,
-    seed: int,
-) -> dict:
-    """Write the answers, ordered by problem and sample.
+@dataclass(frozen=True)
+class Wanted:
+    """One answer that a benchmark wants; the seed is the same in all arms."""
+
+    prompt: str
+    problem_id: str
+    sample: int
+    seed: int
+
+    @property
+    def key(self) -> Key:
+        return text_digest(self.prompt), self.problem_id, self.sample
+
+
+def wanted(benchmark: Path, *, samples: int, seed: int) -> list[Wanted]:
+    """Return the answers that a benchmark wants, ordered by problem and sample.
 
     Args:
-        checkpoint: manifest of the model.
         benchmark: problems.
-        out: generations to write.
         samples: answers per problem.
-        temperature: 0 is greedy.
-        top_p: nucleus, 1 is off.
-        max_tokens: longest answer.
-        batch_size: answers decoded side by side.
-        seed: with the problem and the sample's number it seeds an answer: the same in all arms.
-
-    Returns:
-        Measurements for the sidecar.
+        seed: with the problem and the sample's number it seeds an answer.
     """
-    import torch
-    from lm import chat, sampler, students
-    from tqdm import tqdm
-
-    model, tokenizer = students.load(checkpoint)
-    model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     problems = sorted(
         read_parquet(benchmark, columns=["id", "statement"]), key=lambda row: row["id"]
     )
-    asked = [
-        (problem["id"], number, derive("sample", seed, problem["id"], number))
-        for problem in problems
+    return [
+        Wanted(row["statement"], row["id"], number, derive("sample", seed, row["id"], number))
+        for row in problems
         for number in range(samples)
     ]
-    prompts = {row["id"]: tuple(chat.prompt_ids(tokenizer, row["statement"])) for row in problems}
-    begun = time.monotonic()
-    with tqdm(total=len(asked), unit="answer", disable=None) as bar:
-        answers = sampler.sample(
-            model,
-            [sampler.Request(prompts[problem], draw) for problem, _, draw in asked],
-            end_id=tokenizer.eos_token_id,
-            pad_id=tokenizer.pad_token_id or 0,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            batch_size=batch_size,
-            progress=bar.update,
+
+
+def open_book(checkpoint: Path, store: Path, **determining: object) -> Book:
+    """Return the book of a checkpoint's answers.
+
+    Args:
+        checkpoint: manifest of the model.
+        store: root of the store.
+        determining: all else that determines an answer, apart from problem and sample.
+    """
+    from lm import students
+
+    return Book(store, {"checkpoint": students.identity(checkpoint), **determining})
+
+
+def answer(
+    checkpoint: Path,
+    questions: list[Wanted],
+    book: Book,
+    *,
+    engine: str,
+    max_tokens: int,
+    chunk: int,
+    **settings: object,
+) -> dict:
+    """Sample the answers that the book lacks, and add them to it.
+
+    Args:
+        checkpoint: manifest of the model.
+        questions: answers wanted; one that is asked for twice is sampled once.
+        book: where answers are kept.
+        engine: "transformers" or "vllm".
+        max_tokens: longest answer; less where the model's context window leaves less.
+        chunk: answers that are saved together, at least (an engine may finish more at once).
+        settings: of the engine, see `lm.engines`.
+
+    Returns:
+        Measurements for the sidecar.
+
+    Raises:
+        Stopped: the job was asked to stop; what had been answered is in the book.
+    """
+    by_key = {question.key: question for question in questions}
+    known = book.known(by_key)
+    missing = [question for key, question in by_key.items() if key not in known]
+    measured = {"answers": len(by_key), "reused": len(known), "sampled": len(missing)}
+    if not missing:
+        return measured
+
+    with stop_signals() as stopping:
+        begun = time.monotonic()
+        model = importlib.import_module(f"lm.engines.with_{engine}").Engine(checkpoint, **settings)
+        started = time.monotonic()
+        prompts = {text: model.encode(text) for text in {q.prompt: None for q in missing}}
+        rooms = {text: room(ids, model.window, max_tokens) for text, ids in prompts.items()}
+        _tell_of_small_rooms([rooms[q.prompt] for q in missing], max_tokens, model.window)
+        # Without room the model cannot begin: such an answer is as unfinished as one cut off.
+        rows = [_row(q, "", "length", 0) for q in missing if not rooms[q.prompt]]
+        asked = [q for q in missing if rooms[q.prompt]]
+        requests = [Request(prompts[q.prompt], q.seed, rooms[q.prompt]) for q in asked]
+        left, tokens = len(asked), 0
+        with tqdm(total=left, unit="answer", disable=None) as bar:
+            try:
+                for finished in model.answers(requests, stopping):
+                    for number, said in finished:
+                        text, count = model.decode(said.ids), len(said.ids)
+                        rows.append(_row(asked[number], text, said.finish_reason, count))
+                        tokens += count
+                    left -= len(finished)
+                    bar.update(len(finished))
+                    if len(rows) >= chunk:
+                        book.write(rows)
+                        rows = []
+            finally:
+                book.write(rows)  # also when the engine fails: what was answered is answered
+    if left:
+        raise Stopped(
+            f"{len(by_key) - left} of {len(by_key)} answers are in {book.folder}; the same job "
+            f"goes on with the other {left}"
         )
-    seconds = time.monotonic() - begun
-    write_parquet(
-        out,
-        [
-            {
-                "problem_id": problem,
-                "sample": number,
-                "text": tokenizer.decode(answer.ids, skip_special_tokens=True),
-                "finish_reason": answer.finish_reason,
-                "tokens": len(answer.ids),
-                "seed": draw,
-            }
-            for (problem, number, draw), answer in zip(asked, answers, strict=True)
-        ],
-        GENERATION,
-    )
-    tokens = sum(len(answer.ids) for answer in answers)
+    seconds = time.monotonic() - started
     return {
-        "answers": len(answers),
+        **measured,
+        **model.measured,
         "tokens": tokens,
+        "start_seconds": started - begun,
         "sample_seconds": seconds,
         "tokens_per_second": tokens / seconds,
     }
 
 
+def write(questions: list[Wanted], book: Book, out: Path) -> None:
+    """Write a benchmark's generations, in the order of the questions.
+
+    Raises:
+        LookupError: the book lacks answers.
+    """
+    known = book.known(question.key for question in questions)
+    lacking = sum(question.key not in known for question in questions)
+    if lacking:
+        raise LookupError(f"{book.folder} lacks {lacking} of {len(questions)} answers")
+    rows = [known[question.key] for question in questions]
+    write_parquet(out, [{name: row[name] for name in GENERATION.names} for row in rows], GENERATION)
+
+
+def _row(question: Wanted, text: str, finish_reason: str, tokens: int) -> dict:
+    prompt, problem, sample = question.key
+    return {
+        "prompt": prompt,
+        "problem_id": problem,
+        "sample": sample,
+        "text": text,
+        "finish_reason": finish_reason,
+        "tokens": tokens,
+        "seed": question.seed,
+    }
+
+
+def _tell_of_small_rooms(rooms: list[int], max_tokens: int, window: int | None) -> None:
+    small = sum(room < max_tokens for room in rooms)
+    if small:
+        print(
+            f"{small} of {len(rooms)} answers have less room than {max_tokens} tokens (the least: "
+            f"{min(rooms)}): the model's context window is {window} tokens, prompt included. They "
+            "end by 'length' there",
+            flush=True,
+        )
+
+
 if "snakemake" in globals():
+    from core.config import complete
     from core.job import bind, settings
 
-    with bind(snakemake, store=snakemake.params.store) as job:
-        if not job.restored:
-            job.measured |= generate(
+    with bind(snakemake) as job:
+        params, named = settings(snakemake), snakemake.input.benchmarks
+        asked = {name: params.pop(name) for name in ("samples", "seed")}
+        questions = [
+            question
+            for path in ([named] if isinstance(named, str) else named)
+            for question in wanted(path, **asked)
+        ]
+        book = open_book(
+            snakemake.input.checkpoint, snakemake.params.store, seed=asked["seed"], **params
+        )
+        if not snakemake.input.get("answers"):
+            del params["engine_code"]
+            # These move no answer but by rounding, so they stand among no params.
+            speed = {name: complete(snakemake.config)["sampling"][name] for name in SPEED}
+            job.measured |= answer(
                 snakemake.input.checkpoint,
-                snakemake.input.benchmark,
-                snakemake.output[0],
-                **settings(snakemake),
+                questions,
+                book,
+                gpus=snakemake.resources.get("gpu", 0),
+                **params,
+                **speed,
             )
+        job.restored = not job.measured.get("sampled")
+        if snakemake.rule == "answer":
+            write_json(snakemake.output[0], {"answers": len(questions)})
+        else:
+            write(questions, book, snakemake.output[0])

@@ -70,6 +70,7 @@ def test_adding_a_size_runs_its_chain_per_seed_and_the_fits_and_removing_it_only
     ("path", "value", "jobs"),
     [
         (("sampling", "temperature"), 0.9, {"generate": 9, "judge": 9, "score": 9, **FITS}),
+        (("sampling", "batch_size"), 7, {"report": 1, "all": 1}),
         (("sampling", "max_tokens"), 65, {"generate": 9, "judge": 9, "score": 9, **FITS}),
         (("statistics", "ks"), [1, 2], {"score": 9, "table": 1, "report": 1, "all": 1}),
         (
@@ -137,6 +138,15 @@ def test_a_renamed_study_is_brought_back_from_the_store(copy):
         assert twin.read_bytes() == path.read_bytes()
 
 
+def test_added_samples_are_all_that_is_sampled(copy):
+    edited(copy, "sampling", "samples", value=3)
+    target = "results/smoke/generations/tiny/base/bank.parquet"
+    assert copy.plan(target) == {"generate": 1}
+    copy.snakemake("--cores", "2", target)
+    measured = json.loads((copy.folder / target).with_suffix(".meta.json").read_text())["measured"]
+    assert (measured["reused"], measured["sampled"]) == (48, 24)
+
+
 def test_restored_targets_are_copies_so_that_one_study_cannot_age_another(copy):
     target = copy.folder / "results/smoke/students/tiny/checkpoint.json"
     entries = list((copy.folder / "results/store").rglob("file0"))
@@ -144,13 +154,11 @@ def test_restored_targets_are_copies_so_that_one_study_cannot_age_another(copy):
     assert not any(os.path.samefile(target, entry) for entry in entries)
 
 
-def test_a_deleted_verdict_file_is_made_again_when_it_is_wanted(copy):
-    """Its scores and fits are there, so the report wants nothing; who asks for verdicts gets it."""
+def test_a_deleted_verdict_file_is_made_again_with_what_reads_it(copy):
     before = copy.results()
     (copy.folder / "results/smoke/verdicts/tiny/base/bank.parquet").unlink()
-    assert copy.plan() == {}
-    assert copy.plan("verdicts") == {"judge": 1, "verdicts": 1}
-    copy.snakemake("--cores", "2", "verdicts")
+    assert copy.plan() == {"judge": 1, "score": 1, **FITS}
+    copy.snakemake("--cores", "2")
     assert copy.results() == before
     assert copy.plan() == {}
 

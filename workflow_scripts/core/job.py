@@ -25,7 +25,8 @@ class Job:
     """What a stage's binding works with.
 
     Attributes:
-        restored: the store had the result and it is in place: nothing is left to do.
+        restored: the store had the result and it is in place: nothing is left to do. A stage that
+            keeps its results in the store in its own way sets it.
         state: folder of what a stopped job goes on from, or None; gone when the job has finished.
         measured: measurements to note in the sidecar; the stage adds its own.
     """
@@ -38,6 +39,11 @@ class Job:
 def sidecar(target: str | Path) -> Path:
     """Return the path of a target's provenance sidecar."""
     return Path(target).with_suffix(".meta.json")
+
+
+def determining(params) -> dict:
+    """Return the params that determine a job's result, by name."""
+    return {n: value for n, value in sorted(params.items()) if n not in UNDETERMINING}
 
 
 def settings(snakemake, *left_out: str) -> dict:
@@ -79,11 +85,7 @@ def bind(
     with _logged(snakemake.log[0] if snakemake.log else None):
         about = {
             "rule": snakemake.rule,
-            "params": {
-                name: value
-                for name, value in sorted(snakemake.params.items())
-                if name not in UNDETERMINING
-            },
+            "params": determining(snakemake.params),
             "inputs": {path: file_digest(path) for path in _flat(snakemake.input)},
         }
         # Paths hold the study's name and the arm's: content decides, not where it lies.
@@ -106,7 +108,7 @@ def bind(
                 **about,
                 "key": key,
                 "outputs": {str(path): file_digest(path) for path in targets},
-                "restored": restored,
+                "restored": job.restored,
                 "measured": {**_measurements(begun), **job.measured},
             },
         )

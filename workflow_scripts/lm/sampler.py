@@ -6,28 +6,11 @@ with the batch's shape, moves a token). `generate()` draws from one stream for t
 so can't offer that; greedy decoding agrees with it, and is tested to.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
-
-@dataclass(frozen=True)
-class Request:
-    """One answer wanted: the prompt's token ids and the seed of its draws."""
-
-    prompt: tuple[int, ...]
-    seed: int
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Token ids without the end-of-turn token, and why generation ended: "stop" or "length"."""
-
-    ids: list[int]
-    finish_reason: str
+from lm.requests import Answer, Finished, Request, Stopping
 
 
 class BufferedLayer(DynamicLayer):
@@ -84,66 +67,81 @@ def choose(
     return torch.searchsorted(reach, target, right=True).squeeze(-1).clamp(max=logits.shape[-1] - 1)
 
 
-@torch.inference_mode()
 def sample(
     model,
     requests: list[Request],
     *,
-    end_id: int,
+    end_ids: list[int],
     pad_id: int,
-    max_tokens: int,
     temperature: float,
     top_p: float,
     batch_size: int,
-    progress: Callable[[int], None] = lambda done: None,
-) -> list[Answer]:
-    """Answer all requests, in their order.
+    stopping: Stopping = lambda: False,
+) -> Finished:
+    """Answer requests batch by batch; yield each batch's (number of the request, answer).
+
+    Batches are cut from the requests in the order of their prompts' lengths: less padding. So whole
+    batches that are taken out of the list leave the composition of the others as it was.
 
     Args:
         model: a transformers causal model in evaluation mode.
-        requests: prompts with seeds.
-        end_id: the token that ends an answer.
+        requests: prompts with seeds and limits; an answer that reaches its limit ends by "length".
+        end_ids: the tokens that end an answer.
         pad_id: any valid id, for padding.
-        max_tokens: tokens per answer at most; an answer that reaches it ends by "length".
         temperature: 0 is greedy.
         top_p: nucleus, 1 is off.
-        batch_size: requests decoded side by side.
-        progress: called with the number of requests that a batch finished.
+        batch_size: requests decoded side by side; halved, with a message, when memory runs out.
+        stopping: asked at every token; the batch that is running when it turns true is lost.
     """
-    answers: list[Answer | None] = [None] * len(requests)
-    # Prompts of like length share a batch: less padding, and the order is a function of the input.
     order = sorted(range(len(requests)), key=lambda i: (len(requests[i].prompt), i))
-    for at in range(0, len(order), batch_size):
+    at = 0
+    while at < len(order) and not stopping():
         chosen = order[at : at + batch_size]
         batch = [requests[i] for i in chosen]
-        found = _sample_batch(model, batch, end_id, pad_id, max_tokens, temperature, top_p)
-        for i, answer in zip(chosen, found, strict=True):
-            answers[i] = answer
-        progress(len(chosen))
-    return answers
+        try:
+            answers = _sample_batch(model, batch, end_ids, pad_id, temperature, top_p, stopping)
+        except torch.OutOfMemoryError:
+            if batch_size == 1:
+                raise
+            torch.cuda.empty_cache()
+            batch_size = -(-min(batch_size, len(batch)) // 2)
+            print(f"out of memory: on with {batch_size} answers side by side", flush=True)
+            continue
+        if answers is None:
+            return
+        yield list(zip(chosen, answers, strict=True))
+        at += len(chosen)
 
 
-def _sample_batch(model, batch, end_id, pad_id, max_tokens, temperature, top_p) -> list[Answer]:
+@torch.inference_mode()
+def _sample_batch(
+    model, batch, end_ids, pad_id, temperature, top_p, stopping
+) -> list[Answer] | None:
     device = model.device
     width = max(len(request.prompt) for request in batch)
+    longest = max(request.max_tokens for request in batch)
     ids = torch.full((len(batch), width), pad_id)
-    mask = torch.zeros((len(batch), width + max_tokens), dtype=torch.long)
+    mask = torch.zeros((len(batch), width + longest), dtype=torch.long)
     for row, request in enumerate(batch):
         ids[row, width - len(request.prompt) :] = torch.tensor(request.prompt)
         mask[row, width - len(request.prompt) : width] = 1
     draws = torch.from_numpy(
-        np.stack([np.random.default_rng(request.seed).random(max_tokens) for request in batch])
+        np.stack([np.random.default_rng(request.seed).random(longest) for request in batch])
     ).to(device)
-    ids, mask = ids.to(device), mask.to(device)
+    ids, mask, ends = ids.to(device), mask.to(device), torch.tensor(end_ids, device=device)
 
-    room = width + max_tokens
-    cache = Cache(layers=[BufferedLayer(room) for _ in range(model.config.num_hidden_layers)])
+    cache = Cache(
+        layers=[BufferedLayer(width + longest) for _ in range(model.config.num_hidden_layers)]
+    )
     positions = (mask[:, :width].cumsum(-1) - 1).clamp(min=0)
-    written = torch.full((len(batch), max_tokens), pad_id, device=device)
-    length = torch.full((len(batch),), max_tokens, device=device)
+    written = torch.full((len(batch), longest), pad_id, device=device)
+    limit = torch.tensor([request.max_tokens for request in batch], device=device)
+    length, stopped = limit.clone(), torch.zeros_like(limit, dtype=torch.bool)
     alive = torch.arange(len(batch), device=device)
     inputs = ids
-    for step in range(max_tokens):
+    for step in range(longest):
+        if stopping():
+            return None
         logits = model(
             input_ids=inputs,
             attention_mask=mask[:, : width + step],
@@ -154,9 +152,10 @@ def _sample_batch(model, batch, end_id, pad_id, max_tokens, temperature, top_p) 
         ).logits[:, -1]
         token = choose(logits, draws[alive, step], temperature, top_p)
         written[alive, step] = token
-        ended = (token == end_id) & (length[alive] == max_tokens)
-        length[alive[ended]] = step
-        running = length[alive] == max_tokens
+        # A row that has ended and is still carried along keeps the length at which it ended.
+        ended = torch.isin(token, ends) & ~stopped[alive] & (step < limit[alive])
+        length[alive[ended]], stopped[alive[ended]] = step, True
+        running = ~stopped[alive] & (step + 1 < limit[alive])
         if not bool(running.any()):
             break
         # Rows that have ended leave the batch once they are a quarter of it: shrinking the cache
@@ -169,6 +168,6 @@ def _sample_batch(model, batch, end_id, pad_id, max_tokens, temperature, top_p) 
         positions = positions[:, -1:] + 1
         inputs = token.unsqueeze(-1)
     return [
-        Answer(row[:count], "length" if count == max_tokens else "stop")
-        for row, count in zip(written.tolist(), length.tolist(), strict=True)
+        Answer(row[:count], "stop" if end else "length")
+        for row, count, end in zip(written.tolist(), length.tolist(), stopped.tolist(), strict=True)
     ]

@@ -102,6 +102,15 @@ def load_tokenizer(source: str | Path, revision: str | None = None):
     return AutoTokenizer.from_pretrained(source, revision=revision)
 
 
+def identity(manifest: str | Path) -> dict:
+    """Return what tells a checkpoint from others: its files' digests, or its place on the hub."""
+    described = read_json(manifest)
+    if "hub" in described:
+        return {"hub": described["hub"]}
+    files = {name: about["sha256"] for name, about in described["files"].items()}
+    return {"files": files, **{name: described[name] for name in ("adapter",) if name in described}}
+
+
 def source_of(described: dict, manifest: str | Path) -> tuple[str | Path, str | None]:
     """Return where a manifest's full model lies: a folder or hub id, and its revision.
 

@@ -1,0 +1,213 @@
+"""Answers are kept as they come: only what is missing is sampled, and a rerun changes nothing."""
+
+import json
+import os
+import signal
+
+import pytest
+from core.files import GENERATION, PROBLEM, file_digest, read_parquet, write_parquet
+from core.resume import Stopped
+from generate import answer, open_book, wanted, write
+from lm import students
+from lm.engines import with_transformers
+from lm_material import tiny
+
+DETERMINING = {"engine": "transformers", "max_tokens": 12, "precision": "fp32", "stop": []}
+DETERMINING |= {"temperature": 0.8, "top_p": 1.0}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    model, tokenizer = tiny(seed=5)
+    manifest = tmp_path_factory.mktemp("student") / "checkpoint.json"
+    students.save(model, tokenizer, manifest)
+    return manifest
+
+
+class Sampling:
+    """A benchmark, a store and a checkpoint; `run` does what the rule's job does."""
+
+    def __init__(self, folder, checkpoint):
+        self.folder, self.checkpoint, self.store = folder, checkpoint, folder / "store"
+
+    def benchmark(self, name, numbers):
+        path = self.folder / f"{name}.parquet"
+        problem = dict.fromkeys(PROBLEM.names)
+        rows = [{**problem, "id": f"p{n}", "statement": f"Add {n}. " * (n % 3)} for n in numbers]
+        write_parquet(path, rows, PROBLEM)
+        return path
+
+    def book(self, **settings):
+        return open_book(self.checkpoint, self.store, seed=0, **DETERMINING, **settings)
+
+    def run(self, benchmark, samples=2, store=None, **speed):
+        book = open_book(self.checkpoint, store or self.store, seed=0, **DETERMINING)
+        questions = wanted(benchmark, samples=samples, seed=0)
+        speed = {"chunk": 4, "batch_size": 4, **speed}
+        measured = answer(self.checkpoint, questions, book, **DETERMINING, **speed)
+        out = benchmark.with_suffix(".generations.parquet")
+        write(questions, book, out)
+        return measured, out.read_bytes()
+
+    def segments(self):
+        return sorted(self.book().folder.glob("*.parquet"))
+
+
+@pytest.fixture
+def sampling(tmp_path, checkpoint):
+    return Sampling(tmp_path, checkpoint)
+
+
+def test_a_finished_benchmark_is_not_sampled_again(sampling):
+    benchmark = sampling.benchmark("eight", range(8))
+    first, content = sampling.run(benchmark)
+    assert (first["answers"], first["sampled"], first["reused"]) == (16, 16, 0)
+    before = {path: path.stat().st_mtime_ns for path in sampling.segments()}
+    assert len(before) == 4
+    assert sampling.run(benchmark) == ({"answers": 16, "reused": 16, "sampled": 0}, content)
+    assert {path: path.stat().st_mtime_ns for path in sampling.segments()} == before
+
+
+def test_added_samples_and_problems_cost_no_more_than_themselves(sampling):
+    measured, _ = sampling.run(sampling.benchmark("six", range(6)))
+    assert measured["sampled"] == 12
+    measured, _ = sampling.run(sampling.benchmark("six", range(6)), samples=3)
+    assert (measured["sampled"], measured["reused"]) == (6, 12)
+    measured, _ = sampling.run(sampling.benchmark("nine", range(3, 9)), samples=3)
+    assert (measured["sampled"], measured["reused"]) == (9, 9)
+
+
+def test_answers_reused_are_those_that_a_cold_run_gives(sampling, tmp_path):
+    benchmark = sampling.benchmark("eight", range(8))
+    sampling.run(benchmark, samples=1)
+    _, grown = sampling.run(benchmark, samples=3)
+    _, cold = sampling.run(benchmark, samples=3, store=tmp_path / "cold")
+    assert grown == cold
+
+
+def test_other_settings_have_a_book_of_their_own_and_other_speeds_have_not(sampling):
+    benchmark = sampling.benchmark("four", range(4))
+    sampling.run(benchmark)
+    assert sampling.run(benchmark, batch_size=1, chunk=100)[0]["sampled"] == 0
+    books = {sampling.book(code=code).folder for code in ("one", "two")}
+    assert len(books | {sampling.book().folder}) == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_stopped_job_goes_on_and_repeats_no_batch(sampling, tmp_path, monkeypatch, number):
+    benchmark = sampling.benchmark("eight", range(8))
+    _, undisturbed = sampling.run(benchmark, store=tmp_path / "undisturbed")
+
+    class Disturbed(with_transformers.Engine):
+        def answers(self, requests, stopping):
+            for batch, finished in enumerate(super().answers(requests, stopping)):
+                yield finished
+                if batch == 1:
+                    os.kill(os.getpid(), number)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(with_transformers, "Engine", Disturbed)
+        with pytest.raises(Stopped):
+            sampling.run(benchmark)
+    done = {path: path.stat().st_mtime_ns for path in sampling.segments()}
+    assert len(done) == 2
+    measured, content = sampling.run(benchmark)
+    assert (measured["sampled"], measured["reused"]) == (8, 8)
+    assert content == undisturbed
+    assert done.items() <= {path: path.stat().st_mtime_ns for path in sampling.segments()}.items()
+
+
+def test_what_was_answered_is_kept_when_the_engine_fails(sampling, monkeypatch):
+    class Failing(with_transformers.Engine):
+        def answers(self, requests, stopping):
+            yield next(super().answers(requests, stopping))
+            raise RuntimeError("the device fell off")
+
+    benchmark = sampling.benchmark("eight", range(8))
+    with monkeypatch.context() as patched:
+        patched.setattr(with_transformers, "Engine", Failing)
+        with pytest.raises(RuntimeError, match="fell off"):
+            sampling.run(benchmark, chunk=100)
+    assert sampling.run(benchmark)[0]["reused"] == 4
+
+
+def test_damaged_segments_are_left_out_and_their_answers_sampled_again(sampling, capsys):
+    benchmark = sampling.benchmark("eight", range(8))
+    _, content = sampling.run(benchmark)
+    torn, flipped, emptied, whole = sampling.segments()
+    torn.write_bytes(torn.read_bytes()[:-20])
+    altered = bytearray(flipped.read_bytes())
+    altered[40] ^= 1
+    flipped.write_bytes(altered)
+    emptied.write_bytes(b"")
+    foreign = whole.with_name("foreign.parquet")
+    write_parquet(foreign, [], GENERATION)
+    foreign.rename(whole.with_name(f"{file_digest(foreign)}.parquet"))
+    measured, again = sampling.run(benchmark)
+    assert (measured["sampled"], measured["reused"]) == (12, 4)
+    assert again == content
+    assert capsys.readouterr().out.count("left out, its answers are sampled again") == 4
+    assert sampling.run(benchmark)[0]["sampled"] == 0, "the same batches mend the segments"
+
+
+def test_two_jobs_that_write_the_same_answers_write_the_same_file(sampling):
+    benchmark = sampling.benchmark("four", range(4))
+    questions = wanted(benchmark, samples=2, seed=0)
+    one, other = sampling.book(), sampling.book()
+    assert one.known(q.key for q in questions) == other.known(q.key for q in questions) == {}
+    rows = [
+        dict(
+            zip(("prompt", "problem_id", "sample"), q.key, strict=True),
+            text="x",
+            finish_reason="stop",
+            tokens=1,
+            seed=q.seed,
+        )
+        for q in questions
+    ]
+    one.write(rows)
+    other.write(rows[::-1])
+    assert len(sampling.segments()) == 1
+
+
+def test_a_book_says_what_its_answers_came_from(sampling):
+    sampling.run(sampling.benchmark("four", range(4)))
+    about = json.loads((sampling.book().folder / "about.json").read_text())
+    files = json.loads(sampling.checkpoint.read_text())["files"]
+    assert (
+        about["checkpoint"]["files"]["model.safetensors"] == (files["model.safetensors"]["sha256"])
+    )
+    assert about["temperature"] == 0.8
+
+
+def test_a_full_context_window_ends_answers_and_is_told(sampling, capsys):
+    """The model has 256 positions: one prompt leaves little room, another none at all."""
+    path = sampling.folder / "long.parquet"
+    problem = dict.fromkeys(PROBLEM.names)
+    tokenizer = students.load_tokenizer(sampling.checkpoint.parent / students.FOLDER)
+    number = 250 // len(tokenizer("Add 7. Sum. ")["input_ids"])
+    texts = {"fits": "Add 7.", "tight": "Add 7. Sum. " * number, "none": "Add 7. Sum. " * 200}
+    rows = [{**problem, "id": name, "statement": text} for name, text in texts.items()]
+    write_parquet(path, rows, PROBLEM)
+    sampling.run(path, samples=1)
+    found = {
+        row["problem_id"]: row for row in read_parquet(path.with_suffix(".generations.parquet"))
+    }
+    assert found["none"]["tokens"] == 0
+    assert 0 < found["tight"]["tokens"] < 12
+    assert {found[name]["finish_reason"] for name in ("none", "tight")} == {"length"}
+    assert "2 of 3 answers have less room than 12 tokens (the least: 0)" in capsys.readouterr().out
+
+
+def test_a_stop_must_be_one_token(sampling):
+    benchmark = sampling.benchmark("one", range(1))
+    questions = wanted(benchmark, samples=1, seed=0)
+    with pytest.raises(ValueError, match=r"'two words' is \d+ tokens in this student's"):
+        answer(
+            sampling.checkpoint,
+            questions,
+            sampling.book(),
+            **{**DETERMINING, "stop": ["two words"]},
+            chunk=4,
+            batch_size=4,
+        )

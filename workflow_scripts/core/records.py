@@ -1,0 +1,124 @@
+"""What Snakemake knows of finished jobs, read from the sidecars beside their results.
+
+Snakemake decides what runs by records in its own folder. A clone or a copy of a study lacks that
+folder, the records hold checksums of small files only, and params in them are a bare set of values:
+two that swap are the same to it. So this backend answers from the sidecars, which lie beside the
+results and go where they go; a file without one has Snakemake's own record, as ever.
+"""
+
+import json
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from snakemake.logging import logger
+from snakemake.persistence import (
+    NO_PARAMS_CHANGE,
+    RECORD_FORMAT_VERSION,
+    MetadataRecord,
+    ParamsChange,
+)
+from snakemake.persistence.file import FilePersistence
+
+from core.files import file_digest, read_json
+from core.job import determining, sidecar
+
+SHOWN = 60  # longest value that a reason spells out
+
+
+class SidecarPersistence(FilePersistence):
+    """Snakemake's backend of files, with what sidecars say put first."""
+
+    def __init__(self, *args, **kwargs):
+        self._known: dict[str, dict | None] = {}
+        super().__init__(*args, **kwargs)
+        if self.dag is not None:
+            # Sidecars hold digests of inputs of any size: an input that is newer, but the same,
+            # ages nothing.
+            self.dag.max_checksum_file_size = sys.maxsize
+
+    def about(self, path: str) -> dict | None:
+        """Return the sidecar that vouches for a file: its own, or the one of the same job."""
+        path = str(path)
+        if path not in self._known:
+            own = sidecar(path)
+            near = [own] if own.is_file() else sorted(own.parent.glob("*.meta.json"))
+            self._known[path] = next((a for a in map(_read, near) if path in a["outputs"]), None)
+        return self._known[path]
+
+    def params_changed(self, job, file=None) -> ParamsChange:
+        """Return the params that differ, by name."""
+        about = self.about(file or job.output[0]) if job.output else None
+        if about is None:
+            return super().params_changed(job, file)
+        changed = differences(about["params"], determining(job.params))
+        if not changed:
+            return NO_PARAMS_CHANGE
+        return ParamsChange(
+            only_old={_shown(name, then) for name, (then, _) in changed.items()},
+            only_new={_shown(name, now) for name, (_, now) in changed.items()},
+            files=set(job.output),
+        )
+
+    async def incomplete(self, job) -> list:
+        """Return outputs that are not what their job made: to be made again."""
+        found = await super().incomplete(job)
+        altered = [file for file in job.output if file not in found and self._altered(str(file))]
+        for file in altered:
+            logger.warning(
+                f"{file} is not what its job made: it was changed since, or damaged. It is to be "
+                f"made again; to keep it as it is, delete {self.about(file)['sidecar']}."
+            )
+        return [*found, *altered]
+
+    def _altered(self, path: str) -> bool:
+        """Tell whether a file's bytes differ from those that its job wrote."""
+        about = self.about(path)
+        if about is None or not Path(path).is_file():
+            return False
+        beside = about["sidecar"]
+        if Path(path).stat().st_mtime_ns <= beside.stat().st_mtime_ns:
+            return False  # sidecars are written last
+        if file_digest(path) != about["outputs"][path]:
+            return True
+        with suppress(OSError):
+            beside.touch()  # looked at once is enough
+        return False
+
+    def _read_record(self, key: str) -> MetadataRecord | None:
+        own, about = super()._read_record(key), self.about(key)
+        if about is None:
+            return own
+        record = own.model_copy() if own else MetadataRecord()
+        record.record_format_version = RECORD_FORMAT_VERSION
+        record.rule = about["rule"]
+        record.input = sorted(about["inputs"])
+        record.input_checksums = {n: f"sha256:{digest}" for n, digest in about["inputs"].items()}
+        return record
+
+    def _clear_cache(self) -> None:
+        self._known.clear()
+        super()._clear_cache()
+
+
+def differences(then: dict, now: dict) -> dict[str, tuple[object, object]]:
+    """Return the params that differ, each with its value then and now; `...` is none at all."""
+    now = json.loads(json.dumps(now))
+    return {
+        name: (then.get(name, ...), now.get(name, ...))
+        for name in sorted(then.keys() | now.keys())
+        if then.get(name, ...) != now.get(name, ...)
+    }
+
+
+def _shown(name: str, value: object) -> str:
+    text = "(none)" if value is ... else repr(value)
+    return f"{name}={text}" if len(text) <= SHOWN else f"{name}=({len(text)} characters)"
+
+
+def _read(path: Path) -> dict:
+    with suppress(OSError, ValueError):
+        about = read_json(path)
+        if isinstance(about, dict) and {"rule", "params", "inputs", "outputs"} <= about.keys():
+            return {**about, "sidecar": path}
+    return {"outputs": {}}
