@@ -39,7 +39,11 @@ rule all:
 
 rule shards:
     input:
-        [f"{ROOT}/shards/{arm.shard}.parquet" for arm in STUDY.arms],
+        [
+            f"{ROOT}/shards/{arm.shard}.parquet"
+            for arm in STUDY.arms
+            if STUDY.checkpoint(arm) not in GIVEN
+        ],
 
 
 rule checkpoints:

@@ -10,11 +10,12 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
-from core import console
-from core.closure import code_digest
+from core import closure, console
 from core.files import file_digest, read_json
+from core.given import given, not_made
 from core.records import SidecarPersistence
 from core.study import Arm, Study, StudyError
+from core.versions import installed, stamped
 
 # A dry-run tells its reasons in Snakemake's own way.
 if not workflow.output_settings.dryrun and not workflow.output_settings.verbose:
@@ -26,15 +27,28 @@ snakemake.workflow.FilePersistence = SidecarPersistence
 try:
     STUDY = Study(config)
     ROOT = STUDY.root
+    GIVEN = given(STUDY)
     if Path(f"{ROOT}/corpus/summary.json").is_file():
-        STUDY.check_pool(read_json(f"{ROOT}/corpus/summary.json")["slices"])
+        STUDY.check_pool(read_json(f"{ROOT}/corpus/summary.json")["slices"], GIVEN)
 except StudyError as error:
     raise WorkflowError(str(error))
 
 
+# What is frozen or adopted is no rule's output, whatever has changed.
+MADE = not_made(ROOT, GIVEN)
+
+
+def code_digest(module, *entries):
+    """Return the digest of the code of a stage, with versions where the study file says so."""
+    code = closure.code_digest(module, *entries)
+    if STUDY.config["on_new_versions"] == "rerun" and module in ("train", "generate"):
+        return stamped(code, installed())
+    return code
+
+
 wildcard_constraints:
     name="[A-Za-z0-9_-]+",
-    student="[A-Za-z0-9_-]+",
+    student=f"{MADE}[A-Za-z0-9_-]+",
     recipe="[A-Za-z0-9_-]+",
     start="[A-Za-z0-9_-]+",
     teacher="[A-Za-z0-9_-]+",
@@ -44,7 +58,7 @@ wildcard_constraints:
     size="[1-9][0-9]*",
     seed="[0-9]+",
     # where an arm's generations, verdicts and scores lie: the student itself, or a trained arm
-    place="[A-Za-z0-9_-]+/(base|[A-Za-z0-9_-]+/[A-Za-z0-9_-]+/[^/]+/n[1-9][0-9]*-s[0-9]+)",
+    place=f"{MADE}[A-Za-z0-9_-]+/(base|[A-Za-z0-9_-]+/[A-Za-z0-9_-]+/[^/]+/n[1-9][0-9]*-s[0-9]+)",
 
 
 def setting(*path, default=None):

@@ -3,7 +3,7 @@
 import copy
 import datetime
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import yaml
@@ -54,8 +54,9 @@ def _with_days_as_text(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime.date) else copy.deepcopy(value)
 
 
-def complaint(mistakes: list[str]) -> StudyError:
+def complaint(mistakes: Iterable[str]) -> StudyError:
     """Return one error for all mistakes found."""
+    mistakes = list(mistakes)
     count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}"
     return StudyError(f"{count} in the study file:\n" + "\n".join(f"  - {m}" for m in mistakes))
 

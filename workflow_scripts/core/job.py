@@ -9,12 +9,12 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 
 from core.files import digest, file_digest, write_json
 from core.resume import state_folder
 from core.store import Store
+from core.versions import installed
 
 LIBRARIES = ("snakemake", "torch", "transformers", "peft", "vllm", "numpy", "scipy", "pyarrow")
 # Where a result is kept and how fast it is made: no part of what determines it.
@@ -97,11 +97,13 @@ def bind(
         if resumes and not restored:
             state = state_folder(store, contents, snakemake.config.get("resume", "ask"))
         job, begun = Job(key, contents, restored, state), time.monotonic()
+        versions = installed(LIBRARIES)
         if restored:
             print(f"taken from the store: {key}")
+            versions = shelf.about(key).get("versions", versions)
         yield job
         if shelf and not restored:
-            shelf.keep(key, targets, folders, contents)
+            shelf.keep(key, targets, folders, {**contents, "versions": versions})
         write_json(
             sidecar(targets[0]),
             {
@@ -109,7 +111,7 @@ def bind(
                 "key": key,
                 "outputs": {str(path): file_digest(path) for path in targets},
                 "restored": job.restored,
-                "measured": {**_measurements(begun), **job.measured},
+                "measured": {**_measurements(begun), "versions": versions, **job.measured},
             },
         )
         if state:
@@ -135,10 +137,6 @@ def _measurements(begun: float) -> dict:
     own, children = (
         resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
-    versions = {}
-    for name in LIBRARIES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
     return {
         "wall_seconds": time.monotonic() - begun,
         "cpu_seconds": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
@@ -146,7 +144,6 @@ def _measurements(begun: float) -> dict:
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "host": platform.node(),
         "python": platform.python_version(),
-        "versions": versions,
     }
 
 

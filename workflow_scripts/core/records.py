@@ -22,6 +22,7 @@ from snakemake.persistence.file import FilePersistence
 
 from core.files import file_digest, read_json
 from core.job import determining, sidecar
+from core.versions import as_then
 
 SHOWN = 60  # longest value that a reason spells out
 
@@ -51,7 +52,7 @@ class SidecarPersistence(FilePersistence):
         about = self.about(file or job.output[0]) if job.output else None
         if about is None:
             return super().params_changed(job, file)
-        changed = differences(about["params"], determining(job.params))
+        changed = differences(about, determining(job.params))
         if not changed:
             return NO_PARAMS_CHANGE
         return ParamsChange(
@@ -101,9 +102,17 @@ class SidecarPersistence(FilePersistence):
         super()._clear_cache()
 
 
-def differences(then: dict, now: dict) -> dict[str, tuple[object, object]]:
-    """Return the params that differ, each with its value then and now; `...` is none at all."""
-    now = json.loads(json.dumps(now))
+def differences(about: dict, now: dict) -> dict[str, tuple[object, object]]:
+    """Return the params that differ, each with its value then and now; `...` is none at all.
+
+    Args:
+        about: content of a result's sidecar.
+        now: the params that the result would be made with now.
+    """
+    then, now = dict(about["params"]), json.loads(json.dumps(now))
+    if then.keys() >= {"code"} <= now.keys():
+        made_with = about.get("measured", {}).get("versions", {})
+        then["code"] = as_then(now["code"], then["code"], made_with)
     return {
         name: (then.get(name, ...), now.get(name, ...))
         for name in sorted(then.keys() | now.keys())

@@ -9,6 +9,8 @@ system allows, and never changed in place.
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from core.files import file_digest, read_json, write_json
@@ -28,6 +30,15 @@ class Store:
         """Return the folder of a key, whether it exists or not."""
         return self.root / key[:2] / key
 
+    def has(self, key: str) -> bool:
+        """Tell whether a key's result is there, undamaged."""
+        entry = self.entry(key)
+        return (entry / "entry.json").is_file() and self._intact(entry)
+
+    def about(self, key: str) -> dict:
+        """Return what was noted of a key's result when it was kept."""
+        return read_json(self.entry(key) / "entry.json")["about"]
+
     def restore(self, key: str, targets: list[Path], folders: list[Path]) -> bool:
         """Bring a result back to where it is wanted; tell whether the store had it whole.
 
@@ -37,7 +48,7 @@ class Store:
             folders: folders to restore before them, likewise.
         """
         entry = self.entry(key)
-        if not (entry / "entry.json").is_file() or not self._intact(entry):
+        if not self.has(key):
             return False
         for number, folder in enumerate(folders):
             shutil.rmtree(folder, ignore_errors=True)
@@ -56,14 +67,11 @@ class Store:
             key: what determines the result.
             targets: the result's files.
             folders: the result's folders (of plain files).
-            about: what the key was made of, for people and for `valley why`.
+            about: what the key was made of, and with which versions.
         """
-        entry = self.entry(key)
-        if (entry / "entry.json").is_file() and self._intact(entry):
+        if self.has(key):
             return
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(dir=entry.parent, prefix=".keeping-"))
-        try:
+        with self._filled(key) as aside:
             for number, folder in enumerate(folders):
                 _link_tree(folder, aside / f"folder{number}")
             for number, target in enumerate(targets):
@@ -75,6 +83,24 @@ class Store:
                 if path.is_file()
             }
             write_json(aside / "entry.json", {"about": about, "digests": digests, "sizes": sizes})
+
+    def keep_as(self, key: str, other: str, about: dict) -> None:
+        """Let a kept result be found under another key too; one that is there is left alone."""
+        if self.has(other):
+            return
+        with self._filled(other) as aside:
+            _link_tree(self.entry(key), aside)
+            described = read_json(aside / "entry.json")
+            write_json(aside / "entry.json", {**described, "about": about})
+
+    @contextmanager
+    def _filled(self, key: str) -> Iterator[Path]:
+        """Yield a folder that becomes the key's entry if all goes well."""
+        entry = self.entry(key)
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(dir=entry.parent, prefix=".keeping-"))
+        try:
+            yield aside
             shutil.rmtree(entry, ignore_errors=True)  # a damaged one
             try:
                 os.rename(aside, entry)
@@ -100,6 +126,9 @@ class Store:
 def _link_tree(source: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for path in sorted(source.iterdir()):
+        if path.is_dir():
+            _link_tree(path, target / path.name)
+            continue
         try:
             os.link(path, target / path.name)
         except OSError:

@@ -1,6 +1,8 @@
 """The study: its arms and axes, expanded from the study file and checked for sense."""
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from itertools import product
 
 from core import prompts, published, slices
@@ -8,7 +10,15 @@ from core import recipes as recipe_rules
 from core.config import StudyError, complaint, complete, nearest
 
 BASE = "base"
-UNBEARING = ("estimates", "training")
+UNBEARING = (
+    "estimates",
+    "frozen",
+    "on_new_versions",
+    "results",
+    "resume",
+    "retention",
+    "training",
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -61,6 +71,14 @@ class Study:
             name: sorted({self.resolve(arm) for arm in _product(axis, self.students)})
             for name, axis in self.config["axes"].items()
         }
+        idle = [p for p in self.config["frozen"] if not any(self._matching(p))]
+        if idle:
+            example = self.place(max(self.evaluated()))
+            raise complaint(
+                f"frozen: no arm matches {pattern!r}; arms are written like {example}, and * is "
+                "any text"
+                for pattern in idle
+            )
 
     @property
     def described(self) -> dict:
@@ -113,6 +131,15 @@ class Study:
                 if start is not None:
                     todo.append(start)
         return sorted(wanted)
+
+    @property
+    def frozen(self) -> list[Arm]:
+        """All arms, undistilled students included, whose checkpoints are never made again."""
+        return sorted({arm for p in self.config["frozen"] for arm in self._matching(p)})
+
+    def _matching(self, pattern: str) -> Iterator[Arm]:
+        known = {*self.arms, *self.evaluated()}
+        return (arm for arm in known if fnmatchcase(self.place(arm), pattern))
 
     def evaluated(self) -> list[Arm]:
         """All arms whose answers are scored: the axes' arms, undistilled students included."""
@@ -175,18 +202,19 @@ class Study:
                 points.append(point)
         return points
 
-    def check_pool(self, counts: dict[str, int]) -> None:
+    def check_pool(self, counts: dict[str, int], given: Collection[str] = ()) -> None:
         """Check that every shard's slice is large enough.
 
         Args:
             counts: rows in each slice of the pool.
+            given: checkpoints that need no shard.
 
         Raises:
             StudyError: naming each slice, how many rows it holds and how many were asked for.
         """
         short = {}
         for arm in self.arms:
-            if arm.size > counts[arm.slice]:
+            if arm.size > counts[arm.slice] and self.checkpoint(arm) not in given:
                 short.setdefault(arm.slice, set()).add(arm.size)
         if short:
             raise complaint(
