@@ -46,6 +46,11 @@ def determining(params) -> dict:
     return {n: value for n, value in sorted(params.items()) if n not in UNDETERMINING}
 
 
+def is_code(name: str) -> bool:
+    """Tell whether a param is a digest of code, rather than a setting."""
+    return name == "code" or name.endswith("_code")
+
+
 def settings(snakemake, *left_out: str) -> dict:
     """Return a job's params as keyword arguments of its stage's function.
 

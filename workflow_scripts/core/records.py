@@ -21,7 +21,7 @@ from snakemake.persistence import (
 from snakemake.persistence.file import FilePersistence
 
 from core.files import file_digest, read_json
-from core.job import determining, sidecar
+from core.job import determining, is_code, sidecar
 from core.versions import as_then
 
 SHOWN = 60  # longest value that a reason spells out
@@ -110,9 +110,9 @@ def differences(about: dict, now: dict) -> dict[str, tuple[object, object]]:
         now: the params that the result would be made with now.
     """
     then, now = dict(about["params"]), json.loads(json.dumps(now))
-    if then.keys() >= {"code"} <= now.keys():
-        made_with = about.get("measured", {}).get("versions", {})
-        then["code"] = as_then(now["code"], then["code"], made_with)
+    made_with = about.get("measured", {}).get("versions", {})
+    for name in filter(is_code, then.keys() & now.keys()):
+        then[name] = as_then(now[name], then[name], made_with)
     return {
         name: (then.get(name, ...), now.get(name, ...))
         for name in sorted(then.keys() | now.keys())

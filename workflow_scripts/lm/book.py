@@ -7,6 +7,7 @@ jobs that write the same answers write the same file, and nothing needs a lock.
 """
 
 import hashlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -54,6 +55,15 @@ class Book:
                 for row in _segment(path):
                     self._rows.setdefault(key_of(row), row)
         return {key: self._rows[key] for key in wanted if key in self._rows}
+
+    def open_as(self, about: dict) -> None:
+        """Let the answers be found under other values too: those are said to come to the same."""
+        other = Book(self.folder.parent.parent, about)
+        if self.folder.is_dir():
+            write_json(other.folder / "about.json", about)
+            for path in self.folder.glob("*.parquet"):
+                if not (other.folder / path.name).exists():
+                    os.link(path, other.folder / path.name)
 
     def write(self, rows: list[dict]) -> None:
         """Add answers as one segment, whole or not at all.
