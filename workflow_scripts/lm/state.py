@@ -5,9 +5,12 @@ can read back; what is left of a run's position is an update's number and the hi
 generator's state is kept: every draw has a seed of its own, derived from the update.
 """
 
+import contextlib
 import os
 import shutil
 import time
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch.distributed.checkpoint as dcp
@@ -51,7 +54,8 @@ class Keeper:
         position = read_json(self.folder / "position.json")
         weights, moments = get_state_dict(self.learner, self.optimizer, options=OPTIONS)
         held = {"weights": weights, "moments": moments}
-        dcp.load(held, checkpoint_id=self._of(position), no_dist=self.world.size == 1)
+        with _quiet():
+            dcp.load(held, checkpoint_id=self._of(position), no_dist=self.world.size == 1)
         set_state_dict(
             self.learner,
             self.optimizer,
@@ -67,7 +71,9 @@ class Keeper:
         Args:
             position: plain values; `done` is the number of updates done.
         """
-        if self.folder is None:
+        # Before the first update there is nothing to save, and PyTorch would make moments by taking
+        # a step of its own, which counts.
+        if self.folder is None or not position["done"]:
             return
         final = self._of(position)
         aside = self.folder / ".writing"
@@ -77,7 +83,8 @@ class Keeper:
         self.world.meet()
         weights, moments = get_state_dict(self.learner, self.optimizer, options=OPTIONS)
         held = {"weights": weights, "moments": moments}
-        dcp.save(held, checkpoint_id=aside, no_dist=self.world.size == 1)
+        with _quiet():
+            dcp.save(held, checkpoint_id=aside, no_dist=self.world.size == 1)
         self.world.meet()
         if self.world.first:
             shutil.rmtree(final, ignore_errors=True)
@@ -91,3 +98,11 @@ class Keeper:
 
     def _of(self, position: dict) -> Path:
         return self.folder / f"update-{position['done']}"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out the warning that one process alone is one process alone."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+        yield

@@ -1,0 +1,172 @@
+"""Small students of the true architectures, and trainings of them by their plain description."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from core.files import POOL, read_json, write_json, write_parquet
+from lm import launch, students
+from lm_material import TEXTS, pool_rows
+
+# Written like the published ones: a system message of their own, and roles between markers.
+QWEN_TEMPLATE = (
+    "{%- if messages[0]['role'] == 'system' %}"
+    "{{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}"
+    "{%- else %}"
+    "{{- '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}"
+    "{%- endif %}"
+    "{%- for message in messages %}"
+    "{%- if message.role != 'system' %}"
+    "{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}"
+    "{%- endif %}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
+)
+LLAMA_TEMPLATE = (
+    "{{- bos_token }}"
+    "{%- if not date_string is defined %}{%- set date_string = strftime_now('%d %b %Y') %}"
+    "{%- endif %}"
+    "{{- '<|start_header_id|>system<|end_header_id|>\\n\\nToday Date: ' + date_string }}"
+    "{{- '\\n\\n<|eot_id|>' }}"
+    "{%- for message in messages %}"
+    "{{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' }}"
+    # as some published templates do: reasoning is cut out of what the assistant said
+    "{{- message['content'].split('</think>')[-1] | trim + '<|eot_id|>' }}"
+    "{%- endfor %}"
+    "{%- if add_generation_prompt %}"
+    "{{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{%- endif %}"
+)
+MARKERS = {
+    "qwen2": ["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+    "llama": ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"],
+}
+
+
+def tokenizer_of(kind: str, *, eos: str | None = None):
+    """Return a tokenizer with a family's markers and template, and no think tags of its own."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=MARKERS[kind],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    made.train_from_iterator(TEXTS, trainer)
+    markers = MARKERS[kind]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made,
+        bos_token=markers[0] if kind == "llama" else None,
+        eos_token=eos or markers[-1],
+        pad_token=markers[0],
+        chat_template=QWEN_TEMPLATE if kind == "qwen2" else LLAMA_TEMPLATE,
+    )
+
+
+def model_of(kind: str, tokenizer, *, spare: int = 0, seed: int = 0, **shape):
+    """Return an untrained model of a family's true architecture, with grouped keys and values."""
+    import torch
+    from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config
+
+    config = {"qwen2": Qwen2Config, "llama": LlamaConfig}[kind]
+    small = {
+        "hidden_size": 32,
+        "intermediate_size": 96,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+        "tie_word_embeddings": False,
+        "initializer_range": 0.1,
+    }
+    torch.manual_seed(seed)
+    return AutoModelForCausalLM.from_config(
+        config(
+            vocab_size=len(tokenizer) + spare,
+            eos_token_id=tokenizer.eos_token_id,
+            bos_token_id=tokenizer.bos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            **{**small, **shape},
+        )
+    )
+
+
+def hub_student(folder: Path, kind: str = "qwen2", *, spare: int = 0, **shape) -> Path:
+    """Save a student as the hub would have it; return the manifest of the undistilled start."""
+    tokenizer = tokenizer_of(kind)
+    model_of(kind, tokenizer, spare=spare, **shape).save_pretrained(folder / "hub")
+    tokenizer.save_pretrained(folder / "hub")
+    manifest = folder / "start.json"
+    write_json(manifest, {"hub": {"id": str(folder / "hub"), "revision": None}})
+    return manifest
+
+
+RECIPE = {
+    "seed": 1,
+    "rate": 0.01,
+    "batch_examples": 8,
+    "epochs": 3,
+    "row_tokens": 128,
+    "max_length": 512,
+    "precision": "fp32",
+    "weights": "fp32",
+    "attention": "sdpa",
+    "optimizer": "adamw",
+    "gradient_checkpointing": False,
+    "lora": None,
+    "think": "text",
+    "micro_tokens": None,
+}
+
+
+def description(folder: Path, start: Path, *, rows: int = 40, how=None, **settings) -> dict:
+    """Return the description of a training, with its shard and held-out rows written."""
+    write_parquet(folder / "shard.parquet", pool_rows(rows), POOL)
+    write_parquet(folder / "held_out.parquet", pool_rows(rows + 8)[rows:], POOL)
+    return {
+        "start": str(start),
+        "texts": [],
+        "made": {},
+        "shard": str(folder / "shard.parquet"),
+        "validation": str(folder / "held_out.parquet"),
+        "manifest": str(folder / "made" / "checkpoint.json"),
+        "losses": str(folder / "made" / "losses.jsonl"),
+        "validated": str(folder / "made" / "validation.json"),
+        "state": str(folder / "state"),
+        "settings": {**RECIPE, "evaluations": 2, **settings},
+        "how": {"save_every": 30, "check_memory": True, **(how or {})},
+        "tensorboard": None,
+        "about": {"study": "s", "arm": {}, "recipe": {}, "data": "d", "start": ""},
+    }
+
+
+def made(job: dict) -> dict:
+    """Return what a training left: its weights, losses and validation losses."""
+    weights = students.load(job["manifest"])[0].state_dict()
+    losses = [json.loads(line) for line in Path(job["losses"]).open()]
+    return {"weights": weights, "losses": losses, "looks": read_json(job["validated"])}
+
+
+def begin(job: dict) -> subprocess.Popen:
+    """Start a training as a process of its own, which a test may stop or kill."""
+    file = Path(job["manifest"]).parents[1] / "job.json"
+    write_json(file, job)
+    environment = {**os.environ, "RANK": "0", "WORLD_SIZE": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(launch.SCRIPT), "--job", str(file)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def stop(process: subprocess.Popen, job: dict, number: int = signal.SIGTERM) -> str:
+    """Send a signal once a state is saved; return what the process had printed at its end."""
+    saved = Path(job["state"]) / "position.json"
+    while not saved.exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(number)
+    return process.communicate()[0]
