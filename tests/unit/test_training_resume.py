@@ -57,7 +57,7 @@ def test_stopped_twice_and_gone_on_is_as_never_stopped(tmp_path, start, settings
     same(made(job), made(straight))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_whatever_the_signal(tmp_path, start, number):
     """A killed one goes on from its last state; one that is asked saves a state first."""
     long = {"epochs": 20}
