@@ -150,7 +150,7 @@ def description(folder: Path, start: Path, *, rows: int = 40, how=None, **settin
 def made(job: dict) -> dict:
     """Return what a training left: its weights, losses and validation losses."""
     weights = students.load(job["manifest"])[0].state_dict()
-    losses = [json.loads(line) for line in Path(job["losses"]).open()]
+    losses = [json.loads(line) for line in Path(job["losses"]).read_text().splitlines()]
     return {"weights": weights, "losses": losses, "looks": read_json(job["validated"])}
 
 
