@@ -14,7 +14,6 @@ if not workflow.overwrite_configfiles:
 
 
 include: "rules/common.smk"
-include: "rules/sources.smk"
 include: "rules/benchmarks.smk"
 include: "rules/corpus.smk"
 include: "rules/shards.smk"

@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 from core import closure, console
 from core.files import file_digest, read_json
 from core.given import given, not_made
+from core.hub import SourceError, find
+from core.published import home, patterns
 from core.records import SidecarPersistence
 from core.study import Arm, Study, StudyError
 from core.versions import installed, stamped
@@ -81,6 +83,28 @@ def one_of(names):
 def prompt_of(wildcards):
     """Return the texts in which a rule's benchmark puts its problems; None is the statement."""
     return STUDY.prompt(wildcards.benchmark)
+
+
+def source_of(key):
+    """Return an input function that looks up a key of a benchmark's source."""
+    return lambda wildcards: STUDY.sources[wildcards.benchmark][key]
+
+
+def source_files(wildcards):
+    """Return the local files of a benchmark's source; none where it comes from the hub."""
+    source = STUDY.sources[wildcards.benchmark]
+    if source["path"] is None:
+        return []
+    try:
+        return [str(path) for path in find(patterns(source), path=source["path"])]
+    except SourceError as error:
+        raise WorkflowError(f"benchmarks.{wildcards.benchmark}.source: {error}")
+
+
+def source_home(wildcards):
+    """Return the home of a benchmark's source, as published."""
+    source = STUDY.sources[wildcards.benchmark]
+    return home(source["format"], source["release"])
 
 
 def arm_of(wildcards):
