@@ -80,11 +80,6 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-def prompt_of(wildcards):
-    """Return the texts in which a rule's benchmark puts its problems; None is the statement."""
-    return STUDY.prompt(wildcards.benchmark)
-
-
 def source_of(key):
     """Return an input function that looks up a key of a benchmark's source."""
     return lambda wildcards: STUDY.sources[wildcards.benchmark][key]

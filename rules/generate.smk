@@ -29,6 +29,7 @@ rule generate:
         engine=setting("sampling", "engine"),
         precision=setting("sampling", "precision"),
         seed=setting("sampling", "seed"),
+        prompts=lambda wildcards: [STUDY.prompt(wildcards.benchmark)],
         store=STUDY.store,
         engine_code=ENGINE_CODE,
         code=code_digest("generate", "wanted", "answer", "write"),

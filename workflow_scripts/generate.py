@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.files import GENERATION, read_parquet, write_json, write_parquet
+from core.prompts import compose
 from core.resume import Stopped, stop_signals
 from core.seeds import derive
 from lm.book import Book, Key, text_digest
@@ -35,20 +36,23 @@ class Wanted:
         return text_digest(self.prompt), self.problem_id, self.sample
 
 
-def wanted(benchmark: Path, *, samples: int, seed: int) -> list[Wanted]:
+def wanted(
+    benchmark: Path, *, samples: int, seed: int, prompt: list[str] | None = None
+) -> list[Wanted]:
     """Return the answers that a benchmark wants, ordered by problem and sample.
 
     Args:
         benchmark: problems.
         samples: answers per problem.
         seed: with the problem and the sample's number it seeds an answer.
+        prompt: texts that statements are put in (`core.prompts`); None is the bare statement.
     """
-    problems = sorted(
-        read_parquet(benchmark, columns=["id", "statement"]), key=lambda row: row["id"]
-    )
+    columns = ["id", "statement", "starter_code"]
+    problems = sorted(read_parquet(benchmark, columns=columns), key=lambda row: row["id"])
     return [
-        Wanted(row["statement"], row["id"], number, derive("sample", seed, row["id"], number))
+        Wanted(text, row["id"], number, derive("sample", seed, row["id"], number))
         for row in problems
+        for text in [compose(prompt, row["statement"], row["starter_code"])]
         for number in range(samples)
     ]
 
@@ -187,10 +191,11 @@ if "snakemake" in globals():
     with bind(snakemake) as job:
         params, named = settings(snakemake), snakemake.input.benchmarks
         asked = {name: params.pop(name) for name in ("samples", "seed")}
+        worded = zip(
+            [named] if isinstance(named, str) else named, params.pop("prompts"), strict=True
+        )
         questions = [
-            question
-            for path in ([named] if isinstance(named, str) else named)
-            for question in wanted(path, **asked)
+            question for path, texts in worded for question in wanted(path, prompt=texts, **asked)
         ]
         book = open_book(
             snakemake.input.checkpoint, snakemake.params.store, seed=asked["seed"], **params
