@@ -31,6 +31,7 @@ rule all:
     default_target: True
     input:
         f"{ROOT}/report.html",
+        f"{ROOT}/corpus/summary.html",
         evaluated("generations", "parquet"),
         evaluated("verdicts", "parquet"),
         evaluated("scores", "json"),

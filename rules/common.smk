@@ -10,7 +10,7 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
-from core import closure, console
+from core import closure, console, slices
 from core.files import file_digest, read_json
 from core.given import given, not_made
 from core.hub import SourceError, find
@@ -31,7 +31,8 @@ try:
     ROOT = STUDY.root
     GIVEN = given(STUDY)
     if Path(f"{ROOT}/corpus/summary.json").is_file():
-        STUDY.check_pool(read_json(f"{ROOT}/corpus/summary.json")["slices"], GIVEN)
+        POOLED = read_json(f"{ROOT}/corpus/summary.json")
+        STUDY.check_pool(slices.available(POOLED, STUDY.config["corpus"]["examples"]), GIVEN)
 except StudyError as error:
     raise WorkflowError(str(error))
 
@@ -56,7 +57,7 @@ wildcard_constraints:
     teacher="[A-Za-z0-9_-]+",
     benchmark="[A-Za-z0-9_-]+",
     axis="[A-Za-z0-9_-]+",
-    slice="[A-Za-z0-9_-]+[.](any|correct|incorrect)",
+    slice="[A-Za-z0-9_-]+[.](any|correct|incorrect|paired-correct|paired-incorrect)",
     size="[1-9][0-9]*",
     seed="[0-9]+",
     # where an arm's generations, verdicts and scores lie: the student itself, or a trained arm
@@ -94,6 +95,18 @@ def source_files(wildcards):
         return [str(path) for path in find(patterns(source), path=source["path"])]
     except SourceError as error:
         raise WorkflowError(f"benchmarks.{wildcards.benchmark}.source: {error}")
+
+
+def files_of(source):
+    """Return the local files of a corpus, or of a data set of questions; none of the hub's."""
+    if source["path"] is None:
+        return []
+    files = source["files"]
+    globs = files if isinstance(files, list) else sum(files.values(), [])
+    try:
+        return [str(path) for path in find(globs, path=source["path"])]
+    except SourceError as error:
+        raise WorkflowError(f"corpus: {error}")
 
 
 def source_home(wildcards):

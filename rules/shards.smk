@@ -14,6 +14,7 @@ rule shard:
         slice="{slice}",
         size=lambda wildcards: int(wildcards.size),
         seed=lambda wildcards: int(wildcards.seed),
+        examples=setting("corpus", "examples"),
         code=code_digest("shards", "shard"),
     message:
         "Shard {wildcards.slice}: {wildcards.size} traces, replicate {wildcards.seed}"

@@ -1,12 +1,23 @@
 """Make problems and traces, and from them the pool that shards are cut from."""
 
-import re
-from collections import Counter
 from pathlib import Path
 
-from core import prompts, slices
-from core.files import POOL, PROBLEM, read_parquet, write_json, write_parquet
+from core import prompts
+from core.files import (
+    LABEL,
+    POOL,
+    PROBLEM,
+    merged_rows,
+    parquet_stream,
+    read_json,
+    read_parquet,
+    stream_rows,
+    write_json,
+    write_parquet,
+    write_text,
+)
 from core.seeds import derive
+from core.text import tokens
 
 
 def bank_problems(out: Path, *, number: int, seed: int, split: str) -> None:
@@ -33,7 +44,7 @@ def trace_row(problem: dict, response: str, teacher: str) -> dict:
         "difficulty": problem["difficulty"],
         "correct": None,
         "teacher": teacher,
-        "tokens": len(re.findall(r"\w+|[^\w\s]", response)),
+        "tokens": tokens(response),
         "source": problem["source"],
     }
 
@@ -103,6 +114,66 @@ def pairs(
     )
 
 
+def source_problems(
+    out: Path, counts: Path, *, sources: list[dict], questions: dict, bad_rows: str
+) -> None:
+    """Write the problems that corpora made elsewhere ask, each once.
+
+    Args:
+        out: problem table to write: questions told in the sources, as they are met, then those
+            that stand in other data sets.
+        counts: JSON to write: rows read, problems found, and bad rows.
+        sources: corpora, as `core.sources.resolved` gives them.
+        questions: data sets that hold questions, by name.
+        bad_rows: "stop" at the first bad row, or "skip" and count.
+    """
+    from corpora import problems
+
+    with parquet_stream(out, PROBLEM) as stream:
+        found = problems.gather(stream, sources, questions, bad_rows)
+    write_json(counts, found)
+
+
+def source_traces(
+    problems: Path,
+    out: Path,
+    counts: Path,
+    *,
+    source: dict,
+    correctness: str,
+    pass_rate: float,
+    bad_rows: str,
+) -> None:
+    """Write the traces of a corpus made elsewhere as pool rows.
+
+    Args:
+        problems: the corpus' problems.
+        out: pool rows to write, in the source's order.
+        counts: JSON to write: rows read and left out, teachers, unknown verdicts, bad rows.
+        source: the corpus, as `core.sources.resolved` gives it.
+        correctness: "judge" leaves it open; "judgement" and "pass_rate" are the source's word.
+        pass_rate: smallest rate of a correct answer.
+        bad_rows: "stop" at the first bad row, or "skip" and count.
+    """
+    from corpora import traces as foreign
+
+    with parquet_stream(out, POOL) as stream:
+        found = foreign.convert(stream, problems, source, correctness, pass_rate, bad_rows)
+    write_json(counts, found)
+
+
+def given_labels(traces: list[Path], out: Path) -> None:
+    """Label each trace as its source has it.
+
+    Args:
+        traces: one file a teacher.
+        out: labels to write: id, correct, verdict (none: no program was run).
+    """
+    with parquet_stream(out, LABEL) as stream:
+        for row in merged_rows(traces, ["id", "correct"]):
+            stream.write({**row, "verdict": None})
+
+
 def pool(
     problems: Path,
     traces: list[Path],
@@ -110,102 +181,111 @@ def pool(
     benchmarks: list[Path],
     out: Path,
     summary: Path,
+    counts: list[Path] = (),
     *,
     difficulties: dict[str, list[str]],
+    ratings: dict[str, float | None] | None = None,
+    cleaning: dict | None = None,
+    words: int = 10,
+    overlap: float = 0.5,
     prompt: list[str] | None = None,
-) -> None:
+) -> dict:
     """Join traces with their labels, clean them, and count what was dropped.
-
-    Dropped are malformed reasoning, repeated prompt-and-answer texts, and problems that a benchmark
-    has too, by statement or (for the bank) by behaviour.
 
     Args:
         problems: the corpus' problems.
         traces: one file a teacher.
-        labels: id, correct.
+        labels: id, correct; in the order of the traces.
         benchmarks: problems that no trace may answer.
-        out: the pool, sorted by id.
+        out: the pool, in the order of the traces.
         summary: counts, by step and by slice.
+        counts: what was counted when sources were read.
         difficulties: the study's words, each with the corpus' labels that it stands for.
+        ratings: largest Codeforces rating of each word, rising; None has no bound.
+        cleaning: `languages` of programs (None for any), `max_tokens` of a trace in words and
+            marks, and the similarity of `near_duplicates`; None drops what is malformed or repeated
+            and nothing else.
+        words: n of the n-grams by which statements are compared with the benchmarks'.
+        overlap: share of n-grams in common from which on a problem is a benchmark's.
         prompt: texts that statements are put in (`core.prompts`); None is the bare statement.
+
+    Returns:
+        What was measured, for the sidecar.
     """
-    word = {label: name for name, labels_ in difficulties.items() for label in labels_}
-    correct = {row["id"]: row["correct"] for row in read_parquet(labels)}
-    starters = {
-        row["id"]: row["starter_code"]
-        for row in read_parquet(problems, columns=["id", "starter_code"])
-    }
-    contaminated = benchmark_problems(read_parquet(problems), benchmarks)
-    dropped, seen, kept = Counter(), set(), []
-    for row in sorted(
-        (row for path in traces for row in read_parquet(path)), key=lambda r: r["id"]
-    ):
-        text = (row["prompt"], row["response"])
-        if row["problem_id"] in contaminated:
-            dropped["contaminated"] += 1
-        elif not re.match(r"<think>(?:(?!</?think>).)*</think>(?!.*</?think>)", text[1], re.DOTALL):
-            dropped["malformed"] += 1
-        elif text in seen:
-            dropped["duplicate"] += 1
-        else:
-            seen.add(text)
-            kept.append(
-                {
-                    **row,
-                    "prompt": prompts.compose(
-                        prompt, row["prompt"], starters.get(row["problem_id"])
-                    ),
-                    "difficulty": word.get(row["difficulty"]),
-                    "correct": correct.get(row["id"]),
-                }
-            )
-    write_parquet(out, kept, POOL)
-    counts = {
-        name: sum(slices.holds(name, row) for row in kept) for name in slices.names([*difficulties])
-    }
-    steps = ("contaminated", "malformed", "duplicate")
-    write_json(
-        summary,
-        {
-            "traces": len(kept) + sum(dropped.values()),
-            "dropped": {step: dropped[step] for step in steps},
-            "kept": len(kept),
-            "problems": len({row["problem_id"] for row in kept}),
-            "without_difficulty": sum(row["difficulty"] is None for row in kept),
-            "without_label": sum(row["correct"] is None for row in kept),
-            "slices": counts,
-            "tokens": sum(row["tokens"] for row in kept),
-        },
-    )
+    from corpora import pooling
+
+    shared, closest = benchmark_problems(problems, benchmarks, words, overlap)
+    faults = pooling.faults(traces, shared, cleaning)
+    wanted = ["id", "starter_code"]
+    starters = {row["id"]: row["starter_code"] for row in stream_rows(problems, wanted)}
+
+    def worded(row: dict) -> str:
+        return prompts.compose(prompt, row["prompt"], starters.get(row["problem_id"]))
+
+    word = pooling.Difficulty(difficulties, ratings or {})
+    with parquet_stream(out, POOL) as stream:
+        found = pooling.write(stream, traces, labels, faults, word, worded)
+    found["sources"] = {Path(path).stem: read_json(path) for path in counts}
+    found["closest_to_benchmarks"] = closest
+    write_json(summary, {name: value for name, value in found.items() if value not in ({}, [])})
+    return pooling.measured(faults)
 
 
-def benchmark_problems(problems: list[dict], benchmarks: list[Path]) -> set[str]:
-    """Return the ids of problems that a benchmark has too."""
-    from bank.problems import overlap
+def benchmark_problems(
+    problems: Path, benchmarks: list[Path], words: int, overlap: float
+) -> tuple[set[str], list[dict]]:
+    """Return the ids of problems that a benchmark has too, and the closest pairs by statement.
 
-    # Problems of other origin are no problems of the bank, whose behaviour its ids tell.
-    wanted = ["id", "statement", "source"]
-    rows = [row for path in benchmarks for row in read_parquet(path, columns=wanted)]
-    asked = [row for row in rows if row["source"] == "bank"]
-    return {own for own, _, _ in overlap(problems, asked)}
+    Problems of the bank are compared with one another by statement and behaviour, all others by
+    the n-grams of their statements.
+    """
+    from bank.problems import overlap as bank_overlap
+    from corpora.decontaminate import contaminated
+
+    def of_bank(path: Path) -> list[dict]:
+        rows = stream_rows(path, ["id", "statement", "source"])
+        return [row for row in rows if row["source"] == "bank"]
+
+    asked = [row for path in benchmarks for row in of_bank(path)]
+    same = {own for own, _, _ in bank_overlap(of_bank(problems), asked)} if asked else set()
+    alike, closest = contaminated(problems, benchmarks, words=words, overlap=overlap)
+    return same | alike, closest
+
+
+def page(summary: Path, out: Path) -> None:
+    """Write what became of the corpus as a page for people.
+
+    Args:
+        summary: counts, as `pool` writes them.
+        out: HTML to write.
+    """
+    from corpora.page import render
+
+    write_text(out, render(read_json(summary)))
 
 
 if "snakemake" in globals():
     from core.job import bind, settings
 
     source, target, rule = snakemake.input, snakemake.output, snakemake.rule
-    with bind(snakemake):
-        if rule in ("benchmark", "problems"):
-            bank_problems(target[0], **settings(snakemake))
+    chosen = settings(snakemake)
+    with bind(snakemake) as job:
+        if rule == "source_problems":
+            source_problems(target.problems, target.counts, **chosen)
+        elif rule == "source_traces":
+            source_traces(source.problems, target.traces, target.counts, **chosen)
+        elif rule == "given_labels":
+            given_labels(source.traces, target[0])
+        elif rule in ("benchmark", "problems"):
+            bank_problems(target[0], **chosen)
         elif rule == "traces":
             name = snakemake.wildcards.teacher
-            traces(source.problems, target[0], teacher=name, **settings(snakemake))
+            traces(source.problems, target[0], teacher=name, **chosen)
         elif rule == "pool":
-            pool(
-                **dict(source.items()),
-                out=target.pool,
-                summary=target.summary,
-                **settings(snakemake),
+            job.measured |= pool(
+                **dict(source.items()), out=target.pool, summary=target.summary, **chosen
             )
+        elif rule == "corpus_page":
+            page(source[0], target[0])
         elif rule == "pairs":
-            pairs(target.pairs, target.text, **settings(snakemake))
+            pairs(target.pairs, target.text, **chosen)

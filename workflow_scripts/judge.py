@@ -1,13 +1,24 @@
 """Judge programs: a benchmark's generations, and the traces of a training corpus."""
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-from core.files import VERDICT, read_parquet, write_parquet
+from core.files import (
+    LABEL,
+    VERDICT,
+    merged_rows,
+    parquet_batches,
+    parquet_stream,
+    read_parquet,
+    write_parquet,
+)
 from judging import isolation as isolating
 from judging.answers import extract_program
 from judging.batch import Task, judge
-from judging.verdicts import VERDICTS, Verdict
+from judging.programs import Programs
+from judging.verdicts import ACCEPTED, JUDGE_ERROR, NO_CODE, VERDICTS, Verdict
 
 TIMES = pa.schema(
     [
@@ -18,7 +29,6 @@ TIMES = pa.schema(
         ("peak_mb", pa.float64()),
     ]
 )
-LABEL = pa.schema([("id", pa.string()), ("correct", pa.bool_()), ("verdict", pa.string())])
 
 
 def judge_generations(
@@ -62,7 +72,7 @@ def judge_generations(
     if times is not None:
         _write(times, keyed, TIMES)
     counted = {"untrusted_problems": len(doubtful), "answers_left_out": asked - len(rows)}
-    return {**_summary(found, isolation), **counted}
+    return {**_summary([verdict.verdict for verdict in found], isolation), **counted}
 
 
 def judge_pool(
@@ -76,27 +86,47 @@ def judge_pool(
     """Label each trace of a pool by what its program does; return counts by verdict.
 
     A trace whose program the judge could not judge is labelled null, not false. `options` are those
-    of `judging.batch.judge`.
+    of `judging.batch.judge`. Programs lie on disk meanwhile and are judged a portion of the
+    problems at a time: memory holds that portion and a byte a trace.
     """
-    by_id = _problems(problems)
-    wanted = ["id", "problem_id", "response"]
-    rows = [row for path in traces for row in read_parquet(path, columns=wanted)]
-    tasks = [
-        Task(row["id"], extract_program(row["response"]), by_id.get(row["problem_id"]))
-        for row in rows
-    ]
-    found = _judged(tasks, isolation=isolation, **options)
-    labels = [
-        {
-            "id": row["id"],
-            "correct": None if verdict.verdict == "judge_error" else verdict.verdict == "accepted",
-            "verdict": verdict.verdict,
-        }
-        for row, verdict in zip(rows, found, strict=True)
-    ]
-    labels.sort(key=lambda label: label["id"])
-    _write(labels_out, labels, LABEL)
-    return _summary(found, isolation)
+    found = bytearray()
+    with Programs() as programs:
+        for row in merged_rows(traces, ["id", "problem_id", "response"]):
+            program = extract_program(row["response"])
+            found.append(VERDICTS.index(JUDGE_ERROR if program else NO_CODE))
+            if program:
+                programs.add(len(found) - 1, row["problem_id"], program)
+        for portion in _portions(problems):
+            waiting = programs.of(portion)
+            tasks = [Task(place, program, portion[name]) for place, name, program in waiting]
+            judged = _judged(tasks, isolation=isolation, **options)
+            for task, verdict in zip(tasks, judged, strict=True):
+                found[task.key] = VERDICTS.index(verdict.verdict)
+    with parquet_stream(labels_out, LABEL) as stream:
+        for row, code in zip(merged_rows(traces, ["id"]), found, strict=True):
+            word = VERDICTS[code]
+            correct = None if word == JUDGE_ERROR else word == ACCEPTED
+            stream.write({"id": row["id"], "correct": correct, "verdict": word})
+    return _summary([VERDICTS[code] for code in found], isolation)
+
+
+def _portions(problems: Path, size: int = 256 << 20) -> Iterator[dict[str, dict]]:
+    """Yield problems by id, about so many bytes of them at a time."""
+    seen: set[str] = set()
+    portion: dict[str, dict] = {}
+    held = 0
+    for batch in parquet_batches(problems, rows=64):
+        for row in batch.to_pylist():
+            if row["id"] in seen:
+                raise ValueError(f"{problems}: id: {row['id']!r} is there twice")
+            seen.add(row["id"])
+            portion[row["id"]] = row
+        held += batch.nbytes
+        if held >= size:
+            yield portion
+            portion, held = {}, 0
+    if portion:
+        yield portion
 
 
 def _judged(tasks: list[Task], **options) -> list[Verdict]:
@@ -121,14 +151,12 @@ def _write(path: Path, rows: list[dict], schema: pa.Schema) -> None:
     write_parquet(path, [{name: row[name] for name in names} for row in rows], schema)
 
 
-def _summary(found: list, isolation: str) -> dict:
-    counts = {word: 0 for word in VERDICTS}
-    for verdict in found:
-        counts[verdict.verdict] += 1
+def _summary(words: list[str], isolation: str) -> dict:
+    counts = Counter(words)
     tier = isolating.tier(isolation)
     return {
-        "programs": len(found),
-        "verdicts": {word: number for word, number in counts.items() if number},
+        "programs": len(words),
+        "verdicts": {word: counts[word] for word in VERDICTS if counts[word]},
         "isolation": tier.name,
         "isolation_reason": tier.reason,
     }

@@ -1,11 +1,18 @@
 """Cut data shards out of the pool: nested, and each independent of all other sizes."""
 
 import hashlib
+import heapq
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 from core import slices
-from core.files import POOL, read_parquet, write_parquet
+from core.files import POOL, parquet_batches, parquet_stream, stream_rows
 from core.seeds import derive
+
+PORTION = 1024  # examples that are sorted in memory at once
 
 
 def rank(seed: int, identifier: str) -> bytes:
@@ -13,7 +20,9 @@ def rank(seed: int, identifier: str) -> bytes:
     return hashlib.sha256(f"{seed}\x1f{identifier}".encode()).digest()
 
 
-def shard(pool: Path, out: Path, *, slice: str, size: int, seed: int) -> None:
+def shard(
+    pool: Path, out: Path, *, slice: str, size: int, seed: int, examples: str = "rows"
+) -> dict:
     """Write the shard of one slice, size and replicate, ordered by rank.
 
     Args:
@@ -22,30 +31,114 @@ def shard(pool: Path, out: Path, *, slice: str, size: int, seed: int) -> None:
         slice: difficulty.correctness.
         size: number of examples.
         seed: the replicate; the subset's seed is derived from it.
+        examples: "rows" draws among answers, "problems" among problems, one answer of each.
+
+    Returns:
+        How many examples and distinct problems the shard holds, for the sidecar.
 
     Raises:
-        ValueError: the slice holds fewer rows than asked for.
+        ValueError: the slice holds fewer examples than asked for.
+
+    Memory: some 200 bytes an example (a row of the slice, if it is paired or drawn by problem).
     """
-    members = [row for row in read_parquet(pool) if slices.holds(slice, row)]
-    if len(members) < size:
+    places, held = chosen(pool, slice, size, derive("subset", seed), examples)
+    if len(places) < size:
+        kind = {"rows": "traces", "problems": "problems"}[examples]
+        if slices.split(slice)[2]:
+            kind = f"pairs of {kind}" if examples == "rows" else "problems answered both ways"
         raise ValueError(
-            f"slice {slice} holds {len(members)} traces, but {size} were asked for; "
+            f"slice {slice} holds {held} {kind}, but {size} were asked for; "
             f"ask for less in the study file, or enlarge its corpus"
         )
-    subset = derive("subset", seed)
-    members.sort(key=lambda row: rank(subset, row["id"]))
-    write_parquet(out, members[:size], POOL)
+    problems = set()
+    with parquet_stream(out, POOL) as stream:
+        for row in in_order(pool, places):
+            problems.add(row["problem_id"])
+            stream.write(row)
+    return {"examples": size, "problems": len(problems)}
+
+
+def chosen(pool: Path, slice: str, size: int, subset: int, examples: str) -> tuple[list[int], int]:
+    """Return the rows of the pool that make a shard, by rank, and how many examples there are."""
+    held = 0
+    if examples == "rows" and not slices.split(slice)[2]:
+
+        def ranked() -> Iterator[tuple[bytes, int]]:
+            nonlocal held
+            for place, row in _light(pool):
+                if slices.holds(slice, row):
+                    held += 1
+                    yield rank(subset, row["id"]), place
+
+        lowest = heapq.nsmallest(size, ranked())
+        return [place for _, place in lowest], held
+    ranked_pairs = sorted(_by_problem(pool, slice, subset, examples))
+    return [place for _, place in ranked_pairs[:size]], len(ranked_pairs)
+
+
+def _by_problem(pool: Path, slice: str, subset: int, examples: str) -> Iterator[tuple[bytes, int]]:
+    """Yield (rank, place) of a problem's answers: the n-th of each problem, whichever it is.
+
+    The rank is that of the problem and n. So the two sides of a pair have the same ranks, and
+    problems are drawn alike however many answers they have.
+    """
+    difficulty, correctness, paired = slices.split(slice)
+    other = f"{difficulty}.{'incorrect' if correctness == 'correct' else 'correct'}"
+    own_rows, other_rows = defaultdict(list), defaultdict(int)
+    for place, row in _light(pool):
+        if slices.holds(slice, row):
+            own_rows[row["problem_id"]].append((rank(subset, row["id"]), place))
+        elif paired and slices.holds(other, row):
+            other_rows[row["problem_id"]] += 1
+    for problem, answers in own_rows.items():
+        most = min(len(answers), other_rows[problem]) if paired else len(answers)
+        if examples == "problems":
+            most = min(most, 1)
+        for number, (_, place) in enumerate(sorted(answers)[:most]):
+            yield rank(subset, f"{problem}\x1f{number}"), place
+
+
+def _light(pool: Path) -> Iterator[tuple[int, dict]]:
+    return enumerate(stream_rows(pool, ["id", "problem_id", "difficulty", "correct"]))
+
+
+def in_order(pool: Path, places: list[int]) -> Iterator[dict]:
+    """Yield rows of the pool in the order of `places`, which the pool need not have.
+
+    The pool is read once; the rows wait on disk, a file for each portion of the order, and a
+    portion at a time is held in memory.
+    """
+    wanted = {place: position for position, place in enumerate(places)}
+    with tempfile.TemporaryDirectory() as folder:
+        portions: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
+        schema = POOL.append(pa.field("position", pa.int64()))
+        for number, row in _picked(pool, wanted):
+            portion = wanted[number] // PORTION
+            if portion not in portions:
+                path = f"{folder}/{portion}.arrow"
+                portions[portion] = pa.ipc.new_stream(path, schema)
+            row = {**row, "position": wanted[number]}
+            portions[portion].write_batch(pa.RecordBatch.from_pylist([row], schema=schema))
+        for portion in sorted(portions):
+            portions[portion].close()
+            with pa.ipc.open_stream(f"{folder}/{portion}.arrow") as reader:
+                rows = [row for batch in reader for row in batch.to_pylist()]
+            for row in sorted(rows, key=lambda row: row["position"]):
+                yield {name: row[name] for name in POOL.names}
+
+
+def _picked(pool: Path, wanted: dict[int, int]) -> Iterator[tuple[int, dict]]:
+    before = 0
+    for batch in parquet_batches(pool):
+        here = [at for at in range(batch.num_rows) if before + at in wanted]
+        if here:
+            for at, row in zip(here, batch.take(here).to_pylist(), strict=True):
+                yield before + at, row
+        before += batch.num_rows
 
 
 if "snakemake" in globals():
-    from core.job import bind
+    from core.job import bind, settings
 
-    params = snakemake.params
-    with bind(snakemake):
-        shard(
-            snakemake.input.pool,
-            snakemake.output[0],
-            slice=params.slice,
-            size=params.size,
-            seed=params.seed,
-        )
+    with bind(snakemake) as job:
+        job.measured |= shard(snakemake.input.pool, snakemake.output[0], **settings(snakemake))

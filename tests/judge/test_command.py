@@ -264,7 +264,7 @@ def test_the_stage_writes_the_same_bytes_however_it_is_run(tmp_path):
     assert len(times) == len(found) and max(row["cpu_s"] for row in times) > 0
 
 
-def test_the_labels_of_a_pool(tmp_path):
+def test_the_labels_of_a_pool_stand_in_the_order_of_its_traces(tmp_path):
     write_parquet(tmp_path / "p.parquet", [PROBLEM_ROW], PROBLEM)
     rows = [
         {"id": "c", "problem_id": "sum", "response": FENCED},
@@ -276,9 +276,9 @@ def test_the_labels_of_a_pool(tmp_path):
         tmp_path / "p.parquet", [tmp_path / "t.parquet"], tmp_path / "l.parquet"
     )
     assert read_parquet(tmp_path / "l.parquet") == [
+        {"id": "c", "correct": True, "verdict": "accepted"},
         {"id": "a", "correct": False, "verdict": "no_code"},
         {"id": "b", "correct": None, "verdict": "judge_error"},
-        {"id": "c", "correct": True, "verdict": "accepted"},
     ]
     assert summary["programs"] == 3 and summary["isolation"]
 

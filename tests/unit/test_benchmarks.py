@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from benchmarks import published
 from core import prompts
+from core import rows as reading
 from core.files import PROBLEM, read_parquet
 from core.hub import SourceError, find
 from core.published import home
-from judging import rows as reading
 from judging.assertions import BadRow
 from judging.batch import Task, judge
 from judging.forms import convert
@@ -169,7 +169,7 @@ def test_a_truncated_parquet_file(tmp_path, out, cut):
     made.humaneval(path)
     path.write_bytes(path.read_bytes()[: int(cut * path.stat().st_size)])
     settings = {**LCB, "files": ["test.parquet"], "path": str(path)}
-    with pytest.raises(BadRow, match=r"test.parquet: row 1: .*the Parquet is damaged"):
+    with pytest.raises(BadRow, match=r"test.parquet: row 1: .*the file is damaged"):
         published(out, **settings)
     with pytest.raises(SourceError, match="none of 0 problems is left"):
         published(out, **{**settings, "bad_rows": "skip"})

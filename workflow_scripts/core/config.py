@@ -100,7 +100,8 @@ def _explain(error: ValidationError) -> Iterator[str]:
             yield f"{where}: {_show(value)} is out of range; it must be {sign} {rule}"
         case "pattern":
             wanted = (
-                "difficulty.correctness, with correctness any, correct or incorrect"
+                "difficulty.correctness, with correctness any, correct, incorrect, paired-correct "
+                "or paired-incorrect"
                 if "correct" in rule
                 else "letters, digits, - and _, beginning with a letter or digit"
             )

@@ -1,6 +1,7 @@
 """Writing artefacts: whole or not at all, and the same bytes for the same content."""
 
 import hashlib
+import heapq
 import json
 import os
 import tempfile
@@ -49,6 +50,7 @@ POOL = pa.schema(
         ("source", pa.string()),
     ]
 )
+LABEL = pa.schema([("id", pa.string()), ("correct", pa.bool_()), ("verdict", pa.string())])
 GENERATION = pa.schema(
     [
         ("problem_id", pa.string()),
@@ -91,6 +93,89 @@ def write_parquet(path: str | Path, rows: list[dict], schema: pa.Schema) -> None
     table = pa.Table.from_pylist(rows, schema=schema)
     with whole(path) as aside:
         pq.write_table(table, aside, compression="zstd", store_schema=False)
+
+
+class ParquetStream:
+    """Rows to a Parquet file as they come; memory holds one row group.
+
+    A row group ends after so many bytes or rows of content, so the same rows give the same bytes in
+    whatever portions they come; what fits one group has the bytes that `write_parquet` gives it.
+    """
+
+    GROUP_BYTES = 64 << 20
+    GROUP_ROWS = 1 << 20
+    PORTION = 256  # rows turned into columns at once
+
+    def __init__(self, path: Path, schema: pa.Schema):
+        self.schema, self.rows = schema, 0
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd", store_schema=False)
+        self._portion: list[dict] = []
+        self._group: list[pa.RecordBatch] = []
+        self._bytes = self._group_rows = 0
+
+    def write(self, row: dict) -> None:
+        """Add a row."""
+        self._portion.append(row)
+        self.rows += 1
+        if len(self._portion) == self.PORTION:
+            self._take_portion()
+
+    def _take_portion(self) -> None:
+        if not self._portion:
+            return
+        batch = pa.RecordBatch.from_pylist(self._portion, schema=self.schema)
+        self._portion = []
+        self._group.append(batch)
+        self._bytes += batch.nbytes
+        self._group_rows += batch.num_rows
+        if self._bytes >= self.GROUP_BYTES or self._group_rows >= self.GROUP_ROWS:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        table = pa.Table.from_batches(self._group, schema=self.schema).combine_chunks()
+        self._writer.write_table(table, row_group_size=max(1, table.num_rows))
+        self._group, self._bytes, self._group_rows = [], 0, 0
+
+    def close(self, finish: bool = True) -> None:
+        """Write what is left, unless the file is given up."""
+        if finish:
+            self._take_portion()
+            if self._group or not self.rows:
+                self._write_group()
+        self._writer.close()
+
+
+@contextmanager
+def parquet_stream(path: str | Path, schema: pa.Schema) -> Iterator[ParquetStream]:
+    """Yield a stream of rows to a Parquet file that is there only if all went well."""
+    with whole(path) as aside:
+        stream = ParquetStream(aside, schema)
+        try:
+            yield stream
+        except BaseException:
+            stream.close(finish=False)
+            raise
+        stream.close()
+
+
+def parquet_batches(
+    path: str | Path, columns: list[str] | None = None, rows: int = 256
+) -> Iterator[pa.RecordBatch]:
+    """Yield a table's rows in order, a few at a time; memory holds about one row group."""
+    with pq.ParquetFile(path) as file:
+        yield from file.iter_batches(rows, columns=columns, use_threads=False)
+
+
+def stream_rows(path: str | Path, columns: list[str] | None = None) -> Iterator[dict]:
+    """Yield a table's rows one by one, in order."""
+    for batch in parquet_batches(path, columns):
+        yield from batch.to_pylist()
+
+
+def merged_rows(paths: list[str | Path], columns: list[str] | None = None) -> Iterator[dict]:
+    """Yield the rows of several tables by id, as far as each is sorted; the order is fixed."""
+    wanted = None if columns is None else sorted({"id", *columns})
+    return heapq.merge(*(stream_rows(path, wanted) for path in paths), key=lambda row: row["id"])
 
 
 def read_parquet(path: str | Path, columns: list[str] | None = None) -> list[dict]:

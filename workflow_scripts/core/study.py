@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import product
 
-from core import prompts, published, slices
+from core import prompts, published, slices, sources
 from core import recipes as recipe_rules
 from core.config import StudyError, complaint, complete, nearest
 
@@ -116,7 +116,28 @@ class Study:
 
     @property
     def teachers(self) -> list[str]:
-        return list(self.config["corpus"]["teachers"])
+        """Whose traces make the pool, a file each: the bank's teachers, or sources with answers."""
+        return [*self.config["corpus"].get("teachers", {}), *self.corpora]
+
+    @property
+    def corpora(self) -> dict[str, dict]:
+        """Corpora made elsewhere whose answers are used, their forms' defaults filled in."""
+        return {
+            name: source
+            for name, source in self.all_corpora.items()
+            if self.config["corpus"]["sources"][name]["answers"]
+        }
+
+    @property
+    def all_corpora(self) -> dict[str, dict]:
+        """Corpora made elsewhere, those that give questions only included."""
+        given = self.config["corpus"].get("sources", {})
+        return {name: sources.resolved(name, source) for name, source in given.items()}
+
+    @property
+    def questions(self) -> dict[str, dict]:
+        """Data sets that hold the questions of those corpora, their known files filled in."""
+        return sources.resolved_questions(self.config["corpus"]["questions"])
 
     @property
     def arms(self) -> list[Arm]:
@@ -206,7 +227,8 @@ class Study:
         """Check that every shard's slice is large enough.
 
         Args:
-            counts: rows in each slice of the pool.
+            counts: examples in each slice of the pool; a slice that the pool was made without is
+                not checked.
             given: checkpoints that need no shard.
 
         Raises:
@@ -214,7 +236,8 @@ class Study:
         """
         short = {}
         for arm in self.arms:
-            if arm.size > counts[arm.slice] and self.checkpoint(arm) not in given:
+            enough = arm.size <= counts.get(arm.slice, arm.size)
+            if not enough and self.checkpoint(arm) not in given:
                 short.setdefault(arm.slice, set()).add(arm.size)
         if short:
             raise complaint(
@@ -236,7 +259,9 @@ class Study:
                 )
 
         recipes = list(config["recipes"])
-        known_slices = slices.names(list(config["corpus"]["difficulties"]))
+        words = list(config["corpus"]["difficulties"])
+        known_slices = slices.names(words) + slices.paired_names(words)
+        found += sources.mistakes(config["corpus"])
         starts = [BASE, *config["starts"]]
         if BASE in config["starts"]:
             found.append("starts.base: 'base' is the undistilled student; choose another name")

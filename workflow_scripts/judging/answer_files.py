@@ -5,8 +5,9 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.rows import read_jsonl
+
 from judging.answers import extract_program
-from judging.rows import read_jsonl
 from judging.verdicts import ACCEPTED, Verdict
 
 _TEXTS = ("text", "answer", "response", "completion", "output")

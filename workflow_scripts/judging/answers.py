@@ -36,6 +36,16 @@ def extract_program(text: str | None) -> str | None:
     return answer.strip() + "\n" if _STARTS_LIKE_CODE.match(first) else None
 
 
+def fenced_blocks(text: str) -> list[tuple[str, str]]:
+    """Return (label in lower case, code) of each fenced block of a text."""
+    return _blocks(text.replace("\r\n", "\n"))
+
+
+def is_python(label: str) -> bool:
+    """Tell whether a fence's label, in lower case, means Python."""
+    return label in _PYTHON
+
+
 def _after_reasoning(text: str) -> str | None:
     """Return what follows the reasoning; None if the answer was cut inside it."""
     opened, closed = text.find("<think>"), text.find("</think>")

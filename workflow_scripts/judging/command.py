@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 from core.files import write_json, write_text
+from core.rows import read_jsonl
 
 from judging import isolation as isolating
 from judging.answer_files import Answers, evaluation, read_answers
 from judging.batch import Task, cores, judge
 from judging.cache import Cache
-from judging.rows import read_jsonl
 from judging.sources import Problems, read_problems
 from judging.verdicts import ACCEPTED, JUDGE_ERROR, VERDICTS, Verdict
 

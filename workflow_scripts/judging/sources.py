@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.rows import Complain, read_rows
+
 from judging.assertions import BadRow
 from judging.forms import convert
 from judging.problems import BadProblem, read_problem
-from judging.rows import Complain, read_rows
 
 
 @dataclass
@@ -21,6 +22,10 @@ class Problems:
     by_id: dict[str, dict] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)
     untrusted: list[str] = field(default_factory=list)
+
+
+# What no reader needs, and what fills most of such a file.
+HEAVY = ("solutions", "incorrect_solutions")
 
 
 def read_problems(path: Path) -> Problems:
@@ -40,7 +45,7 @@ def stream_problems(paths: Iterable[Path], complain: Complain) -> Iterator[tuple
     """
     seen: set[str] = set()
     for path in paths:
-        for number, row in read_rows(path, complain):
+        for number, row in read_rows(path, complain, without=HEAVY):
             place = f"{path}: row {number}"
             try:
                 problem = convert(row, f"{path.stem}-{number}")

@@ -1,0 +1,1 @@
+"""Real corpora: sources, joins, cleaning and decontamination."""
