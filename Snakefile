@@ -69,3 +69,7 @@ rule curves:
 rule figures:
     input:
         FIGURES,
+
+
+onsuccess:
+    let_weights_go()

@@ -1,7 +1,10 @@
 # The study behind the rules: what the study file declares, and how rules look things up in it.
 
 import re
+import json
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import snakemake.workflow
@@ -305,3 +308,17 @@ def student_material(wildcards):
         return {}
     folder = f"{ROOT}/students/{wildcards.student}"
     return {"shard": f"{folder}/pairs.parquet", "text": f"{folder}/text.parquet"}
+
+
+def let_weights_go():
+    """Remove the weights that `retention` doesn't keep, by the plan of a study that has just run."""
+    if STUDY.config["retention"] == "all":
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
+        json.dump(config, file, default=str)
+        file.flush()
+        valley = f"{workflow.basedir}/valley"
+        subprocess.run(
+            [sys.executable, valley, "prune", file.name, "--only=weights", "--yes", "--ending"],
+            check=False,
+        )

@@ -114,6 +114,7 @@ def bind(
             {
                 **about,
                 "key": key,
+                "log": snakemake.log[0] if snakemake.log else None,
                 "outputs": {str(path): file_digest(path) for path in targets},
                 "restored": job.restored,
                 "measured": {**_measurements(begun), "versions": versions, **job.measured},

@@ -15,6 +15,7 @@ from planning import traces
 from planning.cost import Cost, Costs
 from planning.dag import PlannedJob, planned
 from planning.edits import edited
+from planning.notes import notes
 from planning.simulate import Task, critical_path, makespan
 from planning.words import arm_of, duration, hours, size
 
@@ -121,14 +122,18 @@ def run(options) -> int:
             value = {"before": value, "after": as_json(other, options), "changes": change}
         print(json.dumps(value, default=str))
     elif other:
-        print(
-            "\n".join(
-                compare.told(plan, other, partition(plan, options), partition(other, options))
-            )
-        )
+        told = compare.told(plan, other, partition(plan, options), partition(other, options))
+        print("\n".join([*told, *noted(other)]))
     else:
-        print("\n".join([*summary(plan, options), *(arms(plan) if options.arms else [])]))
+        shown = arms(plan) if options.arms else []
+        print("\n".join([*summary(plan, options), *noted(plan), *shown]))
     return int(bool((other or plan).waiting))
+
+
+def noted(plan: Plan) -> list[str]:
+    """Return what is to be said of results that are not what they would be now."""
+    found = notes(plan.study, plan.jobs)
+    return ["", *(f"Note: {note}" for note in found)] if found else []
 
 
 def _edited(study: Path, plan: Plan, edits: list[str], targets: list[str]) -> Plan:
@@ -166,6 +171,7 @@ def as_json(plan: Plan, options) -> dict:
         "critical_path": chain,
         "critical_path_seconds": _chain_seconds(plan),
         "not_known": plan.unknown,
+        "notes": notes(plan.study, plan.jobs),
         "jobs": jobs,
     }
 
