@@ -1,7 +1,7 @@
-"""What is to be said of a study beside what would run: results that are not what they would be now.
+"""What is to be said of a study beside what would run: results that would come out otherwise now.
 
-Frozen checkpoints older than the code, libraries that have moved, what was adopted, and weights that
-are wanted again after they were let go.
+Frozen checkpoints older than the code, libraries that have moved, what was adopted, and weights
+that are wanted again after they were let go.
 """
 
 import json
@@ -27,15 +27,15 @@ def notes(study: Study, jobs: list[PlannedJob]) -> list[str]:
     again = [job.outputs[0].split("/checkpoints/")[-1].rsplit("/", 1)[0] for job in undone(jobs)]
     if again:
         lines.append(
-            f"{len(again)} arms are trained again because `retention` let their weights go and "
-            f"something is to be made from them: {_some(again)}"
+            f"trained again because `retention` let the weights go and something is to be made "
+            f"from them: {len(again)} ({_some(again)})"
         )
     frozen = frozen_notes(study, present_code(study, jobs)) if study.frozen else []
     older = [note["place"] for note in frozen if note["older"]]
     if frozen:
         lines.append(
-            f"{len(frozen)} checkpoints are frozen"
-            + (f", {len(older)} of them older than the code: {_some(older)}" if older else "")
+            f"frozen checkpoints: {len(frozen)}"
+            + (f"; older than the code: {len(older)} ({_some(older)})" if older else "")
         )
     taken = list(adopted(study))
     if taken:

@@ -86,8 +86,8 @@ def undone(jobs: list[PlannedJob]) -> list[PlannedJob]:
     return [
         job
         for job in jobs
-        if job.state != "done"
-        and not Path(job.outputs[0]).exists()
+        if job.state == "missing"
+        and "Params have changed" not in job.reason
         and Path(job.outputs[0]).name == "checkpoint.json"
         and tombstone(job.outputs[0]).exists()
     ]
