@@ -13,14 +13,14 @@ READY := $(VENV)/.ready
 # The environment's own programs first, and nothing of an environment that happens to be active.
 RUN := env -u PYTHONPATH -u PYTHONHOME -u VIRTUAL_ENV PATH="$(abspath $(VENV))/bin:$$PATH"
 
-.PHONY: help study test check bench-judge bench-stats bench-training clean
+.PHONY: help study test check bench-judge bench-stats bench-training bench-dag clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make study   the miniature study: environment, run, findings (STUDY=…, CORES=…)'
 	@echo 'make test    all tests'
 	@echo 'make check   lint and format checks'
-	@echo 'make bench-judge, bench-stats, bench-training   measurements, see docs/benchmarks.md'
+	@echo 'make bench-judge, bench-stats, bench-training, bench-dag   measurements, see docs/benchmarks.md'
 	@echo 'make clean   remove the environment (results stay)'
 
 $(READY): envs/requirements.txt envs/constraints.txt
@@ -52,6 +52,9 @@ bench-stats: $(READY)
 
 bench-training: $(READY)
 	@$(RUN) python tests/bench/bench_training.py
+
+bench-dag: $(READY)
+	@$(RUN) python tests/bench/bench_dag.py --write docs/benchmarks.md
 
 clean:
 	rm -rf $(VENV)

@@ -1,7 +1,9 @@
 # The study behind the rules: what the study file declares, and how rules look things up in it.
 
-import re
+import gc
+import inspect
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -52,6 +54,14 @@ def code_digest(module, *entries):
     return code
 
 
+# A DAG is very many objects, and all of them stay: Python would look through them for garbage again
+# and again, a fifth of the time of a dry-run of 4,000 jobs.
+gc.set_threshold(50_000, 50, 50)
+
+# What a function of the wildcards takes.
+SIGNATURE = inspect.signature(lambda wildcards: None)
+
+
 wildcard_constraints:
     name="[A-Za-z0-9_-]+",
     student=f"{MADE}[A-Za-z0-9_-]+",
@@ -67,8 +77,14 @@ wildcard_constraints:
     place=f"{MADE}[A-Za-z0-9_-]+/(base|[A-Za-z0-9_-]+/[A-Za-z0-9_-]+/[^/]+/n[1-9][0-9]*-s[0-9]+)",
 
 
+def of_wildcards(function):
+    """Mark a function of the wildcards as one: Snakemake would find that out anew for every job."""
+    function.__signature__ = SIGNATURE
+    return function
+
+
 def setting(*path, default=None):
-    """Return an input function that looks up a key of the study; {names} are wildcards."""
+    """Return a key of the study; where {names} of wildcards are in the path, a function of these."""
 
     def look_up(wildcards):
         value = STUDY.config
@@ -76,7 +92,12 @@ def setting(*path, default=None):
             value = value.get(part.format(**wildcards)) if value is not None else None
         return default if value is None else value
 
-    return look_up
+    if not any("{" in part for part in path):
+        value = look_up({})
+        # Snakemake looks for wildcards in texts; it leaves alone what functions return.
+        if value is None or isinstance(value, bool | int | float):
+            return value
+    return of_wildcards(look_up)
 
 
 def one_of(names):
@@ -130,6 +151,7 @@ def arm_of(wildcards):
     )
 
 
+@of_wildcards
 def start_checkpoint(wildcards):
     """Return the manifest of the checkpoint that an arm starts from."""
     start = STUDY.start_of(arm_of(wildcards))
@@ -138,6 +160,7 @@ def start_checkpoint(wildcards):
     return STUDY.checkpoint(start)
 
 
+@of_wildcards
 def place_checkpoint(wildcards):
     """Return the manifest of the checkpoint whose answers lie at a place."""
     student, _, rest = wildcards.place.partition("/")
@@ -184,14 +207,18 @@ def files(points, benchmark):
     return sorted({arm[kind] for arm in arms for kind in ("verdicts", "generations")})
 
 
+CURVE_FIELDS = ("student", "recipe", "start", "slice")
+CURVE_POINTS = {}
+for axis, settings in STUDY.config["axes"].items():
+    if settings["curve"]:
+        for point in STUDY.points(axis):
+            of_curve = (axis, *(point[field] for field in CURVE_FIELDS))
+            CURVE_POINTS.setdefault(of_curve, []).append(point)
+
+
 def curve_points(wildcards):
     """Return the points of one curve: an axis' arms that differ in size and replicate only."""
-    wanted = [wildcards[name] for name in ("student", "recipe", "start", "slice")]
-    return [
-        point
-        for point in STUDY.points(wildcards.axis)
-        if [point[name] for name in ("student", "recipe", "start", "slice")] == wanted
-    ]
+    return CURVE_POINTS[wildcards.axis, *(wildcards[field] for field in CURVE_FIELDS)]
 
 
 def noise_points(_wildcards=None):
@@ -226,13 +253,7 @@ def contrast_of(wildcards):
 CURVE = "{axis}/{student}/{recipe}/{start}/{slice}/{benchmark}"
 CONTRAST = "{axis}/{a}-vs-{b}/{benchmark}"
 CURVE_NAMES = sorted(
-    {
-        CURVE.format(axis=axis, benchmark=benchmark, **point)
-        for axis, settings in STUDY.config["axes"].items()
-        if settings["curve"]
-        for point in STUDY.points(axis)
-        for benchmark in STUDY.benchmarks
-    }
+    "/".join([*of_curve, benchmark]) for of_curve in CURVE_POINTS for benchmark in STUDY.benchmarks
 )
 CONTRAST_NAMES = [
     CONTRAST.format(axis=axis, benchmark=benchmark, **contrast)
@@ -245,11 +266,13 @@ CURVES = [f"{ROOT}/curves/{name}.json" for name in CURVE_NAMES]
 
 def of_benchmark(kind, names):
     """Return an input function: one kind of fit, on the rule's benchmark."""
-    return lambda wildcards: [
-        f"{ROOT}/{kind}/{name}.json"
-        for name in names
-        if name.rsplit("/", 1)[1] == wildcards.benchmark
-    ]
+    return of_wildcards(
+        lambda wildcards: [
+            f"{ROOT}/{kind}/{name}.json"
+            for name in names
+            if name.rsplit("/", 1)[1] == wildcards.benchmark
+        ]
+    )
 
 
 def recipe(key):
@@ -259,7 +282,7 @@ def recipe(key):
         name = wildcards.get("recipe") or student_setting(wildcards, "recipe")
         return STUDY.config["recipes"][name][key] if name else None
 
-    return look_up
+    return of_wildcards(look_up)
 
 
 # What the recipe says about a training, under the names of train()'s arguments.

@@ -33,8 +33,8 @@ def code_digest(module: str, *entries: str, root: Path = ROOT) -> str:
         if item in reached:
             continue
         source = _Module.read(item[0], root)
-        reached[item] = source.dump(item[1])
-        todo += source.reaches(item[1])
+        reached[item], further = source.seen(item[1])
+        todo += further
     text = "\n".join(f"{name}:{entry}:{dump}" for (name, entry), dump in sorted(reached.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -60,6 +60,7 @@ class _Module:
             elif not _is_docstring(statement):
                 loose.append(statement)
         self.definitions[self.LOOSE] = loose
+        self._seen: dict[str, tuple[str, list[tuple[str, str]]]] = {}
         # Imports count wherever they stand: heavy ones are inside functions.
         for node in ast.walk(tree):
             self._note_import(node)
@@ -83,6 +84,12 @@ class _Module:
             for alias in node.names:
                 if _locate(alias.name, self.root):
                     self.imports[alias.asname or alias.name] = (alias.name, None)
+
+    def seen(self, entry: str) -> tuple[str, list[tuple[str, str]]]:
+        """Return a definition's dump and what it refers to; stages share most of it."""
+        if entry not in self._seen:
+            self._seen[entry] = self.dump(entry), self.reaches(entry)
+        return self._seen[entry]
 
     def dump(self, entry: str) -> str:
         if entry not in self.definitions:

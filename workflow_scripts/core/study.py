@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from itertools import product
 
 from core import prompts, published, slices, sources
@@ -67,6 +68,7 @@ class Study:
         mistakes = self._mistakes()
         if mistakes:
             raise complaint(mistakes)
+        self._points: dict[str, list[dict]] = {}
         self.axes = {
             name: sorted({self.resolve(arm) for arm in _product(axis, self.students)})
             for name, axis in self.config["axes"].items()
@@ -139,7 +141,7 @@ class Study:
         """Data sets that hold the questions of those corpora, their known files filled in."""
         return sources.resolved_questions(self.config["corpus"]["questions"])
 
-    @property
+    @cached_property
     def arms(self) -> list[Arm]:
         """All trained arms that axes or other arms' starts want, each once."""
         wanted: set[Arm] = set()
@@ -205,6 +207,8 @@ class Study:
 
         An arm of size 0 keeps its axis' recipe, start and slice; replicates share its place.
         """
+        if axis in self._points:
+            return self._points[axis]
         seen, points = set(), []
         for arm in _product(self.config["axes"][axis], self.students):
             resolved = self.resolve(arm)
@@ -221,6 +225,7 @@ class Study:
             if identity not in seen:
                 seen.add(identity)
                 points.append(point)
+        self._points[axis] = points
         return points
 
     def check_pool(self, counts: dict[str, int], given: Collection[str] = ()) -> None:

@@ -57,13 +57,19 @@ class PlannedJob:
 
 
 @contextmanager
-def built(study: Path, targets: list[str] = (), folder: Path | None = None) -> Iterator[object]:
+def built(
+    study: Path,
+    targets: list[str] = (),
+    folder: Path | None = None,
+    snakefile: Path = ROOT / "Snakefile",
+) -> Iterator[object]:
     """Yield Snakemake's workflow of a study, with its `dag` built and nothing run.
 
     Args:
         study: study file.
         targets: files or rules wanted; the whole study by default.
         folder: working directory in which results/ lies; this one by default.
+        snakefile: the workflow.
 
     Raises:
         Exception: whatever Snakemake says of a wrong study file or an unknown target.
@@ -87,7 +93,7 @@ def built(study: Path, targets: list[str] = (), folder: Path | None = None) -> I
     )
     with SnakemakeApi(quiet) as api:
         workflow = api.workflow(
-            snakefile=ROOT / "Snakefile",
+            snakefile=snakefile,
             workdir=folder,
             config_settings=ConfigSettings(configfiles=[Path(study).resolve()]),
             resource_settings=ResourceSettings(cores=MANY),
