@@ -75,13 +75,14 @@ def frozen_notes(study: Study, code: dict[str, str]) -> list[dict]:
     notes = []
     for arm in study.frozen:
         beside = sidecar(study.checkpoint(arm))
-        about = read_json(beside) if beside.is_file() else None
+        about = read_json(beside) if beside.is_file() else {}
+        code_then = about.get("params", {}).get("code")
         now = code["train" if arm.size else "student"]
         notes.append(
             {
                 "place": study.place(arm),
-                "made": about["measured"].get("finished") if about else None,
-                "older": about["params"].get("code") != now if about else None,
+                "made": about.get("measured", {}).get("finished"),
+                "older": code_then != now if code_then else None,
             }
         )
     return notes

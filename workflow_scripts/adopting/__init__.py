@@ -1,0 +1,1 @@
+"""Results made elsewhere: checked, and put where the study looks for them."""
