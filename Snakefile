@@ -13,6 +13,9 @@ if not workflow.overwrite_configfiles:
     configfile: "config.yaml"
 
 
+report: "captions/workflow.rst"
+
+
 include: "rules/common.smk"
 include: "rules/benchmarks.smk"
 include: "rules/corpus.smk"

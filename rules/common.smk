@@ -19,6 +19,7 @@ from core import closure, console, slices
 from core.files import file_digest, read_json
 from core.given import given, not_made
 from core.hub import SourceError, find
+from core.layout import CONTRAST, CURVE, Layout
 from core.published import home, patterns
 from core.records import SidecarPersistence
 from core.study import Arm, Study, StudyError
@@ -33,7 +34,7 @@ snakemake.workflow.FilePersistence = SidecarPersistence
 
 try:
     STUDY = Study(config)
-    ROOT = STUDY.root
+    ROOT, LAYOUT = STUDY.root, Layout(STUDY)
     GIVEN = given(STUDY)
     if Path(f"{ROOT}/corpus/summary.json").is_file():
         POOLED = read_json(f"{ROOT}/corpus/summary.json")
@@ -180,87 +181,36 @@ def gpus(student):
     return 0 if "scratch" in STUDY.config["students"][student] else 1
 
 
-def evaluated(kind, suffix):
-    """Return one kind of file of all scored arms and benchmarks."""
-    return [
-        f"{ROOT}/{kind}/{STUDY.place(arm)}/{benchmark}.{suffix}"
-        for arm in STUDY.evaluated()
-        for benchmark in STUDY.benchmarks
-    ]
-
-
-def with_results(points, benchmark):
-    """Return an axis' points, each with the paths of its verdicts and generations."""
-    return [
-        {
-            **point,
-            "verdicts": f"{ROOT}/verdicts/{point['place']}/{benchmark}.parquet",
-            "generations": f"{ROOT}/generations/{point['place']}/{benchmark}.parquet",
-        }
-        for point in points
-    ]
-
-
-def files(points, benchmark):
-    """Return every file that the points' fits read, each once."""
-    arms = with_results(points, benchmark)
-    return sorted({arm[kind] for arm in arms for kind in ("verdicts", "generations")})
-
-
-CURVE_FIELDS = ("student", "recipe", "start", "slice")
-CURVE_POINTS = {}
-for axis, settings in STUDY.config["axes"].items():
-    if settings["curve"]:
-        for point in STUDY.points(axis):
-            of_curve = (axis, *(point[field] for field in CURVE_FIELDS))
-            CURVE_POINTS.setdefault(of_curve, []).append(point)
+# Which files the fits read; rules name them by these.
+evaluated, files, with_results = LAYOUT.evaluated, LAYOUT.files, LAYOUT.with_results
+CURVE_NAMES, CONTRAST_NAMES = LAYOUT.curves, LAYOUT.contrasts
 
 
 def curve_points(wildcards):
-    """Return the points of one curve: an axis' arms that differ in size and replicate only."""
-    return CURVE_POINTS[wildcards.axis, *(wildcards[field] for field in CURVE_FIELDS)]
+    """Return the points of the curve that a rule's wildcards name."""
+    return LAYOUT.curve_points(wildcards.axis, wildcards)
 
 
 def noise_points(_wildcards=None):
     """Return the points whose replicates tell how much training noise there is."""
-    return [
-        point
-        for axis, settings in STUDY.config["axes"].items()
-        if settings["curve"] and len(settings["seeds"]) > 1
-        for point in STUDY.points(axis)
-    ]
+    return LAYOUT.noise_points()
 
 
 def rate_points(_wildcards=None):
     """Return the points of every axis that has a curve."""
-    return [
-        point
-        for axis, settings in STUDY.config["axes"].items()
-        if settings["curve"]
-        for point in STUDY.points(axis)
-    ]
+    return LAYOUT.rate_points()
+
+
+def evaluated_points():
+    """Return every scored arm, with the place of its results."""
+    return [{**vars(arm), "place": STUDY.place(arm)} for arm in STUDY.evaluated()]
 
 
 def contrast_of(wildcards):
     """Return the declared contrast that a rule's wildcards name."""
-    return next(
-        contrast
-        for contrast in STUDY.config["axes"][wildcards.axis]["contrasts"]
-        if (contrast["a"], contrast["b"]) == (wildcards.a, wildcards.b)
-    )
+    return LAYOUT.contrast_of(wildcards.axis, wildcards.a, wildcards.b)
 
 
-CURVE = "{axis}/{student}/{recipe}/{start}/{slice}/{benchmark}"
-CONTRAST = "{axis}/{a}-vs-{b}/{benchmark}"
-CURVE_NAMES = sorted(
-    "/".join([*of_curve, benchmark]) for of_curve in CURVE_POINTS for benchmark in STUDY.benchmarks
-)
-CONTRAST_NAMES = [
-    CONTRAST.format(axis=axis, benchmark=benchmark, **contrast)
-    for axis, settings in STUDY.config["axes"].items()
-    for contrast in settings["contrasts"]
-    for benchmark in STUDY.benchmarks
-]
 CURVES = [f"{ROOT}/curves/{name}.json" for name in CURVE_NAMES]
 
 

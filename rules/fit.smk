@@ -89,7 +89,12 @@ rule claims:
         contrasts=of_benchmark("contrasts", CONTRAST_NAMES),
         rates=rules.rates.output[0],
     output:
-        f"{ROOT}/claims/{{benchmark}}.json",
+        report(
+            f"{ROOT}/claims/{{benchmark}}.json",
+            caption="../captions/claims.rst",
+            category="Claims",
+            labels={"benchmark": "{benchmark}"},
+        ),
     log:
         f"{ROOT}/logs/claims/{{benchmark}}.log",
     conda:

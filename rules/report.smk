@@ -1,5 +1,7 @@
 # Tables, figures and the report.
 
+from reporting.page import templates_digest
+
 # Every kind of figure, with the fits that it is drawn from.
 DRAWN = {
     **{f"scaling/{name}": f"curves/{name}" for name in CURVE_NAMES},
@@ -17,9 +19,15 @@ wildcard_constraints:
 
 rule figure:
     input:
-        lambda wildcards: f"{ROOT}/{DRAWN[f'{wildcards.kind}/{wildcards.fit}']}.json",
+        fits=lambda wildcards: f"{ROOT}/{DRAWN[f'{wildcards.kind}/{wildcards.fit}']}.json",
     output:
-        svg=f"{ROOT}/figures/{{kind}}/{{fit}}.svg",
+        svg=report(
+            f"{ROOT}/figures/{{kind}}/{{fit}}.svg",
+            caption="../captions/figure.rst",
+            category="Figures",
+            subcategory="{kind}",
+            labels={"fit": "{fit}"},
+        ),
         pdf=f"{ROOT}/figures/{{kind}}/{{fit}}.pdf",
         csv=f"{ROOT}/figures/{{kind}}/{{fit}}.csv",
     log:
@@ -37,9 +45,15 @@ rule figure:
 
 rule forest:
     input:
-        of_benchmark("contrasts", CONTRAST_NAMES),
+        fits=of_benchmark("contrasts", CONTRAST_NAMES),
     output:
-        svg=f"{ROOT}/figures/contrasts/{{benchmark}}.svg",
+        svg=report(
+            f"{ROOT}/figures/contrasts/{{benchmark}}.svg",
+            caption="../captions/figure.rst",
+            category="Figures",
+            subcategory="contrasts",
+            labels={"benchmark": "{benchmark}"},
+        ),
         pdf=f"{ROOT}/figures/contrasts/{{benchmark}}.pdf",
         csv=f"{ROOT}/figures/contrasts/{{benchmark}}.csv",
     log:
@@ -59,7 +73,13 @@ rule table:
     input:
         evaluated("scores", "json"),
     output:
-        f"{ROOT}/tables/scores.csv",
+        scores=report(
+            f"{ROOT}/tables/scores.csv",
+            caption="../captions/table.rst",
+            category="Tables",
+            labels={"table": "scores"},
+        ),
+        verdicts=f"{ROOT}/tables/verdicts.csv",
     log:
         f"{ROOT}/logs/table.log",
     conda:
@@ -81,16 +101,48 @@ rule table:
         "../workflow_scripts/report.py"
 
 
+# Few problems, all arms: the answers that the report lets one read side by side.
+rule answers:
+    input:
+        problems=f"{ROOT}/benchmarks/{{benchmark}}.parquet",
+        results=lambda wildcards: files(evaluated_points(), wildcards.benchmark),
+    output:
+        f"{ROOT}/tables/answers/{{benchmark}}.json",
+    log:
+        f"{ROOT}/logs/answers/{{benchmark}}.log",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        arms=lambda wildcards: with_results(evaluated_points(), wildcards.benchmark),
+        benchmark="{benchmark}",
+        benchmarks=len(STUDY.benchmarks),
+        code=code_digest("report", "answers"),
+    message:
+        "Answers to read, on {wildcards.benchmark}"
+    script:
+        "../workflow_scripts/report.py"
+
+
 rule report:
     input:
-        scores=rules.table.output[0],
+        scores=rules.table.output.scores,
+        verdicts=rules.table.output.verdicts,
         summary=rules.pool.output.summary,
         claims=expand(f"{ROOT}/claims/{{benchmark}}.json", benchmark=STUDY.benchmarks),
         curves=CURVES,
         contrasts=[f"{ROOT}/contrasts/{name}.json" for name in CONTRAST_NAMES],
+        rates=expand(f"{ROOT}/rates/{{benchmark}}.json", benchmark=STUDY.benchmarks),
         figures=FIGURES,
+        tables=[figure.replace(".svg", ".csv") for figure in FIGURES],
+        answers=expand(f"{ROOT}/tables/answers/{{benchmark}}.json", benchmark=STUDY.benchmarks),
+        checkpoints=[STUDY.checkpoint(arm) for arm in STUDY.arms],
     output:
-        html=f"{ROOT}/report.html",
+        html=report(
+            f"{ROOT}/report.html",
+            caption="../captions/report.rst",
+            category="Report",
+            labels={"page": "the study as a short paper"},
+        ),
         findings=f"{ROOT}/findings.txt",
     log:
         f"{ROOT}/logs/report.log",
@@ -98,7 +150,7 @@ rule report:
         "../envs/analysis.yaml"
     params:
         study=STUDY.described,
-        template=file_digest(f"{workflow.basedir}/workflow_scripts/report.html.j2"),
+        templates=templates_digest(),
         code=code_digest("report", "report"),
     message:
         "Report: {output.html}"

@@ -1,9 +1,7 @@
 """Figures, tables and the report, from what was fitted and scored."""
 
-import base64
 import csv
 import io
-import math
 from pathlib import Path
 
 from core.files import read_json, write_text
@@ -31,28 +29,49 @@ def figure(kind: str, fits: list[Path], svg: Path, pdf: Path, table: Path) -> No
     draw(fits[0], svg, pdf, table)
 
 
-def table(scored: list[dict], out: Path) -> None:
-    """Write every score as tidy CSV: one row per arm, benchmark, group of problems and quantity.
+ARM = ("student", "recipe", "start", "slice", "size", "seed", "benchmark")
+
+
+def table(scored: list[dict], scores: Path, verdicts: Path) -> None:
+    """Write every score and every count of verdicts as tidy CSV.
 
     Args:
         scored: arms, each with its benchmark and the path of its score.
-        out: CSV to write.
+        scores: CSV to write, a row per arm, benchmark, group of problems and quantity.
+        verdicts: CSV to write, a row per arm, benchmark and verdict.
     """
-    names = ["student", "recipe", "start", "slice", "size", "seed", "benchmark"]
-    lines = io.StringIO()
-    writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow([*names, "problems", "quantity", "estimate", "low", "high", "n"])
+    rows, mixes = [], []
     for arm in scored:
         score = read_json(arm["path"])
+        named = {name: arm[name] for name in ARM}
         groups = {"all": score["overall"], **score["by_difficulty"], **score.get("by_cutoff", {})}
         for group, quantities in groups.items():
             for quantity, value in quantities.items():
                 low, high = value["interval"] or (None, None)
-                writer.writerow(
-                    [arm[name] for name in names]
-                    + [group, quantity, value["estimate"], low, high, value["samples"]]
+                numbers = {"estimate": value["estimate"], "low": low, "high": high}
+                rows.append(
+                    {**named, "problems": group, "quantity": quantity}
+                    | {**numbers, "n": value["samples"]}
                 )
-    write_text(out, lines.getvalue())
+        for verdict, number in sorted(score["verdicts"].items()):
+            mixes.append({**named, "verdict": verdict, "answers": number})
+    _write_csv(scores, [*ARM, "problems", "quantity", "estimate", "low", "high", "n"], rows)
+    _write_csv(verdicts, [*ARM, "verdict", "answers"], mixes)
+
+
+def _write_csv(path: Path, names: list[str], rows: list[dict]) -> None:
+    lines = io.StringIO()
+    writer = csv.DictWriter(lines, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, lines.getvalue())
+
+
+def answers(arms: list[dict], problems: Path, out: Path, *, benchmark: str, benchmarks: int):
+    """Write example answers of one benchmark (see `reporting.answers`)."""
+    from reporting import answers as examples
+
+    examples.collect(arms, problems, out, benchmark=benchmark, benchmarks=benchmarks)
 
 
 def findings(claims: list[dict], curves: list[dict]) -> str:
@@ -67,96 +86,36 @@ def findings(claims: list[dict], curves: list[dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def arms_of(axis: dict) -> int:
-    """Return how many arms an axis declares, as one student sees it."""
-    return math.prod(len(axis[name]) for name in ("recipes", "starts", "slices", "sizes", "seeds"))
-
-
-def report(
-    study: dict,
-    scores: Path,
-    summary: Path,
-    claims: list[Path],
-    curves: list[Path],
-    contrasts: list[Path],
-    figures: list[Path],
-    html: Path,
-    findings_out: Path,
-) -> None:
+def report(config: dict, files: dict[str, list[Path]], html: Path, findings_out: Path) -> None:
     """Write the report as one self-contained page, and the findings as text.
 
     Args:
-        study: the study's configuration, defaults filled in.
-        scores: the table of all scores.
-        summary: counts of the corpus, from traces to slices.
-        claims, curves, contrasts: what was fitted.
-        figures: SVG files, shown in this order.
+        config: the study's configuration, defaults filled in.
+        files: what it is made from, by kind (see `reporting.paper.page_of`).
         html: page to write.
         findings_out: text to write.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from reporting import paper
 
-    judged = {Path(path).stem: read_json(path)["claims"] for path in claims}
-    fitted = [read_json(path) for path in curves]
-    with open(scores, encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["problems"] == "all"]
-    first = next(iter(judged.values()), [])
-    write_text(findings_out, findings(first, fitted))
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = templates.get_template("report.html.j2").render(
-        study=study,
-        claims=judged,
-        curves=fitted,
-        contrasts=[read_json(path) for path in contrasts],
-        corpus=read_json(summary),
-        scores=_by_arm(rows),
-        figures=_by_kind(figures),
-        arms_of=arms_of,
-    )
-    write_text(html, page)
-
-
-def _by_arm(rows: list[dict]) -> list[dict]:
-    """Return one row per arm and benchmark with its quantities side by side."""
-    arms: dict[tuple, dict] = {}
-    names = ("student", "recipe", "start", "slice", "size", "seed", "benchmark")
-    for row in rows:
-        arm = arms.setdefault(tuple(row[name] for name in names), {n: row[n] for n in names})
-        arm[row["quantity"]] = {
-            name: float(row[name]) if row[name] else None for name in ("estimate", "low", "high")
-        }
-    return list(arms.values())
-
-
-def _by_kind(figures: list[Path]) -> dict[str, list[dict]]:
-    """Return figures by kind (the folder below figures/), each as a data URI with its name."""
-    kinds: dict[str, list[dict]] = {}
-    for path in map(Path, figures):
-        parts = path.with_suffix("").parts
-        kind, *name = parts[parts.index("figures") + 1 :]
-        drawn = base64.b64encode(path.read_bytes()).decode()
-        kinds.setdefault(kind, []).append(
-            {"name": "/".join(name), "uri": f"data:image/svg+xml;base64,{drawn}"}
-        )
-    return kinds
+    write_text(html, paper.page_of(config, files))
+    judged = [read_json(path)["claims"] for path in files["claims"]]
+    fitted = [read_json(path) for path in files["curves"]]
+    write_text(findings_out, findings(judged[0] if judged else [], fitted))
 
 
 if "snakemake" in globals():
-    from core.job import bind
+    from core.job import bind, settings
 
     source, target, params = snakemake.input, snakemake.output, snakemake.params
+    named = {
+        name: [value] if isinstance(value, str) else list(value) for name, value in source.items()
+    }
     with bind(snakemake):
         if snakemake.rule in ("figure", "forest"):
-            figure(params.kind, list(source), target.svg, target.pdf, target.csv)
+            figure(params.kind, named["fits"], target.svg, target.pdf, target.csv)
         elif snakemake.rule == "table":
-            table(params.scored, target[0])
+            table(params.scored, target.scores, target.verdicts)
+        elif snakemake.rule == "answers":
+            answers(out=target[0], problems=source.problems, **settings(snakemake))
         else:
-            report(
-                params.study, **dict(source.items()), html=target.html, findings_out=target.findings
-            )
+            report(params.study, named, target.html, target.findings)

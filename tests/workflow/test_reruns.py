@@ -13,6 +13,7 @@ FITS = {
     "figure": 4,
     "forest": 1,
     "table": 1,
+    "answers": 1,
     "report": 1,
     "all": 1,
 }
@@ -76,7 +77,10 @@ def test_adding_a_size_runs_its_chain_per_seed_and_the_fits_and_removing_it_only
         (
             ("statistics", "margin"),
             0.05,
-            {**{k: v for k, v in FITS.items() if k not in ("rates", "table")}, "figure": 2},
+            {
+                **{k: v for k, v in FITS.items() if k not in ("rates", "table", "answers")},
+                "figure": 2,
+            },
         ),
         (("axes", "scaling", "question"), "Why?", {"report": 1, "all": 1}),
         (

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from core.files import write_text
 
+from analysis import style, words
+
 
 def write_csv(path: str | Path, rows: list[dict]) -> None:
     """Write rows of one shape as CSV; an empty list gives an empty file."""
@@ -18,8 +20,11 @@ def write_csv(path: str | Path, rows: list[dict]) -> None:
     write_text(path, buffer.getvalue())
 
 
-def bars(axes, x: list, points: list[dict], color: str, marker: str, label: str = "") -> None:
-    """Draw points (dicts with estimate and interval) at x, with their intervals as bars."""
+def bars(axes, x: list, points: list[dict], color: str, marker: str, what: str = "pass@1") -> None:
+    """Draw points (dicts with size, estimate and interval) at x, with their intervals as bars.
+
+    `what` is estimated, for those who point at one.
+    """
     estimate = [point["estimate"] for point in points]
     below = [max(point["estimate"] - point["interval"][0], 0) for point in points]
     above = [max(point["interval"][1] - point["estimate"], 0) for point in points]
@@ -34,8 +39,11 @@ def bars(axes, x: list, points: list[dict], color: str, marker: str, label: str 
         capsize=1.5,
         capthick=0.8,
         zorder=4,
-        label=label or None,
     )
+    for place, point in zip(x, points, strict=True):
+        at = f"{point['size']:,} examples" if point["size"] else "the start"
+        said = words.interval(point["estimate"], point["interval"])
+        style.hint(axes, place, point["estimate"], f"{what} at {at}: {said}")
 
 
 def spread(values: list[float], gap: float) -> list[float]:

@@ -147,6 +147,12 @@ def fan(curve_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
                 capsize=2,
                 zorder=5,
             )
+            style.hint(
+                axes,
+                at,
+                y,
+                f"one new run at {ahead['size']:,} examples: {y:.3f} [{low:.3f}, {high:.3f}]",
+            )
             axes.annotate(
                 f"one new run\n{y:.2f} [{low:.2f}, {high:.2f}]",
                 (at, high),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from core.files import read_json
 
-from analysis import style
+from analysis import style, words
 from analysis.draw import write_csv
 
 
@@ -43,6 +43,10 @@ def forest(contrast_jsons: list[Path], svg: Path, pdf: Path, csv_path: Path) -> 
                 "D" if bold else "o",
                 color=style.BLUE if bold else style.INK,
                 ms=4 if bold else 3,
+            )
+            said = words.interval(row["estimate"], row["interval"])
+            style.hint(
+                axes, row["estimate"], y, f"{value['a']} minus {value['b']}, {label}: {said}"
             )
             rows.append(_forest_row(kind, row, value))
         margin = min((value["margin"] for value in values), default=0.0)

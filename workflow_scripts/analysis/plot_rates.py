@@ -4,7 +4,7 @@ from pathlib import Path
 
 from core.files import read_json
 
-from analysis import style
+from analysis import style, words
 from analysis.draw import bars, spread, write_csv
 
 RATE_LOOK = {
@@ -50,7 +50,7 @@ def _rates_panel(axes, group: dict) -> None:
         above = [i for i, item in enumerate(levels) if item["size"] > 0]
         y = [item["estimate"] for item in levels]
         axes.plot([x[i] for i in above], [y[i] for i in above], ls=dash, color=color, lw=0.9)
-        bars(axes, x, levels, color, marker)
+        bars(axes, x, levels, color, marker, label)
         ends.append((y[-1], label, color))
     right = max(places.values())
     for y, (_, label, color) in zip(spread([e[0] for e in ends], 0.07), ends, strict=True):
@@ -84,6 +84,9 @@ def correlation(rates_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
                     if item[interval]:
                         axes.plot(item[interval], [y, y], color=color, lw=width)
                 axes.plot([item["estimate"]], [y], marker, color=color, ms=4)
+                said = words.interval(item["estimate"], item["interval"])
+                name = f"{RATE_LOOK[item['rate']][0]} with {item['with']}"
+                style.hint(axes, item["estimate"], y, f"{name}: rho {said}, {item['sizes']} sizes")
             else:
                 axes.text(0, y, "does not vary", ha="center", va="center", fontsize=6)
             name = RATE_LOOK[item["rate"]][0]

@@ -35,7 +35,8 @@ RC = {
     "legend.frameon": False,
     "legend.fontsize": 6,
     "svg.hashsalt": "valley",
-    "svg.fonttype": "path",
+    # Text stays text: searchable, read aloud, and in the page's own font.
+    "svg.fonttype": "none",
     "pdf.fonttype": 42,
 }
 
@@ -60,13 +61,34 @@ def figure(rows: int = 1, columns: int = 1, height: float = 2.4, width: float = 
 
 def save(drawn, svg: str | Path, pdf: str | Path) -> None:
     """Write the figure twice, without date or version: the same data give the same bytes."""
-    from core.files import whole
+    import io
 
-    with whole(svg) as aside:
-        drawn.savefig(aside, format="svg", metadata={"Date": None, "Creator": None})
+    from core.files import whole, write_text
+
+    buffer = io.StringIO()
+    drawn.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    write_text(svg, _with_hints(buffer.getvalue(), getattr(drawn, "hints", [])))
     blank = {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None}
     with whole(pdf) as aside:
         drawn.savefig(aside, format="pdf", metadata=blank)
+
+
+def hint(axes, x: float, y: float, text: str) -> None:
+    """Let a point say its values to who points at it: unseen, larger than its mark."""
+    drawn = axes.get_figure()
+    drawn.hints = [*getattr(drawn, "hints", []), text]
+    mark = axes.plot([x], [y], "o", ms=9, mew=0, alpha=0.0, zorder=9, scalex=False, scaley=False)
+    mark[0].set_gid(f"hint-{len(drawn.hints)}")
+
+
+def _with_hints(svg: str, hints: list[str]) -> str:
+    """Return the SVG with each hint as the title of its mark."""
+    from html import escape
+
+    for number, text in enumerate(hints, 1):
+        group = f'<g id="hint-{number}">'
+        svg = svg.replace(group, f"{group}\n<title>{escape(text)}</title>")
+    return svg
 
 
 def size_axis(axes, sizes: list[int], base: bool) -> dict[int, float]:

@@ -35,7 +35,8 @@ def cause(log: str | Path, lines: int = 3) -> list[str]:
     raised = re.split(r"\n(?=\S)", traceback, maxsplit=1)[-1].strip().splitlines()
     frames = re.findall(r'^  File "([^"]+)", line (\d+), in (.+)$', traceback, re.MULTILINE)
     kept = [line for line in raised if line.strip()][: lines - 1]
-    for file, number, function in frames[-1:]:
+    own = [frame for frame in frames if re.search(r"/workflow_scripts/|/[.]snakemake/", frame[0])]
+    for file, number, function in (own or frames)[-1:]:
         # Snakemake runs a copy of the script, with a name of its own before the script's.
         name = re.sub(r"^tmp[^.]{8}\.", "", Path(file).name)
         kept.append(f"{name}, line {number}, in {function}")

@@ -1,0 +1,198 @@
+"""The report's page: whole, escaped, the same twice, and what is missing is named."""
+
+import re
+from pathlib import Path
+
+import generated_study
+import pytest
+from browser import Elements, dom
+from core.console import cause
+from reporting import answers, drawing, page, paper
+from reporting.command import run as write_report
+from reporting.partial import Gathered
+
+SIZES = [0, 16, 64, 256, 1024, 4096]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A study of 16 arms, in which half the verdicts of one arm's run never came."""
+    folder = tmp_path_factory.mktemp("generated")
+    return generated_study.write(folder, generated_study.config(SIZES, [0, 1], 30))
+
+
+def made(layout, aside: Path) -> str:
+    found = Gathered(layout, aside)
+    return paper.page_of(layout.study.config, found.files, state=found.state, aside=aside)
+
+
+@pytest.fixture(scope="module")
+def whole(small, tmp_path_factory) -> str:
+    return made(small, tmp_path_factory.mktemp("aside"))
+
+
+def test_the_same_results_give_the_same_page(small, whole, tmp_path):
+    assert made(small, tmp_path) == whole
+
+
+def test_the_page_needs_nothing_outside_itself(whole):
+    for _tag, name, value in Elements(whole).attributes:
+        if name in ("src", "href", "xlink:href", "action", "data", "srcset"):
+            assert value.startswith(("#", "data:")), (name, value[:80])
+    (policy,) = [v for _, name, v in Elements(whole).attributes if v.startswith("default-src")]
+    assert policy.startswith("default-src 'none'; ")
+    assert "@import" not in whole
+
+
+def test_every_figure_has_its_numbers_a_name_and_hints(whole):
+    page_of = Elements(whole)
+    links = [value for tag, name, value in page_of.attributes if (tag, name) == ("a", "download")]
+    assert page_of.count["figure"] == 5 == len([link for link in links if link != "scores.csv"])
+    labels = [
+        value for tag, name, value in page_of.attributes if (tag, name) == ("g", "aria-label")
+    ]
+    assert any(
+        re.match(r"pass@1 at 256 examples: 0\.\d+ \[0\.\d+, 0\.\d+\]", said) for said in labels
+    )
+    ids = [value for _tag, name, value in page_of.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+
+
+def test_claims_come_with_verdict_estimate_and_interval(whole):
+    text = " ".join(Elements(whole).text)
+    for name in ("F1", "F2", "F3", "F4"):
+        assert name in text
+    assert "This study has no arms that bear on it." in text
+    assert "interval of the paired difference wholly above" in text
+
+
+def test_what_is_missing_is_named_and_the_rest_is_shown(tmp_path):
+    layout = generated_study.write(tmp_path, generated_study.config(SIZES, [0], 20))
+    root = Path(layout.root)
+    gone = "tiny/distil/base/all.any/n256-s0"
+    (root / f"verdicts/{gone}/bank.parquet").unlink()
+    log = root / f"logs/judge/{gone}/bank.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(
+        "Traceback (most recent call last):\n"
+        '  File "/x/workflow_scripts/judge.py", line 9, in judge\n    raise\n'
+        "NoIsolation: no tier <here>\n"
+    )
+    found = Gathered(layout, tmp_path / "aside")
+    (row,) = found.state["missing"]
+    assert row["failed"] and row["stage"] == "answered"
+    assert row["why"] == "failed: " + " ".join(cause(log, 2))
+    written = paper.page_of(layout.study.config, found.files, state=found.state)
+    assert "A partial report." in written
+    assert "NoIsolation: no tier &lt;here&gt;" in written
+    sizes = [point["size"] for point in _curve(found)["points"]]
+    assert sizes == [0, 16, 64, 1024, 4096]
+
+
+def _curve(found: Gathered) -> dict:
+    from core.files import read_json
+
+    return read_json(found.files["curves"][0])
+
+
+def test_nothing_finished_is_said_not_shown(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    generated_study.write(tmp_path, generated_study.config(SIZES, [0], 3))
+    (tmp_path / "results").rename(tmp_path / "elsewhere")
+    options = type("Options", (), {"study": "study.yaml", "out": None, "problems": None})
+    assert write_report(options) == 2
+    assert "no arm is finished yet" in capsys.readouterr().out
+
+
+# Each tries to run something that renames the page, or to break out of where it stands.
+HOSTILE = [
+    "<script>document.title='PWNED'</script>",
+    "</script><script>document.title='PWNED'</script>",
+    '"></pre><img src=x onerror="document.title=\'PWNED\'">',
+    "<svg onload=document.title='PWNED'><a xlink:href=\"javascript:document.title='PWNED'\">x</a>",
+    "<iframe srcdoc=\"<script>parent.document.title='PWNED'</script>\"></iframe>",
+    "<!-- <script> <![CDATA[ ]]> <textarea><title><style><plaintext>",
+    "{{ 7 * 7 }} {% raw %} ${document.title='PWNED'} `${alert(1)}`",
+    "line\u2028separator\u2029paragraph \x00 \ufeff \u202e backwards",
+    "<details open ontoggle=document.title='PWNED'><form action=javascript:1><button>",
+    "<base href='//evil'><meta http-equiv=refresh content='0;url=javascript:1'><link rel=import>",
+]
+
+
+def test_hostile_text_is_shown_and_does_nothing(tmp_path):
+    everything = "\n".join(HOSTILE)
+
+    def answer(arm, problem, sample, right, length):
+        program = f"```python\n{everything}\n```"
+        return f"<think>{everything}</think>\n{everything}\n{program}\n{everything}"
+
+    declared = generated_study.config([0, 16, 64, 256], [0], 6, samples=1)
+    declared["note"] = everything.replace("\x00", "")
+    layout = generated_study.write(tmp_path, declared, answer=answer, told=everything)
+    out = tmp_path / "page.html"
+    out.write_text(made(layout, tmp_path / "aside"), encoding="utf-8")
+    document = dom(out)
+    seen = Elements(document)
+    assert "<title>generated: how distillation scales</title>" in document
+    assert not seen.count.keys() & {"iframe", "img", "base", "form", "link", "object", "textarea"}
+    assert seen.count["script"] == 2
+    assert seen.count["title"] == 1, "the hints' titles became labels"
+    handlers = [item for item in seen.attributes if item[1].startswith("on")]
+    assert not handlers
+    shown = "".join(seen.text)
+    for text in HOSTILE:
+        assert text.replace("\x00", "") in shown.replace("\x00", "").replace("\ufffd", ""), text
+
+
+def test_json_in_the_page_can_not_close_its_script():
+    block = str(page.data_block({"text": "</script><!--\u2028&"}))
+    assert not set(block) & set("<>&\u2028")
+    import json
+
+    assert json.loads(block) == {"text": "</script><!--\u2028&"}
+
+
+def test_a_drawing_brings_shapes_and_text_only():
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" onload="a()"'
+        ' xmlns:xlink="http://www.w3.org/1999/xlink">'
+        '<script>a()</script><foreignObject/><a href="javascript:a()"><path/></a>'
+        '<g id="hint-1" onclick="a()"><title>0.5 &lt;here&gt;</title>'
+        '<use xlink:href="http://x/#y"/></g></svg>'
+    )
+    inlined = drawing.inline(svg, "f0-", "a figure")
+    assert not re.search("script|foreign|javascript|onload|onclick|http://x", inlined)
+    assert 'aria-label="0.5 &lt;here&gt;"' in inlined
+
+
+def test_answers_are_a_fair_sample_and_those_where_arms_differ():
+    shares = {f"p{i}": [0.5, 0.5] for i in range(40)} | {"apart": [0.0, 1.0], "near": [0.4, 0.6]}
+    picked = answers.chosen(shares, 6)
+    assert [why for _, why in picked] == ["sample"] * 3 + ["differs"] * 3
+    names = [name for name, _ in picked]
+    assert len(set(names)) == 6
+    assert {"apart", "near"} <= set(names)
+    assert answers.chosen(dict(reversed(shares.items())), 6) == picked, "whatever the order"
+
+
+@pytest.mark.parametrize("arms", [1, 10, 100, 400])
+def test_however_many_arms_there_are_the_answers_fit(arms):
+    shown, samples, each = answers.sizes(arms, 1)
+    assert shown >= answers.LEAST
+    assert arms * shown * samples * each <= 1.2 * answers.BUDGET
+
+
+def test_a_study_of_a_hundred_arms_is_small_and_opens_at_once(tmp_path):
+    sizes = [0, *(2**k for k in range(4, 14)), *(3 * 2**k for k in range(4, 12))]
+    declared = generated_study.config(sorted(sizes), [0, 1, 2, 3, 4], 40, samples=2)
+    declared["statistics"]["bootstrap"] = 100
+    layout = generated_study.write(tmp_path, declared, length=9000)
+    assert len(layout.study.evaluated()) >= 95
+    out = tmp_path / "page.html"
+    out.write_text(made(layout, tmp_path / "aside"), encoding="utf-8")
+    assert out.stat().st_size < 20e6
+    document = dom(out, "#answers/0/50/1")
+    ready = int(re.search(r'data-ready-after-ms="(\d+)"', document).group(1))
+    assert ready < 3000
+    (item,) = generated_study.embedded(out.read_text(encoding="utf-8"))
+    assert item["arms"][50]["label"] in "".join(Elements(document).text)

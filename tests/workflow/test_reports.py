@@ -1,0 +1,48 @@
+"""Reports of a really run study: Snakemake's own, and ours with what was measured."""
+
+import re
+import subprocess
+import sys
+
+from workspace import REPOSITORY
+
+
+def valley(workspace, *arguments):
+    command = [sys.executable, str(REPOSITORY / "valley"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=workspace.folder)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_snakemake_s_report_has_every_category_with_captions(finished, tmp_path):
+    out = tmp_path / "report.html"
+    finished.snakemake("--report", str(out))
+    page = out.read_text(encoding="utf-8")
+    for words in ("Report", "Figures", "Tables", "Claims", "Paired differences in"):
+        assert words in page
+
+
+def test_a_finished_study_s_report_uses_the_workflow_s_fits_and_adds_what_was_measured(
+    finished, tmp_path
+):
+    out = tmp_path / "page.html"
+    status, printed = valley(finished, "report", str(finished.study), "--out", str(out))
+    assert status == 0, printed
+    page = out.read_text(encoding="utf-8")
+    assert "(made for this page)" not in page
+    assert "A partial report" not in page
+    assert re.search(r'<th scope="row">train</th><td class="n">8</td>', page)
+    assert "torch 2" in page
+
+
+def test_a_stopped_study_s_report_is_partial_and_leaves_the_study_alone(copy, tmp_path):
+    root = copy.folder / "results/smoke"
+    for kind in ("generations", "verdicts"):
+        (root / kind / "tiny/distil/base/all.any/n32-s1/bank.parquet").unlink()
+    before = copy.results()
+    out = tmp_path / "page.html"
+    status, printed = valley(copy, "report", "study.yaml", "--out", str(out))
+    assert status == 1
+    assert "Partial: 8 of 9 results" in printed
+    assert "N = 32 · distil · replicate 1 on bank: begun, not finished" in printed
+    assert "A partial report." in out.read_text(encoding="utf-8")
+    assert copy.results() == before

@@ -1,0 +1,221 @@
+"""What the report shows, gathered from the study's files into plain values for the template."""
+
+import csv
+import io
+import math
+from collections import Counter
+from pathlib import Path
+
+from core.files import file_digest, read_json
+from core.study import BASE, Study
+
+from reporting import drawing, page
+
+CAPTIONS = {
+    "scaling": "pass@1 against the number of traces. Points: means over replicates with 95 % "
+    "intervals; dashes: single replicates; grey band: the start's interval; curves: the two "
+    "best-weighted families; rails above: where the bottom and the return to the start may lie.",
+    "forecast": "What a larger size is expected to reach: bands hold 50, 80 and 90 % of the "
+    "mixture of families; the diamond is one new run on the same problems.",
+    "rates": "Completion (finished within the token limit), think-tag (begins with <think>) and "
+    "well-formed rate, with pass@1, against size.",
+    "correlation": "Rank correlation of each rate with size and with pass@1.",
+    "contrasts": "Paired differences in pass@1, at every setting that has both sides and pooled; "
+    "grey: too small to matter.",
+}
+ARM = ("student", "recipe", "start", "slice", "size", "seed")
+
+
+def rows_of(path: Path) -> list[dict]:
+    """Return a CSV's rows."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def label(arm: dict, several: bool = False) -> str:
+    """Return an arm in a few words.
+
+    Args:
+        arm: its setting.
+        several: the study has several students, so they must be named.
+    """
+    who = f"{arm['student']} · " if several else ""
+    if not int(arm["size"]):
+        return f"{who}start (undistilled)"
+    start = "" if arm["start"] == BASE else f" · from {arm['start']}"
+    what = "" if arm["slice"] == "all.any" else f" · {arm['slice']}"
+    return f"{who}N = {int(arm['size']):,}{what}{start} · {arm['recipe']} · replicate {arm['seed']}"
+
+
+def arms_of(axis: dict) -> int:
+    """Return how many arms an axis declares, as one student sees it."""
+    return math.prod(len(axis[name]) for name in ("recipes", "starts", "slices", "sizes", "seeds"))
+
+
+def scores(path: Path) -> list[dict]:
+    """Return one row per arm and benchmark with its quantities side by side."""
+    arms: dict[tuple, dict] = {}
+    for row in rows_of(path):
+        if row["problems"] == "all":
+            names = (*ARM, "benchmark")
+            arm = arms.setdefault(tuple(row[n] for n in names), {n: row[n] for n in names})
+            numbers = {n: float(row[n]) if row[n] else None for n in ("estimate", "low", "high")}
+            arm[row["quantity"]] = {**numbers, "n": int(row["n"] or 0)}
+    return list(arms.values())
+
+
+def figures(paths: list[Path]) -> dict[str, list[dict]]:
+    """Return figures by kind (the folder below figures/), in the page's form."""
+    from markupsafe import Markup
+
+    kinds: dict[str, list[dict]] = {}
+    for number, path in enumerate(map(Path, paths)):
+        parts = path.with_suffix("").parts
+        at = len(parts) - 1 - parts[::-1].index("figures")
+        kind, *name = parts[at + 1 :]
+        table = path.with_suffix(".csv").read_text(encoding="utf-8")
+        caption = CAPTIONS.get(kind, kind.replace("_", " ").capitalize() + ".")
+        said = f"{caption.partition('. ')[0].rstrip('.')}: {'/'.join(name)}"
+        svg = drawing.inline(path.read_text(encoding="utf-8"), f"f{number}-", said)
+        kinds.setdefault(kind, []).append(
+            {
+                "name": "/".join(name),
+                "number": number + 1,
+                "file": f"{kind}-{'-'.join(name)}.csv",
+                "svg": Markup(svg),
+                "caption": caption,
+                "csv": page.download(table),
+                "rows": list(csv.reader(io.StringIO(table))),
+            }
+        )
+    return kinds
+
+
+def verdicts(path: Path) -> dict[str, Counter]:
+    """Return how often each verdict fell, by benchmark."""
+    mixes: dict[str, Counter] = {}
+    for row in rows_of(path):
+        mixes.setdefault(row["benchmark"], Counter())[row["verdict"]] += int(row["answers"])
+    return mixes
+
+
+def abstract(curves: list[dict], claims: dict[str, list[dict]]) -> list[str]:
+    """Return the findings in a sentence or two each: first the curves, then the claims."""
+    said = []
+    for curve in curves[:4]:
+        points = curve["points"]
+        lowest = min(points, key=lambda point: point["estimate"])
+        last = points[-1]
+        begun = (
+            f"starts at a pass@1 of {points[0]['estimate']:.3f}"
+            if points[0]["size"] == 0
+            else f"has a pass@1 of {points[0]['estimate']:.3f} at {points[0]['size']:,} traces"
+        )
+        said.append(
+            f"{curve['title']}: the student {begun}, is lowest at {lowest['estimate']:.3f} "
+            f"({lowest['size']:,} traces), and stands at {last['estimate']:.3f} with "
+            f"{last['size']:,} traces."
+        )
+    for benchmark, judged in claims.items():
+        by_status: dict[str, list[str]] = {}
+        for claim in judged:
+            by_status.setdefault(claim["status"], []).append(claim["name"])
+        where = f"On {benchmark}: " if len(claims) > 1 else ""
+        told = [f"{', '.join(names)} {status}" for status, names in by_status.items()]
+        said.append(f"{where}{'; '.join(told)}.")
+    return said
+
+
+def training(manifests: list[tuple[dict, Path]]) -> list[dict]:
+    """Return what each arm's checkpoint says of its training."""
+    rows = []
+    for arm, path in manifests:
+        about = read_json(path)
+        overlong = about.get("overlong") or {}
+        rows.append(
+            {
+                "label": label(arm),
+                **{name: about.get(name) for name in ("examples", "updates", "tokens")},
+                "final_loss": about.get("final_loss"),
+                "overlong": overlong.get("count"),
+                "policy": overlong.get("policy"),
+            }
+        )
+    return rows
+
+
+def truncated(scored: list[dict]) -> list[dict]:
+    """Return the arms by how many of their answers were cut at the token limit, most first."""
+    rows = []
+    for arm in scored:
+        done = arm["completion"]
+        if done["estimate"] is not None:
+            cut = round((1 - done["estimate"]) * done["n"])
+            rows.append({"label": label(arm), "benchmark": arm["benchmark"], "cut": cut, **done})
+    return sorted(rows, key=lambda row: -row["cut"])
+
+
+def examples(found: list[dict], curves: list[dict], scored: list[dict], study: Study) -> list[dict]:
+    """Return the example answers as the page's script wants them: named, with arms to begin with.
+
+    The first arms shown side by side are the start, the curve's bottom and its largest size.
+    """
+    several = len(study.students) > 1
+    out = []
+    for item in found:
+        places = [arm["place"] for arm in item["arms"]]
+        first: list[int] = []
+        for curve in curves[:1]:
+            low = min(curve["points"], key=lambda point: point["estimate"])["size"]
+            for size in (0, low, curve["points"][-1]["size"]):
+                wanted = {**{n: curve[n] for n in ARM[:4]}, "size": size}
+                for at, arm in enumerate(item["arms"]):
+                    same = arm["student"] == curve["student"] and arm["size"] == size
+                    if same and (not size or all(arm[n] == v for n, v in wanted.items())):
+                        first += [] if at in first else [at]
+                        break
+        arms = [{"label": label(arm, several)} for arm in item["arms"]]
+        defaults = first or list(range(min(3, len(places))))
+        out.append({**item, "arms": arms, "defaults": defaults})
+    for row in scored:
+        for at, item in enumerate(found):
+            if item["benchmark"] == row["benchmark"]:
+                row["read"] = f"#answers/{at}/" + str(_place_of(row, item["arms"]))
+    return out
+
+
+def _place_of(row: dict, arms: list[dict]) -> int:
+    names = ("student", "recipe", "start", "slice")
+    for at, arm in enumerate(arms):
+        same = int(row["size"]) == arm["size"] and all(row[n] == arm[n] for n in names)
+        if same and str(row["seed"]) == str(arm["seed"]):
+            return at
+    return 0
+
+
+def corpus(summary: dict) -> list[tuple[str, int]]:
+    """Return the corpus from all traces to the pool, step by step."""
+    left, rows = summary["traces"], [("traces written or loaded", summary["traces"])]
+    for step, number in summary["dropped"].items():
+        left -= number
+        rows.append((f"dropped: {step.replace('_', ' ')}", -number))
+    rows.append(("kept in the pool", summary["kept"]))
+    known = {"traces", "kept", "problems", "tokens"}
+    for name, value in summary.items():
+        if isinstance(value, int) and not isinstance(value, bool) and name not in known:
+            rows.append((name.replace("_", " "), value))
+    return rows
+
+
+def sources(paths: list[str], aside: Path | None = None) -> list[tuple[str, str]]:
+    """Return the files that a page was made from, each with the digest of its content.
+
+    Args:
+        paths: the files.
+        aside: folder of those that were made for this page only; its place says nothing.
+    """
+    out = []
+    for path in paths:
+        name = path if aside is None else path.replace(f"{aside}/", "(made for this page) ")
+        out.append((name, file_digest(path)[:16]))
+    return sorted(out)
