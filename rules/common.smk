@@ -140,6 +140,17 @@ def source_home(wildcards):
     return home(source["format"], source["release"])
 
 
+def asked(*path):
+    """Return an input function that looks up a setting of the rule's teacher."""
+    return setting("corpus", "teachers", "{teacher}", *path)
+
+
+@of_wildcards
+def teacher_prompt(wildcards):
+    """Return the texts in which the rule's teacher is asked; None is the statement."""
+    return STUDY.teacher_prompt(wildcards.teacher)
+
+
 def arm_of(wildcards):
     """Return the arm that a rule's wildcards name."""
     return Arm(
@@ -170,6 +181,7 @@ def place_checkpoint(wildcards):
     return f"{ROOT}/checkpoints/{wildcards.place}/checkpoint.json"
 
 
+@of_wildcards
 def cutoff_of(wildcards):
     """Return the cut-off day of the student whose answers lie at a place, if it has one."""
     student, _, _ = wildcards.place.partition("/")

@@ -117,7 +117,7 @@ rule traces:
     log:
         f"{ROOT}/logs/traces/{{teacher}}.log",
     wildcard_constraints:
-        teacher=one_of(STUDY.config["corpus"].get("teachers", {})),
+        teacher=one_of(STUDY.procedural),
     conda:
         "../envs/analysis.yaml"
     params:
@@ -199,7 +199,11 @@ rule pool:
         difficulties=setting("corpus", "difficulties"),
         ratings=setting("corpus", "ratings"),
         # The bank's traces are alike by design, and their teacher's mistakes are to stay.
-        cleaning=setting("corpus", "cleaning") if STUDY.corpora else None,
+        cleaning=(
+            setting("corpus", "cleaning")
+            if STUDY.corpora or STUDY.asked("endpoint", "model")
+            else None
+        ),
         words=setting("corpus", "decontamination", "words"),
         overlap=setting("corpus", "decontamination", "overlap"),
         prompt=STUDY.prompt(),

@@ -98,6 +98,8 @@ def _explain(error: ValidationError) -> Iterator[str]:
                 error.validator, "<"
             )
             yield f"{where}: {_show(value)} is out of range; it must be {sign} {rule}"
+        case "pattern" if error.schema.get("writeOnly"):  # perhaps a key: not shown
+            yield f"{where}: what stands there is not wanted; {_describe_own(error)}"
         case "pattern":
             wanted = (
                 "difficulty.correctness, with correctness any, correct, incorrect, paired-correct "
@@ -134,6 +136,10 @@ def _path(error: ValidationError) -> str:
 def _describe(error: ValidationError, key: str) -> str:
     described = error.schema.get("properties", {}).get(key, {}).get("description", "")
     return described.rstrip(".") or "it has no default"
+
+
+def _describe_own(error: ValidationError) -> str:
+    return " ".join(error.schema["description"].split()).rstrip(".")
 
 
 def _show(value: object) -> str:

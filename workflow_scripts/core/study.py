@@ -117,6 +117,22 @@ class Study:
         return prompts.texts(own.get("prompt", self.config["prompt"]))
 
     @property
+    def procedural(self) -> list[str]:
+        """The bundled generator's teachers: those that are not asked."""
+        found = self.config["corpus"].get("teachers", {}).items()
+        return [name for name, teacher in found if "mistakes" in teacher]
+
+    def asked(self, *kinds: str) -> list[str]:
+        """Return the teachers that are asked: of kind "endpoint", or "model" (run here)."""
+        found = self.config["corpus"].get("teachers", {}).items()
+        return [name for name, teacher in found if any(kind in teacher for kind in kinds)]
+
+    def teacher_prompt(self, teacher: str) -> list[str] | None:
+        """Return the texts that a teacher's questions are put in."""
+        own = self.config["corpus"]["teachers"][teacher]
+        return prompts.texts(own.get("prompt", self.config["prompt"]))
+
+    @property
     def teachers(self) -> list[str]:
         """Whose traces make the pool, a file each: the bank's teachers, or sources with answers."""
         return [*self.config["corpus"].get("teachers", {}), *self.corpora]
@@ -278,6 +294,13 @@ class Study:
             worded[f"benchmarks.{name}.prompt"] = benchmark
             if "source" in benchmark:
                 found += published.mistakes(f"benchmarks.{name}.source", benchmark["source"])
+        for name, teacher in config["corpus"].get("teachers", {}).items():
+            if "mistakes" in teacher and "bank" not in config["corpus"]:
+                found.append(
+                    f"corpus.teachers.{name}: the procedural teacher can answer the bank's problems "
+                    "only; ask one with endpoint or model"
+                )
+            worded[f"corpus.teachers.{name}.prompt"] = teacher
         for where, holder in worded.items():
             try:
                 prompts.texts(holder.get("prompt"))

@@ -1,0 +1,109 @@
+"""A study whose traces a teacher behind an endpoint writes, by the workflow's own rules."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from bank import problems as bank
+from core.files import read_json, read_parquet
+from workspace import Workspace
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "teachers"))
+from proxy import FaultyProxy
+from server import TeacherServer, address, running
+
+KEY = "sk-never-in-a-file-0123456789"
+POOL = "results/smoke/corpus/pool.parquet"
+
+
+@pytest.fixture
+def study(tmp_path) -> Workspace:
+    workspace = Workspace(tmp_path / "work")
+    config = workspace.smoke()
+    config["corpus"]["bank"] = {"problems": 10, "seed": 5}
+    config["axes"] = {"scaling": {"question": "?", "recipes": ["distil"], "sizes": [0, 4]}}
+    config["starts"] = {}
+    config["corpus"]["teachers"] = {
+        "deep": {
+            "endpoint": {
+                "model": "procedural-apart",
+                "key_variable": "TEACHER_KEY",
+                "concurrent": 3,
+                "backoff_s": 0.01,
+                "price_in": 0.5,
+                "price_out": 2.0,
+            },
+            "answers": 2,
+            "max_tokens": 400,
+            "prompt": "Solve this in Python.\n\n{statement}",
+        }
+    }
+    workspace.write(config)
+    return workspace
+
+
+def test_traces_are_asked_for_judged_and_pooled(study, monkeypatch):
+    monkeypatch.setenv("TEACHER_KEY", KEY)
+    traces = study.folder / "results/smoke/corpus/traces/deep.parquet"
+    config = yaml.safe_load(study.study.read_text())
+    with running(TeacherServer(bank.generate(10, 5, "train"), KEY)) as server:
+        faults = ["429", "pass", "half", "500", "drop"]
+        with running(FaultyProxy(address(server), faults)) as proxy:
+            config["corpus"]["teachers"]["deep"]["endpoint"]["base_url"] = address(proxy)
+            study.write(config)
+            study.snakemake("--cores", "2", POOL)
+        assert server.keys == {KEY} and len(server.served) == 21  # one was cut on its way
+        assert all(
+            asked["messages"][0]["content"].startswith("Solve this in Python.\n\n")
+            for asked in server.served
+        )
+        rows = read_parquet(traces)
+        assert len(rows) == 20 and all(row["response"].startswith("<think>\n") for row in rows)
+        pool = read_parquet(study.folder / POOL)
+        assert {row["teacher"] for row in pool} == {"deep"}
+        assert {row["correct"] for row in pool} == {True, False}
+        measured = read_json(traces.with_suffix(".meta.json"))["measured"]
+        assert sum(measured["asked_again"].values()) == 4
+        assert measured["tokens_out"] == sum(row["tokens"] for row in rows)
+        cost = (0.5 * measured["tokens_in"] + 2.0 * measured["tokens_out"]) / 1e6
+        assert measured["cost"] == pytest.approx(cost)
+
+        # Another address or price asks nobody; a third answer a question asks for just that.
+        deep = config["corpus"]["teachers"]["deep"]
+        deep["endpoint"] |= {"base_url": address(server), "price_in": 9}
+        study.write(config)
+        assert "ask_endpoint" not in study.plan(POOL)
+        deep["answers"] = 3
+        study.write(config)
+        study.snakemake("--cores", "2", str(traces.relative_to(study.folder)))
+        assert len(server.served) == 21 + 10 and len(read_parquet(traces)) == 30
+
+        # A refusal sends the key back: neither the log nor anything else may show it.
+        server.key = "another"
+        deep["answers"] = 4
+        study.write(config)
+        output = study.snakemake("--cores", "1", str(traces.relative_to(study.folder)), check=False)
+    log = study.folder / "results/smoke/logs/traces/deep.log"
+    assert "the key is not accepted" in log.read_text()
+    assert KEY not in output
+    holding = [
+        path
+        for path in study.folder.rglob("*")
+        if path.is_file() and KEY.encode() in path.read_bytes()
+    ]
+    assert holding == []
+
+
+def test_a_key_in_the_study_file_is_refused_and_not_repeated(study):
+    config = yaml.safe_load(study.study.read_text())
+    endpoint = config["corpus"]["teachers"]["deep"]["endpoint"]
+    endpoint |= {"base_url": "http://127.0.0.1:9/v1", "key_variable": KEY}
+    study.write(config)
+    output = study.snakemake("--dry-run", POOL, check=False)
+    assert "corpus.teachers.deep.endpoint.key_variable" in output
+    assert "never the key itself" in output and KEY not in output
+    endpoint |= {"base_url": f"http://me:{KEY}@127.0.0.1:9/v1", "key_variable": None}
+    study.write(config)
+    output = study.snakemake("--dry-run", POOL, check=False)
+    assert "without any key in it" in output and KEY not in output

@@ -1,0 +1,80 @@
+"""What teachers are asked, and what becomes of it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.files import read_parquet
+from core.prompts import compose
+from core.seeds import derive
+from lm.book import Key, text_digest
+
+
+@dataclass(frozen=True)
+class Question:
+    """One answer that is wanted of a teacher."""
+
+    prompt: str
+    problem: dict
+    sample: int
+    seed: int
+
+    @property
+    def key(self) -> Key:
+        return text_digest(self.prompt), self.problem["id"], self.sample
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer, or why there is none.
+
+    Attributes:
+        text: the whole answer, reasoning between think tags; None if there is none.
+        finish_reason: "stop" or "length"; without an answer, what went wrong.
+        tokens: of the answer.
+        prompt_tokens: that the teacher read.
+    """
+
+    text: str | None
+    finish_reason: str
+    tokens: int = 0
+    prompt_tokens: int = 0
+
+
+# Engines yield lists of (number of the question, what was said), in whatever order they finish.
+Answers = Iterator[list[tuple[int, Said]]]
+Stopping = Callable[[], bool]
+
+
+def questions(
+    problems: Path, *, answers: int, seed: int, prompt: list[str] | None
+) -> list[Question]:
+    """Return what a teacher is asked, ordered by problem and sample.
+
+    Args:
+        problems: problem table of the corpus.
+        answers: wanted per problem.
+        seed: of the draws.
+        prompt: texts that statements are put in (`core.prompts`); None is the bare statement.
+    """
+    columns = ["id", "statement", "starter_code", "difficulty", "source"]
+    return [
+        Question(
+            compose(prompt, row["statement"], row["starter_code"]),
+            {name: row[name] for name in ("id", "statement", "difficulty", "source")},
+            number,
+            derive("teacher", seed, row["id"], number),
+        )
+        for row in sorted(read_parquet(problems, columns=columns), key=lambda row: row["id"])
+        for number in range(answers)
+    ]
+
+
+def with_think_tags(reasoning: str | None, content: str | None) -> str:
+    """Join reasoning that came apart from the answer, or whose opening tag was in the prompt."""
+    content = content or ""
+    if reasoning and "<think>" not in content:
+        return f"<think>\n{reasoning.strip()}\n</think>\n\n{content.lstrip()}"
+    if "</think>" in content and "<think>" not in content:
+        return f"<think>\n{content.lstrip()}"
+    return content
