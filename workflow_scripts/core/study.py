@@ -297,7 +297,7 @@ class Study:
         for name, teacher in config["corpus"].get("teachers", {}).items():
             if "mistakes" in teacher and "bank" not in config["corpus"]:
                 found.append(
-                    f"corpus.teachers.{name}: the procedural teacher can answer the bank's problems "
+                    f"corpus.teachers.{name}: the procedural teacher answers the bank's problems "
                     "only; ask one with endpoint or model"
                 )
             worded[f"corpus.teachers.{name}.prompt"] = teacher
