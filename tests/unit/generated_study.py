@@ -148,7 +148,8 @@ def _text(arm, problem: str, sample: int, right: bool, length: int) -> str:
 
 def _answers(layout, arm, ids, ease, answer, told: str) -> None:
     rng = np.random.default_rng(sum(map(ord, arm.path)))
-    shares = 1 / (1 + np.exp(-(np.log(max(level(arm), 0.002) / (1 - level(arm))) + 1.4 * ease)))
+    mean = min(max(level(arm), 0.002), 0.95)
+    shares = 1 / (1 + np.exp(-(np.log(mean / (1 - mean)) + 1.4 * ease)))
     place, generations, verdicts = layout.study.place(arm), [], []
     for name, value in zip(ids, shares, strict=True):
         for sample in range(layout.study.config["sampling"]["samples"]):

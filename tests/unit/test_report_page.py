@@ -8,7 +8,7 @@ import pytest
 from browser import Elements, dom
 from core.console import cause
 from reporting import answers, drawing, page, paper
-from reporting.command import run as write_report
+from reporting.command import report as write_report
 from reporting.partial import Gathered
 
 SIZES = [0, 16, 64, 256, 1024, 4096]

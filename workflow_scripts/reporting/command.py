@@ -1,4 +1,4 @@
-"""`./valley report`: the report at any time, from what is finished, with what it cost."""
+"""`./valley report | compare`: pages on one study, at any time, and on two."""
 
 import sys
 import tempfile
@@ -9,11 +9,11 @@ from core.study import StudyError
 
 
 def add_parser(commands) -> None:
-    """Add the subcommand to the command line."""
+    """Add the subcommands to the command line."""
     parser = commands.add_parser(
         "report",
         help="the report at any time, from what is finished, with what it cost",
-        description=__doc__.partition(": ")[2],
+        description="Write the report from what is finished, with costs; name what is missing.",
         epilog="Exit status: 0 the study is finished, 1 the report is partial, 2 nothing to show.",
     )
     parser.add_argument(
@@ -25,10 +25,21 @@ def add_parser(commands) -> None:
     parser.add_argument(
         "--problems", type=int, metavar="N", help="problems to embed answers to [what fits]"
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=report)
+
+    parser = commands.add_parser(
+        "compare",
+        help="two studies in one page: curves, paired differences, what was declared otherwise",
+        description="Compare two studies arm by arm, on the problems that both asked.",
+        epilog="Exit status: 0 the page is written, 2 there is nothing to compare.",
+    )
+    parser.add_argument("first", help="study file, or the folder of a study's results")
+    parser.add_argument("second", help="the same of another study, another student, another month")
+    parser.add_argument("-o", "--out", type=Path, help="page to write [compare-FIRST-SECOND.html]")
+    parser.set_defaults(run=compare)
 
 
-def run(options) -> int:
+def report(options) -> int:
     """Write the page, say where it is and what is missing; return the exit status."""
     from reporting import paper
     from reporting.measured import measured
@@ -65,3 +76,22 @@ def run(options) -> int:
         if len(state["missing"]) > 20:
             print(f"  and {len(state['missing']) - 20} more, all named in the report")
     return int(bool(state["missing"]))
+
+
+def compare(options) -> int:
+    """Write the page that compares two studies; return the exit status."""
+    from reporting import comparing
+    from reporting.studies import layout_of
+
+    try:
+        first, second = layout_of(options.first), layout_of(options.second)
+        with tempfile.TemporaryDirectory(prefix="valley-compare-") as aside:
+            page = comparing.page_of(first, second, Path(aside))
+    except (StudyError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    names = "-".join(layout.study.config["study"] for layout in (first, second))
+    out = options.out or Path(f"compare-{names}.html")
+    write_text(out, page)
+    print(f"Comparison: {out.resolve()}")
+    return 0

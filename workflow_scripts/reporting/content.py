@@ -22,6 +22,10 @@ CAPTIONS = {
     "correlation": "Rank correlation of each rate with size and with pass@1.",
     "contrasts": "Paired differences in pass@1, at every setting that has both sides and pooled; "
     "grey: too small to matter.",
+    "curves": "pass@1 against the number of traces in both studies, on the problems that both "
+    "asked; 95 % intervals.",
+    "differences": "Paired differences between the two studies, the first minus the second, at "
+    "every arm that is finished in both, and pooled; grey: too small to matter.",
 }
 ARM = ("student", "recipe", "start", "slice", "size", "seed")
 
