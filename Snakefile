@@ -17,6 +17,7 @@ report: "captions/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/resources.smk"
 include: "rules/benchmarks.smk"
 include: "rules/corpus.smk"
 include: "rules/teachers.smk"

@@ -10,6 +10,8 @@ rule published_benchmark:
         f"{ROOT}/logs/benchmark/{{benchmark}}.log",
     wildcard_constraints:
         benchmark=one_of(STUDY.sources),
+    group:
+        "corpus"
     conda:
         "../envs/analysis.yaml"
     resources:

@@ -188,11 +188,6 @@ def cutoff_of(wildcards):
     return STUDY.config["students"][student]["cutoff"]
 
 
-def gpus(student):
-    """Return how many GPUs a student's jobs ask for: none when it was made here."""
-    return 0 if "scratch" in STUDY.config["students"][student] else 1
-
-
 # Which files the fits read; rules name them by these.
 evaluated, files, with_results = LAYOUT.evaluated, LAYOUT.files, LAYOUT.with_results
 CURVE_NAMES, CONTRAST_NAMES = LAYOUT.curves, LAYOUT.contrasts

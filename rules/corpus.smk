@@ -10,6 +10,8 @@ rule benchmark:
         f"{ROOT}/logs/benchmark/{{benchmark}}.log",
     wildcard_constraints:
         benchmark=one_of([name for name in STUDY.benchmarks if name not in STUDY.sources]),
+    group:
+        "corpus"
     conda:
         "../envs/analysis.yaml"
     params:
@@ -96,6 +98,7 @@ else:
             f"{ROOT}/corpus/problems.parquet",
         log:
             f"{ROOT}/logs/problems.log",
+        group: "corpus"
         conda:
             "../envs/analysis.yaml"
         params:
@@ -118,6 +121,7 @@ rule traces:
         f"{ROOT}/logs/traces/{{teacher}}.log",
     wildcard_constraints:
         teacher=one_of(STUDY.procedural),
+    group: "corpus"
     conda:
         "../envs/analysis.yaml"
     params:
@@ -142,12 +146,13 @@ if STUDY.config["corpus"]["correctness"] == "judge":
             f"{ROOT}/logs/labels.log",
         benchmark:
             f"{ROOT}/timings/labels.tsv"
+        group: BUNDLED
         conda:
             "../envs/analysis.yaml"
-        threads: 1
+        threads: asks("labels", "cpus")
         resources:
-            mem_mb=2000,
-            runtime=60,
+            mem_mb=asks("labels", "mem_mb"),
+            runtime=asks("labels", "runtime"),
         params:
             isolation=setting("judge", "isolation"),
             store=STUDY.store,
@@ -166,6 +171,7 @@ else:
             f"{ROOT}/corpus/labels.parquet",
         log:
             f"{ROOT}/logs/labels.log",
+        group: BUNDLED
         conda:
             "../envs/analysis.yaml"
         params:
@@ -190,6 +196,7 @@ rule pool:
         f"{ROOT}/logs/pool.log",
     benchmark:
         f"{ROOT}/timings/pool.tsv"
+    group: BUNDLED
     conda:
         "../envs/analysis.yaml"
     resources:
@@ -238,6 +245,8 @@ rule pairs:
         text=f"{ROOT}/students/{{student}}/text.parquet",
     log:
         f"{ROOT}/logs/pairs/{{student}}.log",
+    group:
+        "corpus"
     conda:
         "../envs/analysis.yaml"
     params:

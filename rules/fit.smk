@@ -14,6 +14,8 @@ rule curve:
         f"{ROOT}/curves/{CURVE}.json",
     log:
         f"{ROOT}/logs/curve/{CURVE}.log",
+    group:
+        "analysis"
     conda:
         "../envs/analysis.yaml"
     params:
@@ -42,6 +44,8 @@ rule contrast:
         f"{ROOT}/contrasts/{CONTRAST}.json",
     log:
         f"{ROOT}/logs/contrast/{CONTRAST}.log",
+    group:
+        "analysis"
     conda:
         "../envs/analysis.yaml"
     params:
@@ -69,6 +73,8 @@ rule rates:
         f"{ROOT}/rates/{{benchmark}}.json",
     log:
         f"{ROOT}/logs/rates/{{benchmark}}.log",
+    group:
+        "analysis"
     conda:
         "../envs/analysis.yaml"
     params:
@@ -97,6 +103,8 @@ rule claims:
         ),
     log:
         f"{ROOT}/logs/claims/{{benchmark}}.log",
+    group:
+        "analysis"
     conda:
         "../envs/analysis.yaml"
     params:

@@ -15,11 +15,12 @@ rule generate:
         f"{ROOT}/timings/generate/{{place}}/{{benchmark}}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
+    threads: asks("generate", "cpus")
     resources:
-        mem_mb=4000,
-        runtime=240,
-        gpu=lambda wildcards: gpus(wildcards.place.split("/")[0]),
+        mem_mb=asks("generate", "mem_mb"),
+        runtime=asks("generate", "runtime"),
+        gpu=asks("generate", "gpus"),
+        nodes=asks("generate", "nodes"),
     params:
         samples=setting("sampling", "samples"),
         temperature=setting("sampling", "temperature"),

@@ -11,12 +11,14 @@ rule judge:
         f"{ROOT}/logs/judge/{{place}}/{{benchmark}}.log",
     benchmark:
         f"{ROOT}/timings/judge/{{place}}/{{benchmark}}.tsv"
+    group:
+        "verdicts"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
+    threads: asks("judge", "cpus")
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=asks("judge", "mem_mb"),
+        runtime=asks("judge", "runtime"),
     params:
         isolation=setting("judge", "isolation"),
         untrusted=setting("judge", "untrusted"),

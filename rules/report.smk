@@ -32,6 +32,8 @@ rule figure:
         csv=f"{ROOT}/figures/{{kind}}/{{fit}}.csv",
     log:
         f"{ROOT}/logs/figure/{{kind}}/{{fit}}.log",
+    group:
+        "analysis"
     conda:
         "../envs/analysis.yaml"
     params:
@@ -58,6 +60,8 @@ rule forest:
         csv=f"{ROOT}/figures/contrasts/{{benchmark}}.csv",
     log:
         f"{ROOT}/logs/figure/contrasts/{{benchmark}}.log",
+    group:
+        "analysis"
     conda:
         "../envs/analysis.yaml"
     params:
@@ -82,6 +86,8 @@ rule table:
         verdicts=f"{ROOT}/tables/verdicts.csv",
     log:
         f"{ROOT}/logs/table.log",
+    group:
+        "analysis"
     conda:
         "../envs/analysis.yaml"
     params:
@@ -110,6 +116,7 @@ rule answers:
         f"{ROOT}/tables/answers/{{benchmark}}.json",
     log:
         f"{ROOT}/logs/answers/{{benchmark}}.log",
+    group: "analysis"
     conda:
         "../envs/analysis.yaml"
     params:
@@ -146,6 +153,8 @@ rule report:
         findings=f"{ROOT}/findings.txt",
     log:
         f"{ROOT}/logs/report.log",
+    group:
+        "analysis"
     conda:
         "../envs/analysis.yaml"
     params:

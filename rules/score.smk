@@ -10,6 +10,8 @@ rule score:
         f"{ROOT}/scores/{{place}}/{{benchmark}}.json",
     log:
         f"{ROOT}/logs/score/{{place}}/{{benchmark}}.log",
+    group:
+        "verdicts"
     conda:
         "../envs/analysis.yaml"
     params:

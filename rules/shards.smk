@@ -8,6 +8,8 @@ rule shard:
         f"{ROOT}/shards/{{slice}}/n{{size}}-s{{seed}}.parquet",
     log:
         f"{ROOT}/logs/shards/{{slice}}/n{{size}}-s{{seed}}.log",
+    group:
+        BUNDLED or "shards"
     conda:
         "../envs/analysis.yaml"
     params:

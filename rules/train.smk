@@ -12,10 +12,10 @@ rule student:
         f"{ROOT}/timings/student/{{student}}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
+    threads: asks("student", "cpus")
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=asks("student", "mem_mb"),
+        runtime=asks("student", "runtime"),
         gpu=0,
     params:
         **RECIPE_PARAMS,
@@ -48,12 +48,14 @@ rule train:
     priority: lambda wildcards: int(wildcards.size)
     conda:
         "../envs/models.yaml"
-    threads: 1
+    threads: asks("train", "cpus")
     resources:
-        mem_mb=4000,
-        runtime=240,
-        gpu=lambda wildcards: gpus(wildcards.student),
+        mem_mb=asks("train", "mem_mb"),
+        runtime=asks("train", "runtime"),
+        gpu=asks("train", "gpus"),
+        nodes=asks("train", "nodes"),
         trainings=1,
+        stop_warning=180,
     params:
         **RECIPE_PARAMS,
         seed=lambda wildcards: int(wildcards.seed),

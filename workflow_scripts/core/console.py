@@ -78,6 +78,10 @@ class _Lines(logging.Formatter):
     def _job_error(self, record) -> str:
         name = self.names.get(record.jobid) or record.rule_msg or record.rule_name
         block = [f"{_clock()}  FAILED  {name}"]
+        if record.rule_msg and record.rule_msg != name:  # what an executor says of its end
+            block += textwrap.wrap(
+                record.rule_msg, 88, initial_indent=MARGIN, subsequent_indent=MARGIN
+            )
         for log in record.log or []:
             block += textwrap.indent("\n".join(cause(log)), MARGIN).splitlines()
             block.append(f"{MARGIN}log: {log}")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.files import digest, file_digest, write_json
-from core.resume import state_folder
+from core.resume import Stopped, queue_again, state_folder
 from core.store import Store
 from core.versions import installed
 
@@ -106,7 +106,11 @@ def bind(
         if restored:
             print(f"taken from the store: {key}")
             versions = shelf.about(key).get("versions", versions)
-        yield job
+        try:
+            yield job
+        except Stopped:
+            queue_again()
+            raise
         if shelf and not restored:
             shelf.keep(key, targets, folders, {**contents, "versions": versions})
         write_json(

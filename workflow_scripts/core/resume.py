@@ -6,14 +6,17 @@ code: after a fix in the code the study file's `resume` decides whether the old 
 """
 
 import contextlib
+import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from core.files import digest, write_text
 
 POLICIES = ("ask", "keep", "discard")
+_HEARD: set[int] = set()
 
 
 class Stopped(SystemExit):
@@ -71,8 +74,13 @@ def stop_signals(*signals: int) -> Iterator[Callable[[], bool]]:
             SIGUSR1 (a scheduler's warning before the time limit).
     """
     asked = []
+
+    def note(number: int, _frame: object) -> None:
+        asked.append(number)
+        _HEARD.add(number)
+
     previous = {
-        number: signal.signal(number, lambda number, _frame: asked.append(number))
+        number: signal.signal(number, note)
         for number in signals or (signal.SIGTERM, signal.SIGUSR1)
     }
     try:
@@ -80,3 +88,20 @@ def stop_signals(*signals: int) -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def queue_again() -> None:
+    """Have SLURM start this job again if it was warned of its time limit: a chain of one job.
+
+    Only after the warning (SIGUSR1): a cancelled job must not come back, and one that is preempted
+    or whose node is taken SLURM queues itself. Where requeueing is not allowed the job just ends,
+    and Snakemake's next try goes on from the saved state.
+    """
+    number = os.environ.get("SLURM_JOB_ID")
+    if not number or signal.SIGUSR1 not in _HEARD:
+        return
+    done = subprocess.run(["scontrol", "requeue", number], capture_output=True, text=True)
+    said = f": {done.stderr.strip()}" if done.returncode else ""
+    # SLURM lets a job that was queued again wait for two minutes, meant for nodes that are ill.
+    subprocess.run(["scontrol", "update", f"JobId={number}", "StartTime=now"], capture_output=True)
+    print(f"job {number} {'could not be' if said else 'is'} queued again{said}", flush=True)

@@ -16,6 +16,7 @@ UNBEARING = (
     "frozen",
     "on_new_versions",
     "results",
+    "resources",
     "resume",
     "retention",
     "training",

@@ -1,0 +1,436 @@
+"""A real SLURM on this host: every daemon, in a private folder, gone when it stops.
+
+Two nodes (two slurmd), slurmctld, slurmdbd with a MariaDB of its own, munge with a key of its own,
+and GPUs that are device nodes without a device behind them. Nothing lies outside the folder, ports
+are free ones, and clients are pointed at it by SLURM_CONF, so that a SLURM or a MariaDB that the
+host already has is neither read nor touched. Debian as root, packages as in `PACKAGES`.
+
+    python tests/slurm/cluster.py COMMAND…     runs a command in a cluster that lasts as long
+"""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGES = (
+    *("munge", "mariadb-server", "slurm-client", "slurmctld", "slurmd", "slurmdbd"),
+    "slurm-wlm-mysql-plugin",
+)
+NODES = ("node1", "node2")
+CPUS, GPUS, MEMORY_MB = 8, 2, 32000
+PARTITIONS = """\
+PartitionName=main Nodes=ALL Default=YES MaxTime=240 State=UP PriorityTier=1
+PartitionName=short Nodes=ALL MaxTime=2 State=UP PriorityTier=1
+PartitionName=urgent Nodes=ALL MaxTime=240 State=UP PriorityTier=10 PreemptMode=OFF
+"""
+ACCOUNT = "study"
+
+
+def missing() -> str:
+    """Return why a cluster can't be had on this host; empty if it can."""
+    if os.geteuid() != 0:
+        return "not root"
+    if not Path("/etc/debian_version").is_file() or not shutil.which("apt-get"):
+        return "not Debian"
+    return ""
+
+
+def install() -> None:
+    """Install what is missing of the packages, without starting anything that they bring."""
+    wanted = [name for name in PACKAGES if not _installed(name)]
+    if not wanted:
+        return
+    policy = Path("/usr/sbin/policy-rc.d")  # Debian's way to say: start no service now
+    ours = not policy.exists()
+    if ours:
+        policy.write_text("#!/bin/sh\nexit 101\n")
+        policy.chmod(0o755)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    get = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120"]
+    try:
+        subprocess.run([*get, "update"], check=True, env=environment, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [*get, "install", "--no-install-recommends", *wanted],
+            check=True,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
+    finally:
+        if ours:
+            policy.unlink()
+
+
+class Cluster:
+    """A running cluster; `environment` is what a client needs to be one of it.
+
+    Attributes:
+        folder: everything of the cluster; readable by all users.
+        environment: variables for commands that talk to it.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._daemons: dict[str, subprocess.Popen] = {}
+        self._people: list[str] = []
+        ports = iter(_free_ports(4 + len(NODES)))
+        names = ("mariadb", "slurmdbd", "slurmctld", *NODES)
+        self._ports = {name: next(ports) for name in names}
+        tools = folder / "bin"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if "SLURM" not in name},
+            "SLURM_CONF": str(folder / "slurm.conf"),
+            "PATH": f"{tools}:{os.environ['PATH']}",
+        }
+
+    # --- up and down ---
+
+    def start(self) -> None:
+        """Start every daemon, each when those that it needs answer."""
+        self._write_files()
+        self.start_munge()
+        self.start_mariadb()
+        self.start_slurmdbd()
+        self.command("sacctmgr", "-i", "add", "cluster", "valley")
+        self.command("sacctmgr", "-i", "add", "account", ACCOUNT, "cluster=valley")
+        self.add_user("root")
+        self.start_slurmctld()
+        for node in NODES:
+            self.start_node(node)
+        self.until(lambda: self.command("sinfo", "-h", "-o", "%D %T").strip() == "2 idle", 30)
+
+    def stop(self) -> None:
+        """Cancel every job, stop every daemon, remove the folder."""
+        with contextlib.suppress(subprocess.SubprocessError, TimeoutError):
+            self.command("scancel", "--user=root", check=False)
+            jobs = self.command("squeue", "-h", "-o", "%i", check=False).split()
+            if jobs:
+                self.command("scancel", *jobs, check=False)
+            self.until(lambda: not self.command("squeue", "-h", check=False), 15)
+        for name in reversed(list(self._daemons)):
+            self.halt(name)
+        for name in self._people:
+            subprocess.run(["userdel", name], check=True, capture_output=True)
+        shutil.rmtree(self.folder)
+
+    def halt(self, name: str, with_signal: int = signal.SIGTERM) -> None:
+        """Stop one daemon, or with SIGKILL let it crash."""
+        daemon = self._daemons.pop(name)
+        daemon.send_signal(with_signal)
+        try:
+            daemon.wait(20)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
+
+    def start_munge(self) -> None:
+        self._start(
+            "munged",
+            *("munged", "--foreground", "--force", f"--socket={self._munge}"),
+            *(f"--key-file={self.folder}/munge.key", f"--pid-file={self.folder}/munged.pid"),
+            *(f"--log-file={self.folder}/munged.log", f"--seed-file={self.folder}/munged.seed"),
+        )
+        self.until(self._munge.exists, 10)
+
+    def start_mariadb(self) -> None:
+        data = self.folder / "mariadb"
+        if not data.exists():
+            subprocess.run(
+                [
+                    *("mariadb-install-db", "--no-defaults", "--user=root", f"--datadir={data}"),
+                    *("--skip-test-db", "--auth-root-authentication-method=normal"),
+                ],
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
+        port = self._ports["mariadb"]
+        self._start(
+            "mariadbd",
+            *("mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", f"--port={port}"),
+            *(f"--socket={self.folder}/mariadb.sock", f"--pid-file={self.folder}/mariadb.pid"),
+            *("--bind-address=127.0.0.1", f"--init-file={self.folder}/slurm.sql"),
+            *("--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=0"),
+        )
+        self._until_port("mariadb")
+
+    def start_slurmdbd(self) -> None:
+        """Start the accounting daemon (its file's place can only be told by SLURM_CONF)."""
+        self._start("slurmdbd", "slurmdbd", "-D")
+        self._until_port("slurmdbd")
+
+    def start_slurmctld(self) -> None:
+        self._start("slurmctld", "slurmctld", "-D", "-f", self.environment["SLURM_CONF"])
+        self.until(lambda: "is UP" in self.command("scontrol", "ping", check=False), 20)
+
+    def start_node(self, name: str) -> None:
+        self._start(name, "slurmd", "-D", "-N", name, "-f", self.environment["SLURM_CONF"])
+
+    def crash_node(self, name: str) -> None:
+        """Let a node die with everything that runs on it."""
+        steps = [pid for pid, line in _processes() if "slurmstepd" in line and self._on(pid, name)]
+        self.halt(name, signal.SIGKILL)
+        for pid in [*steps, *(child for step in steps for child in _below(step))]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    # --- asking ---
+
+    def command(self, *arguments: str, check: bool = True) -> str:
+        """Run a client command and return what it printed."""
+        done = subprocess.run(
+            arguments, env=self.environment, capture_output=True, text=True, timeout=60
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"{' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def add_user(self, name: str) -> None:
+        """Let a user of this host charge the account."""
+        self.command("sacctmgr", "-i", "add", "user", name, f"account={ACCOUNT}", "cluster=valley")
+
+    def make_user(self) -> tuple[str, Path]:
+        """Make an ordinary user with an account and a home in the folder; return name and home."""
+        name = f"valley-slurm-{os.getpid()}"
+        home = self.folder / "home"
+        subprocess.run(["useradd", "--no-create-home", "-d", str(home), name], check=True)
+        self._people.append(name)
+        home.mkdir()
+        shutil.chown(home, name, name)
+        self.add_user(name)
+        return name, home
+
+    def jobs(self) -> list[dict[str, str]]:
+        """Return every job that the accounting knows, oldest first."""
+        fields = ("JobID", "JobName", "State", "Comment", "AllocTRES", "NodeList", "Partition")
+        asked = ("-a", "-X", "-n", "-P", "--starttime=now-1days", "-o", ",".join(fields))
+        printed = self.command("sacct", *asked)
+        return [dict(zip(fields, line.split("|"), strict=True)) for line in printed.splitlines()]
+
+    @staticmethod
+    def until(condition, seconds: float, every: float = 0.1) -> None:
+        """Wait until a condition holds.
+
+        Raises:
+            TimeoutError: it did not in that time.
+        """
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                raise TimeoutError(f"waited {seconds} s in vain")
+            time.sleep(every)
+
+    # --- files ---
+
+    @property
+    def _munge(self) -> Path:
+        return self.folder / "munge.socket"
+
+    def _write_files(self) -> None:
+        folder, ports = self.folder, self._ports
+        (folder / "munge.key").write_bytes(os.urandom(128))
+        (folder / "munge.key").chmod(0o600)
+        (folder / "slurm.sql").write_text(
+            "CREATE DATABASE IF NOT EXISTS slurm;\n"
+            "CREATE USER IF NOT EXISTS slurm@'127.0.0.1' IDENTIFIED BY 'slurm';\n"
+            "GRANT ALL ON slurm.* TO slurm@'127.0.0.1';\n"
+        )
+        for name in ("state", *NODES):
+            (folder / name).mkdir()
+        (folder / "gpus").mkdir()
+        gpus = []
+        for node in NODES:
+            for number in range(GPUS):
+                device = folder / "gpus" / f"{node}-gpu{number}"
+                os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))  # /dev/null's numbers
+            gpus.append(
+                f"NodeName={node} Name=gpu Type=fake "
+                f"File={folder}/gpus/{node}-gpu[0-{GPUS - 1}] AutoDetect=off"
+            )
+        (folder / "gres.conf").write_text("\n".join(gpus) + "\n")
+        nodes = "\n".join(
+            f"NodeName={node} NodeHostname={socket.gethostname()} NodeAddr=127.0.0.1 "
+            f"Port={ports[node]} CPUs={CPUS} RealMemory={MEMORY_MB} Gres=gpu:fake:{GPUS}"
+            for node in NODES
+        )
+        (folder / "slurm.conf").write_text(
+            f"""\
+ClusterName=valley
+SlurmctldHost={socket.gethostname()}(127.0.0.1)
+SlurmctldPort={ports["slurmctld"]}
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={self._munge}
+CredType=cred/munge
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/%n/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+SwitchType=switch/none
+ReturnToService=2
+SchedulerType=sched/backfill
+SchedulerParameters=sched_interval=5,bf_interval=5,sched_min_interval=100000
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+SlurmdParameters=config_overrides
+GresTypes=gpu
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=2
+JobAcctGatherParams=OverMemoryKill
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={ports["slurmdbd"]}
+AccountingStoragePass={self._munge}
+AccountingStorageTRES=gres/gpu
+AccountingStorageEnforce=associations,limits,qos
+AccountingStoreFlags=job_comment
+SlurmdTimeout=15
+SlurmctldTimeout=10
+InactiveLimit=0
+KillWait=5
+MinJobAge=300
+{nodes}
+{PARTITIONS}"""
+        )
+        slurmdbd = folder / "slurmdbd.conf"
+        slurmdbd.write_text(
+            f"""\
+AuthType=auth/munge
+AuthInfo=socket={self._munge}
+DbdHost=localhost
+DbdAddr=127.0.0.1
+DbdPort={ports["slurmdbd"]}
+SlurmUser=root
+LogFile={folder}/slurmdbd.log
+PidFile={folder}/slurmdbd.pid
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort={ports["mariadb"]}
+StorageUser=slurm
+StoragePass=slurm
+StorageLoc=slurm
+"""
+        )
+        slurmdbd.chmod(0o600)
+        # The executor's inner srun loses SLURM_CONF, which real sites do without.
+        tools = folder / "bin"
+        tools.mkdir()
+        srun = tools / "srun"
+        real = shutil.which("srun")
+        srun.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {real} "$@"\n')
+        srun.chmod(0o755)
+
+    # --- processes ---
+
+    def _start(self, name: str, *command: str) -> None:
+        """Start a daemon in the foreground that ends when this process does, however it ends."""
+        with open(self.folder / f"{name}.out", "ab") as out:
+            self._daemons[name] = subprocess.Popen(
+                command,
+                env={**self.environment, "PATH": f"{self.environment['PATH']}:/usr/sbin:/sbin"},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                preexec_fn=_die_with_parent,
+                start_new_session=True,
+            )
+
+    def _until_port(self, name: str) -> None:
+        def answers() -> bool:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self._ports[name]), 1).close()
+                return True
+            return False
+
+        self.until(answers, 40)
+
+    def _on(self, pid: int, node: str) -> bool:
+        """Tell whether a slurmstepd runs a job of a node."""
+        with contextlib.suppress(OSError):
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            return f"SLURMD_NODENAME={node}".encode() in environment or node.encode() in environment
+        return False
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Cluster]:
+    """Run a cluster in a folder of its own."""
+    install()
+    folder = Path(tempfile.mkdtemp(prefix="valley-slurm-", dir="/tmp"))
+    folder.chmod(0o755)
+    cluster = Cluster(folder)
+    try:
+        cluster.start()
+        yield cluster
+    except Exception:
+        for log in sorted(folder.glob("*.log")) + sorted(folder.glob("*.out")):
+            print(f"--- {log.name}", log.read_text(errors="replace")[-1500:], sep="\n")
+        raise
+    finally:
+        cluster.stop()
+
+
+def _installed(package: str) -> bool:
+    done = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${Status}", package], capture_output=True, text=True
+    )
+    return done.stdout.endswith("ok installed")
+
+
+def _free_ports(number: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(number)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def _processes() -> Iterator[tuple[int, str]]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                yield int(entry.name), (entry / "cmdline").read_bytes().decode(errors="replace")
+
+
+def _below(parent: int) -> list[int]:
+    """Return all processes below one."""
+    found = []
+    for pid, _ in _processes():
+        with contextlib.suppress(OSError, IndexError):
+            if int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1]) == parent:
+                found += [pid, *_below(pid)]
+    return found
+
+
+if __name__ == "__main__":
+    if why := missing():
+        sys.exit(f"no cluster on this host: {why}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cluster is taken down
+    begun = time.monotonic()
+    with running() as here:
+        print(f"cluster up in {time.monotonic() - begun:.1f} s: {here.folder}", flush=True)
+        code = subprocess.run(sys.argv[1:] or ["bash"], env=here.environment).returncode
+    sys.exit(code)

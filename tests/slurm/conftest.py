@@ -1,0 +1,69 @@
+"""One real cluster for all tests here; with VALLEY_SLURM=site, the cluster of who runs them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
+
+from cluster import Cluster, missing, running
+from lab import Lab, Person
+
+SITE = os.environ.get("VALLEY_SLURM") == "site"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    """A cluster on this host, whose daemons and nodes a test may stop."""
+    if SITE:
+        pytest.skip("this test stops daemons or nodes: not on your cluster")
+    if why := missing():
+        pytest.skip(f"no SLURM can be set up here: {why}")
+    with running() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def lab(cluster, tmp_path) -> Lab:
+    """A folder in which small jobs are run on the cluster."""
+    return Lab(cluster, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def person(request, tmp_path_factory) -> Person:
+    """An ordinary user of a cluster, with a folder that its nodes see."""
+    if SITE:
+        home = Path(os.environ.get("VALLEY_SLURM_FOLDER", "results/slurm-tests")).resolve()
+        home.mkdir(parents=True, exist_ok=True)
+        return Person(None, home, sys.executable, dict(os.environ))
+    cluster = request.getfixturevalue("cluster")
+    name, home = cluster.make_user()
+    environment = {**cluster.environment, "HOME": str(home), "USER": name, "LOGNAME": name}
+    return Person(name, home, readable_python(name, home), environment)
+
+
+def readable_python(name: str, home: Path) -> str:
+    """Return an interpreter with the project's libraries that a user may run.
+
+    The environment's own may lie below root's home; then the system's of the same version serves.
+    """
+
+    def works(python: str) -> bool:
+        probe = ["runuser", "-u", name, "--", python, "-c", "import snakemake, torch"]
+        return subprocess.run(probe, capture_output=True, cwd=home).returncode == 0
+
+    if works(sys.executable):
+        return sys.executable
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    own = home.parent / "venv"
+    made = subprocess.run([f"/usr/bin/{version}", "-m", "venv", "--without-pip", str(own)])
+    if made.returncode:
+        pytest.skip(f"an ordinary user can't run {sys.executable}, and there is no other {version}")
+    libraries = Path(pytest.__file__).parents[1]
+    (own / "lib" / version / "site-packages" / "project.pth").write_text(f"{libraries}\n")
+    if not works(f"{own}/bin/python"):
+        pytest.skip(f"an ordinary user can't read {libraries}")
+    return f"{own}/bin/python"

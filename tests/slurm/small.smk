@@ -1,0 +1,84 @@
+# Small real jobs for the tests of faults: each does what its name says, and takes its time.
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.basedir).parents[1] / "workflow_scripts"))
+
+from cluster import mend
+
+mend.mend()
+
+
+rule wait:
+    output:
+        "{name}.waited",
+    resources:
+        mem_mb=600,
+        runtime=2,
+    shell:
+        "sleep {config[seconds]} && echo waited > {output}"
+
+
+# Counts, twice a second; goes on where it was when it is stopped.
+rule count:
+    output:
+        "{name}.counted",
+    log:
+        "{name}.log",
+    resources:
+        mem_mb=600,
+        runtime=lambda wildcards: config["runtime"],
+        stop_warning=20,
+        slurm_partition=lambda wildcards: config.get("partition", "main"),
+    params:
+        store="store",
+        goal=lambda wildcards: config["goal"],
+    script:
+        "count.py"
+
+
+rule grow:
+    output:
+        "{name}.grown",
+    resources:
+        mem_mb=lambda wildcards, attempt: 500 * attempt,
+        runtime=2,
+    shell:
+        "python -c 'import time; held = bytearray({config[megabytes]} << 20); time.sleep(8)'"
+        " && echo {resources.mem_mb} > {output}"
+
+
+rule misplaced:
+    output:
+        "{name}.misplaced",
+    resources:
+        mem_mb=600,
+        runtime=2,
+        qos="no_such_qos",
+    shell:
+        "touch {output}"
+
+
+rule grouped:
+    output:
+        "{name}.grouped",
+    group:
+        "some"
+    resources:
+        mem_mb=600,
+        runtime=2,
+        slurm_account="nobodys",
+    shell:
+        "touch {output}"
+
+
+rule granted:
+    output:
+        "{name}.granted",
+    resources:
+        mem_mb=600,
+        runtime=2,
+        gpu=1,
+    shell:
+        "echo $CUDA_VISIBLE_DEVICES > {output}"
