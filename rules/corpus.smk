@@ -98,7 +98,8 @@ else:
             f"{ROOT}/corpus/problems.parquet",
         log:
             f"{ROOT}/logs/problems.log",
-        group: "corpus"
+        group:
+            "corpus"
         conda:
             "../envs/analysis.yaml"
         params:
@@ -121,7 +122,8 @@ rule traces:
         f"{ROOT}/logs/traces/{{teacher}}.log",
     wildcard_constraints:
         teacher=one_of(STUDY.procedural),
-    group: "corpus"
+    group:
+        "corpus"
     conda:
         "../envs/analysis.yaml"
     params:
@@ -146,7 +148,8 @@ if STUDY.config["corpus"]["correctness"] == "judge":
             f"{ROOT}/logs/labels.log",
         benchmark:
             f"{ROOT}/timings/labels.tsv"
-        group: BUNDLED
+        group:
+            BUNDLED
         conda:
             "../envs/analysis.yaml"
         threads: asks("labels", "cpus")
@@ -171,7 +174,8 @@ else:
             f"{ROOT}/corpus/labels.parquet",
         log:
             f"{ROOT}/logs/labels.log",
-        group: BUNDLED
+        group:
+            BUNDLED
         conda:
             "../envs/analysis.yaml"
         params:
@@ -196,7 +200,8 @@ rule pool:
         f"{ROOT}/logs/pool.log",
     benchmark:
         f"{ROOT}/timings/pool.tsv"
-    group: BUNDLED
+    group:
+        BUNDLED
     conda:
         "../envs/analysis.yaml"
     resources:

@@ -21,6 +21,7 @@ rule generate:
         runtime=asks("generate", "runtime"),
         gpu=asks("generate", "gpus"),
         nodes=asks("generate", "nodes"),
+        stop_warning=180,
     params:
         samples=setting("sampling", "samples"),
         temperature=setting("sampling", "temperature"),

@@ -116,7 +116,8 @@ rule answers:
         f"{ROOT}/tables/answers/{{benchmark}}.json",
     log:
         f"{ROOT}/logs/answers/{{benchmark}}.log",
-    group: "analysis"
+    group:
+        "analysis"
     conda:
         "../envs/analysis.yaml"
     params:

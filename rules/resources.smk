@@ -8,9 +8,7 @@ mend.mend()
 
 # Short jobs share submissions. Labels and the pool are short where the whole corpus comes from the
 # bundled generator; a real corpus' are jobs of their own, and so its shards a group of theirs.
-BUNDLED = (
-    None if STUDY.all_corpora or set(STUDY.teachers) != set(STUDY.procedural) else "corpus"
-)
+BUNDLED = None if STUDY.all_corpora or set(STUDY.teachers) != set(STUDY.procedural) else "corpus"
 
 
 @functools.cache
