@@ -8,64 +8,18 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import yaml
-from core.study import Study
 
 from planning import compare_plans as compare
-from planning import traces
-from planning.cost import Cost, Costs
-from planning.dag import PlannedJob, planned
+from planning.cost import Cost
+from planning.dag import PlannedJob
 from planning.edits import edited
 from planning.notes import notes
-from planning.simulate import Task, critical_path, makespan
+from planning.plans import Plan
+from planning.simulate import makespan
 from planning.words import arm_of, duration, hours, size
 
 STATES = ("done", "missing", "stale", "blocked")
 FOLLOWS = "Input files updated by another job"
-
-
-class Plan:
-    """A study's jobs with their states and expected costs.
-
-    Attributes:
-        jobs: every job of the DAG, in an order in which they could run.
-        states: of each; see `traces`.
-        costs: of each.
-        unknown: what the study file would have to say for the costs that are not known.
-    """
-
-    def __init__(self, study: Path, targets: list[str] = (), learn: list[str] = ()):
-        self.study = Study(yaml.safe_load(study.read_text(encoding="utf-8")))
-        self.jobs = planned(study, targets)
-        self.states = traces.states(self.jobs)
-        costs = Costs(self.study, [self.study.root, *learn])
-        self.costs = [costs.of(job) for job in self.jobs]
-        self.unknown = sorted(costs.unknown)
-
-    @property
-    def waiting(self) -> list[tuple[PlannedJob, Cost]]:
-        """The jobs that would run."""
-        return [(j, c) for j, c in zip(self.jobs, self.costs, strict=True) if j.state != "done"]
-
-    def tasks(self) -> list[Task]:
-        """Return all jobs for a scheduler; those that are done take no time."""
-        return [
-            Task(0.0, 0, 0, job.needs)
-            if job.state == "done"
-            else Task(cost.seconds or 0.0, job.gpus, max(1, job.threads), job.needs, job.priority)
-            for job, cost in zip(self.jobs, self.costs, strict=True)
-        ]
-
-    def totals(self) -> dict[str, float]:
-        """Return jobs, hours and bytes of all that would run."""
-        waiting = self.waiting
-        trainings = [cost.resume_bytes for job, cost in waiting if cost.resume_bytes]
-        return {
-            "jobs": len(waiting),
-            "gpu_seconds": sum(cost.gpu_seconds for _, cost in waiting),
-            "core_seconds": sum((c.seconds or 0) * j.threads for j, c in waiting if not j.gpus),
-            "disk_bytes": sum(cost.disk_bytes for job, cost in waiting if job.state == "missing"),
-            "resume_bytes": max(trainings, default=0.0),
-        }
 
 
 def add_parser(commands) -> None:
@@ -163,13 +117,13 @@ def as_json(plan: Plan, options) -> dict:
         {**vars(job), "state": state, "arm": arm_of(job), **vars(cost)}
         for job, state, cost in zip(plan.jobs, plan.states, plan.costs, strict=True)
     ]
-    chain = [plan.jobs[number].outputs[0] for number in _chain(plan)]
+    chain = [plan.jobs[number].outputs[0] for number in plan.chain()]
     return {
         "study": plan.study.config["study"],
         "totals": plan.totals(),
         "partition_seconds": partition(plan, options),
         "critical_path": chain,
-        "critical_path_seconds": _chain_seconds(plan),
+        "critical_path_seconds": plan.chain_seconds(),
         "not_known": plan.unknown,
         "notes": notes(plan.study, plan.jobs),
         "jobs": jobs,
@@ -217,13 +171,13 @@ def stages(jobs: list[PlannedJob]) -> list[str]:
 
 def costs(plan: Plan, options, on_gpu: bool) -> list[str]:
     """Return what all that would run costs together."""
-    total, chain = plan.totals(), _chain(plan)
+    total, chain = plan.totals(), plan.chain()
     sources = Counter(cost.source for _, cost in plan.waiting)
     lines = []
     if on_gpu:
         lines.append(f"GPU-hours: {hours(total['gpu_seconds'])}")
     lines.append(f"Core time of jobs without a GPU: {duration(total['core_seconds'])}")
-    least = duration(_chain_seconds(plan))
+    least = duration(plan.chain_seconds())
     lines.append(
         f"At least {least} on any number of machines: the longest chain has {len(chain)} jobs"
     )
@@ -241,14 +195,6 @@ def costs(plan: Plan, options, on_gpu: bool) -> list[str]:
     told = [f"{count} jobs {name}" for name, count in sources.items()]
     lines.append(f"Figures: {', '.join(told)} (see docs/plan.md)")
     return [*lines, *plan.unknown]
-
-
-def _chain(plan: Plan) -> list[int]:
-    return [n for n in critical_path(plan.tasks()) if plan.jobs[n].state != "done"]
-
-
-def _chain_seconds(plan: Plan) -> float:
-    return sum(plan.costs[number].seconds or 0.0 for number in _chain(plan))
 
 
 def _column(job: PlannedJob, state: str) -> str:
