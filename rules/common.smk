@@ -198,6 +198,20 @@ def curve_points(wildcards):
     return LAYOUT.curve_points(wildcards.axis, wildcards)
 
 
+@of_wildcards
+def learning_arms(wildcards):
+    """Return the trained arms of one curve, each with the path of its losses on held-out problems."""
+    return [
+        {
+            "size": point["size"],
+            "seed": point["seed"],
+            "losses": f"{ROOT}/checkpoints/{point['place']}/validation.json",
+        }
+        for point in curve_points(wildcards)
+        if point["size"]
+    ]
+
+
 def noise_points(_wildcards=None):
     """Return the points whose replicates tell how much training noise there is."""
     return LAYOUT.noise_points()
@@ -219,6 +233,9 @@ def contrast_of(wildcards):
 
 
 CURVES = [f"{ROOT}/curves/{name}.json" for name in CURVE_NAMES]
+# Problems held out from all shards: then every arm's loss on them is taken, and drawn.
+HELD_OUT = [f"{ROOT}/corpus/validation.parquet"] if STUDY.config["validation"]["share"] else []
+LEARNING_NAMES = sorted({name.rpartition("/")[0] for name in CURVE_NAMES if HELD_OUT})
 
 
 def of_benchmark(kind, names):
@@ -271,6 +288,7 @@ RECIPE_PARAMS = {
 }
 
 
+@of_wildcards
 def hub_model(wildcards):
     """Return where the hub has a student; None for one made here."""
     hub = STUDY.config["students"][wildcards.student].get("hub")

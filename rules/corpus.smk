@@ -219,6 +219,7 @@ rule pool:
         words=setting("corpus", "decontamination", "words"),
         overlap=setting("corpus", "decontamination", "overlap"),
         prompt=STUDY.prompt(),
+        held_out=setting("validation", "share"),
         code=code_digest("corpus", "pool"),
     message:
         "Corpus: the pool, cleaned and labelled"

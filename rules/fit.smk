@@ -89,6 +89,25 @@ rule rates:
         "../workflow_scripts/fit.py"
 
 
+rule learning:
+    input:
+        lambda wildcards: [arm["losses"] for arm in learning_arms(wildcards)],
+    output:
+        f"{ROOT}/learning/{CURVE.rpartition('/')[0]}.json",
+    log:
+        f"{ROOT}/logs/learning/{CURVE.rpartition('/')[0]}.log",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        arms=learning_arms,
+        title="{student}, {slice} from {start}",
+        code=code_digest("fit", "learning"),
+    message:
+        "Learning curves of {wildcards.axis}, {wildcards.student}"
+    script:
+        "../workflow_scripts/fit.py"
+
+
 rule claims:
     input:
         curves=of_benchmark("curves", CURVE_NAMES),

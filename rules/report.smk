@@ -5,6 +5,7 @@ from reporting.page import templates_digest
 # Every kind of figure, with the fits that it is drawn from.
 DRAWN = {
     **{f"scaling/{name}": f"curves/{name}" for name in CURVE_NAMES},
+    **{f"learning/{name}": f"learning/{name}" for name in LEARNING_NAMES},
     **{f"forecast/{name}": f"curves/{name}" for name in CURVE_NAMES},
     **{f"rates/{benchmark}": f"rates/{benchmark}" for benchmark in STUDY.benchmarks},
     **{f"correlation/{benchmark}": f"rates/{benchmark}" for benchmark in STUDY.benchmarks},
@@ -14,7 +15,7 @@ FIGURES = [f"{ROOT}/figures/{name}.svg" for name in [*DRAWN, *FOREST]]
 
 
 wildcard_constraints:
-    kind="scaling|forecast|rates|correlation",
+    kind="scaling|learning|forecast|rates|correlation",
 
 
 rule figure:

@@ -1,6 +1,9 @@
 # Checkpoints: the undistilled student, then every arm from its start and its shard.
 
 
+CHECKPOINT = f"{ROOT}/checkpoints/{{student}}/{{recipe}}/{{start}}/{{slice}}/n{{size}}-s{{seed}}"
+
+
 rule student:
     input:
         unpack(student_material),
@@ -38,8 +41,10 @@ rule train:
     input:
         start=start_checkpoint,
         shard=f"{ROOT}/shards/{{slice}}/n{{size}}-s{{seed}}.parquet",
+        validation=HELD_OUT,
     output:
-        f"{ROOT}/checkpoints/{{student}}/{{recipe}}/{{start}}/{{slice}}/n{{size}}-s{{seed}}/checkpoint.json",
+        manifest=f"{CHECKPOINT}/checkpoint.json",
+        validation=f"{CHECKPOINT}/validation.json" if HELD_OUT else [],
     log:
         f"{ROOT}/logs/train/{{student}}/{{recipe}}/{{start}}/{{slice}}/n{{size}}-s{{seed}}.log",
     benchmark:
@@ -59,6 +64,7 @@ rule train:
     params:
         **RECIPE_PARAMS,
         seed=lambda wildcards: int(wildcards.seed),
+        evaluations=setting("validation", "evaluations") if HELD_OUT else None,
         think=setting("students", "{student}", "hub", "think"),
         store=STUDY.store,
         code=code_digest("train", "train"),

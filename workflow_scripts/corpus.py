@@ -189,6 +189,7 @@ def pool(
     words: int = 10,
     overlap: float = 0.5,
     prompt: list[str] | None = None,
+    held_out: float = 0.0,
 ) -> dict:
     """Join traces with their labels, clean them, and count what was dropped.
 
@@ -208,6 +209,7 @@ def pool(
         words: n of the n-grams by which statements are compared with the benchmarks'.
         overlap: share of n-grams in common from which on a problem is a benchmark's.
         prompt: texts that statements are put in (`core.prompts`); None is the bare statement.
+        held_out: share of the problems that no shard will hold; slices are counted without them.
 
     Returns:
         What was measured, for the sidecar.
@@ -224,7 +226,7 @@ def pool(
 
     word = pooling.Difficulty(difficulties, ratings or {})
     with parquet_stream(out, POOL) as stream:
-        found = pooling.write(stream, traces, labels, faults, word, worded)
+        found = pooling.write(stream, traces, labels, faults, word, worded, held_out)
     found["sources"] = {Path(path).stem: read_json(path) for path in counts}
     found["closest_to_benchmarks"] = closest
     write_json(summary, {name: value for name, value in found.items() if value not in ({}, [])})

@@ -144,6 +144,21 @@ def rates(
     write_json(out_json, plain({"title": title, "problems": len(ids), "groups": out}))
 
 
+def learning(arms: list[dict], out_json: Path, *, title: str = "") -> None:
+    """Gather the losses on held-out problems of one curve's arms.
+
+    Args:
+        arms: size, seed and the path of each arm's losses.
+        out_json: file to write.
+        title: of the figure.
+    """
+    out = [
+        {"size": arm["size"], "seed": arm["seed"], "looks": read_json(arm["losses"])}
+        for arm in sorted(arms, key=lambda arm: (arm["size"], arm["seed"]))
+    ]
+    write_json(out_json, plain({"title": title, "arms": out}))
+
+
 def claims(
     curves: list[Path],
     contrast_files: list[Path],
@@ -169,6 +184,8 @@ if "snakemake" in globals():
     with bind(snakemake):
         if snakemake.rule == "claims":
             claims(source.curves, source.contrasts, source.rates, target, **settings(snakemake))
+        elif snakemake.rule == "learning":
+            learning(snakemake.params.arms, target, **settings(snakemake, "arms"))
         else:
             fitted = {"curve": curve, "contrast": contrast, "rates": rates}[snakemake.rule]
             chosen = settings(snakemake, "arms")

@@ -11,7 +11,7 @@ def figure(kind: str, fits: list[Path], svg: Path, pdf: Path, table: Path) -> No
     """Draw one figure, with the numbers behind it as CSV.
 
     Args:
-        kind: scaling, forecast, rates, correlation or contrasts.
+        kind: scaling, learning, forecast, rates, correlation or contrasts.
         fits: the fit that it shows; contrasts shows several.
         svg, pdf, table: files to write.
     """
@@ -22,6 +22,7 @@ def figure(kind: str, fits: list[Path], svg: Path, pdf: Path, table: Path) -> No
         return
     draw = {
         "scaling": plots.scaling,
+        "learning": plots.learning,
         "forecast": plots.fan,
         "rates": plots.rates,
         "correlation": plots.correlation,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-from core import slices
+from core import holdout, slices
 from core.files import POOL, parquet_batches, parquet_stream, stream_rows
 from core.seeds import derive
 
@@ -21,7 +21,14 @@ def rank(seed: int, identifier: str) -> bytes:
 
 
 def shard(
-    pool: Path, out: Path, *, slice: str, size: int, seed: int, examples: str = "rows"
+    pool: Path,
+    out: Path,
+    *,
+    slice: str,
+    size: int,
+    seed: int,
+    examples: str = "rows",
+    held_out: float = 0.0,
 ) -> dict:
     """Write the shard of one slice, size and replicate, ordered by rank.
 
@@ -32,6 +39,7 @@ def shard(
         size: number of examples.
         seed: the replicate; the subset's seed is derived from it.
         examples: "rows" draws among answers, "problems" among problems, one answer of each.
+        held_out: share of the problems that no shard holds (`core.holdout`).
 
     Returns:
         How many examples and distinct problems the shard holds, for the sidecar.
@@ -41,7 +49,8 @@ def shard(
 
     Memory: some 200 bytes an example (a row of the slice, if it is paired or drawn by problem).
     """
-    places, held = chosen(pool, slice, size, derive("subset", seed), examples)
+    subset = derive("subset", seed)
+    places, held = chosen(_light(pool, held_out), slice, size, subset, examples)
     if len(places) < size:
         kind = {"rows": "traces", "problems": "problems"}[examples]
         if slices.split(slice)[2]:
@@ -58,25 +67,29 @@ def shard(
     return {"examples": size, "problems": len(problems)}
 
 
-def chosen(pool: Path, slice: str, size: int, subset: int, examples: str) -> tuple[list[int], int]:
-    """Return the rows of the pool that make a shard, by rank, and how many examples there are."""
+def chosen(
+    rows: Iterator[tuple[int, dict]], slice: str, size: int, subset: int, examples: str
+) -> tuple[list[int], int]:
+    """Return the places of the rows that make a shard, by rank, and how many examples there are."""
     held = 0
     if examples == "rows" and not slices.split(slice)[2]:
 
         def ranked() -> Iterator[tuple[bytes, int]]:
             nonlocal held
-            for place, row in _light(pool):
+            for place, row in rows:
                 if slices.holds(slice, row):
                     held += 1
                     yield rank(subset, row["id"]), place
 
         lowest = heapq.nsmallest(size, ranked())
         return [place for _, place in lowest], held
-    ranked_pairs = sorted(_by_problem(pool, slice, subset, examples))
+    ranked_pairs = sorted(_by_problem(rows, slice, subset, examples))
     return [place for _, place in ranked_pairs[:size]], len(ranked_pairs)
 
 
-def _by_problem(pool: Path, slice: str, subset: int, examples: str) -> Iterator[tuple[bytes, int]]:
+def _by_problem(
+    rows: Iterator[tuple[int, dict]], slice: str, subset: int, examples: str
+) -> Iterator[tuple[bytes, int]]:
     """Yield (rank, place) of a problem's answers: the n-th of each problem, whichever it is.
 
     The rank is that of the problem and n. So the two sides of a pair have the same ranks, and
@@ -85,7 +98,7 @@ def _by_problem(pool: Path, slice: str, subset: int, examples: str) -> Iterator[
     difficulty, correctness, paired = slices.split(slice)
     other = f"{difficulty}.{'incorrect' if correctness == 'correct' else 'correct'}"
     own_rows, other_rows = defaultdict(list), defaultdict(int)
-    for place, row in _light(pool):
+    for place, row in rows:
         if slices.holds(slice, row):
             own_rows[row["problem_id"]].append((rank(subset, row["id"]), place))
         elif paired and slices.holds(other, row):
@@ -98,8 +111,11 @@ def _by_problem(pool: Path, slice: str, subset: int, examples: str) -> Iterator[
             yield rank(subset, f"{problem}\x1f{number}"), place
 
 
-def _light(pool: Path) -> Iterator[tuple[int, dict]]:
-    return enumerate(stream_rows(pool, ["id", "problem_id", "difficulty", "correct"]))
+def _light(pool: Path, held_out: float) -> Iterator[tuple[int, dict]]:
+    """Yield the place and labels of each row whose problem is not held out."""
+    for place, row in enumerate(stream_rows(pool, ["id", "problem_id", "difficulty", "correct"])):
+        if not holdout.is_held_out(row["problem_id"], held_out):
+            yield place, row
 
 
 def in_order(pool: Path, places: list[int]) -> Iterator[dict]:
@@ -137,8 +153,40 @@ def _picked(pool: Path, wanted: dict[int, int]) -> Iterator[tuple[int, dict]]:
         before += batch.num_rows
 
 
+def held_out(pool: Path, out: Path, *, share: float, problems: int) -> dict:
+    """Write what loss is measured on: one trace of each held-out problem, ordered by rank.
+
+    Args:
+        pool: the pool.
+        out: file to write.
+        share: of the problems that is held out.
+        problems: at most so many of them.
+
+    Returns:
+        How many problems are held out, and how many measured, for the sidecar.
+
+    Raises:
+        ValueError: the pool has no problem that is held out.
+    """
+    lowest: dict[str, tuple[str, int]] = {}  # by problem: the lowest id of its traces, and where
+    for place, row in enumerate(stream_rows(pool, ["id", "problem_id"])):
+        problem, trace = row["problem_id"], (row["id"], place)
+        if holdout.is_held_out(problem, share):
+            lowest[problem] = min(trace, lowest.get(problem, trace))
+    if not lowest:
+        raise ValueError(
+            f"none of the pool's problems is held out by validation.share {share}; enlarge it"
+        )
+    measured = sorted(lowest, key=holdout.rank)[:problems]
+    with parquet_stream(out, POOL) as stream:
+        for row in in_order(pool, [lowest[problem][1] for problem in measured]):
+            stream.write(row)
+    return {"held_out": len(lowest), "measured": len(measured)}
+
+
 if "snakemake" in globals():
     from core.job import bind, settings
 
     with bind(snakemake) as job:
-        job.measured |= shard(snakemake.input.pool, snakemake.output[0], **settings(snakemake))
+        cut = {"shard": shard, "held_out": held_out}[snakemake.rule]
+        job.measured |= cut(snakemake.input.pool, snakemake.output[0], **settings(snakemake))

@@ -52,7 +52,7 @@ def train(
     base: dict | None = None,
     again: Callable | None = None,
     validation: Path | None = None,
-    evaluations: int = 8,
+    evaluations: int | None = None,
     validated: Path | None = None,
     losses: Path | None = None,
     world=None,
@@ -92,7 +92,7 @@ def train(
         again: makes the start's plain model once more, to put trained weights into that are
             sharded, or adapters that were trained on quantized weights.
         validation: held-out pool rows; their loss goes to `validated`.
-        evaluations: how often it is taken, beside the one before the first update.
+        evaluations: how often it is taken, beside the one before the first update; None is once.
         validated: JSON file for it.
         losses: JSON-lines file for the loss and rate of every update.
         world: processes that share the work (`lm.parallel.World`); None is this one alone.
@@ -136,7 +136,7 @@ def train(
     plan = packing.batches(
         lengths, batch_examples, seed, epochs=epochs, steps=steps, batch_tokens=batch_tokens
     )
-    looks = packing.spread(evaluations, len(plan)) if held_out else set()
+    looks = packing.spread(evaluations or 1, len(plan)) if held_out else set()
 
     torch.manual_seed(seed)
     if lora:
@@ -341,10 +341,10 @@ def describe(snakemake, job) -> dict:
             **({"positions": params.max_length} if scratch else {}),
         },
         "shard": source.shard,
-        "validation": source.get("validation"),
+        "validation": next(iter(source.get("validation", [])), None),
         "manifest": str(manifest),
         "losses": str(manifest.with_name("losses.jsonl")),
-        "validated": snakemake.output.get("validation"),
+        "validated": snakemake.output.get("validation") or None,
         "state": str(job.state),
         "settings": settings(snakemake, "hub", *made),
         "how": how,

@@ -2,6 +2,7 @@
 
 from analysis.plot_curves import fan, scaling
 from analysis.plot_forest import forest
+from analysis.plot_learning import learning
 from analysis.plot_rates import correlation, rates
 
-__all__ = ["correlation", "fan", "forest", "rates", "scaling"]
+__all__ = ["correlation", "fan", "forest", "learning", "rates", "scaling"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from core import slices
 from core.files import ParquetStream, merged_rows, stream_rows
+from core.holdout import is_held_out
 
 from corpora.cleaning import KEPT, STEPS, NearDuplicates, fault, fingerprint, repeated
 
@@ -83,6 +84,7 @@ def write(
     found: np.ndarray,
     difficulty: Difficulty,
     worded: Callable[[dict], str],
+    held_out: float = 0.0,
 ) -> dict[str, object]:
     """Write the traces that no step drops, and return the summary.
 
@@ -93,6 +95,7 @@ def write(
         found: what `faults` returned.
         difficulty: the study's words.
         worded: gives a trace's prompt as the student is to see it.
+        held_out: share of the problems that no shard will hold: no slice counts them.
 
     Memory: a few hundred bytes a problem.
     """
@@ -116,6 +119,9 @@ def write(
         teachers[row["teacher"]] += 1
     dropped = Counter(STEPS[code] for code in found[found != KEPT])
     problems = len({problem for problem, _, _ in cells})
+    open_to_shards = Counter(
+        {cell: count for cell, count in cells.items() if not is_held_out(cell[0], held_out)}
+    )
     return {
         "traces": len(found),
         "dropped": {step: dropped[step] for step in STEPS if dropped[step] or step in ALWAYS},
@@ -126,7 +132,7 @@ def write(
         "without_label": sums["without_label"],
         "teachers": dict(sorted(teachers.items())),
         "tokens": sums["tokens"],
-        **slices.counts(cells, difficulty.words),
+        **slices.counts(open_to_shards, difficulty.words),
     }
 
 

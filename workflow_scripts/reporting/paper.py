@@ -7,7 +7,7 @@ from core.study import Study
 
 from reporting import answers, content, page
 
-KNOWN_KINDS = ("scaling", "forecast", "rates", "correlation", "contrasts")
+KNOWN_KINDS = ("scaling", "learning", "forecast", "rates", "correlation", "contrasts")
 # The figure that shows what a kind of claim rests on.
 SHOWN_BY = {
     "valley": "scaling",
