@@ -15,8 +15,8 @@ CAPTIONS = {
     "scaling": "pass@1 against the number of traces. Points: means over replicates with 95 % "
     "intervals; dashes: single replicates; grey band: the start's interval; curves: the two "
     "best-weighted families; rails above: where the bottom and the return to the start may lie.",
-    "learning": "Loss on problems held out from every shard (mean over response tokens): while arms "
-    "train, one line each, and after their last update; grey: the start's.",
+    "learning": "Loss on problems held out from every shard (mean over response tokens): while "
+    "arms train, one line each, and after their last update; grey: the start's.",
     "forecast": "What a larger size is expected to reach: bands hold 50, 80 and 90 % of the "
     "mixture of families; the diamond is one new run on the same problems.",
     "rates": "Completion (finished within the token limit), think-tag (begins with <think>) and "
