@@ -46,33 +46,41 @@ def judge_generations(
     `verdicts` depends on the programs and problems only; what was measured goes to `times`. Answers
     to problems that are marked as not to be trusted are counted, and left out if `untrusted` is
     "leave_out": scores and fits then know nothing of these problems. `options` are those of
-    `judging.batch.judge`.
+    `judging.batch.judge`. Memory holds the answers, and a portion of the problems.
     """
-    by_id = _problems(problems)
     rows = read_parquet(generations, columns=["problem_id", "sample", "text"])
     rows.sort(key=lambda row: (row["problem_id"], row["sample"]))
-    doubtful = {name for name, problem in by_id.items() if problem.get("trusted") is False}
-    asked = len(rows)
-    if untrusted == "leave_out":
-        rows = [row for row in rows if row["problem_id"] not in doubtful]
-    tasks = [
-        Task(
-            (row["problem_id"], row["sample"]),
-            extract_program(row["text"]),
-            by_id.get(row["problem_id"]),
-        )
-        for row in rows
-    ]
-    found = _judged(tasks, isolation=isolation, **options)
+    places: dict[str, list[int]] = {}
+    for place, row in enumerate(rows):
+        places.setdefault(row["problem_id"], []).append(place)
+    found: dict[int, Verdict] = {}
+    doubtful, left_out = 0, 0
+
+    def settle(portion: dict[str, dict | None]) -> None:
+        tasks = [
+            Task(place, extract_program(rows[place]["text"]), problem)
+            for name, problem in portion.items()
+            for place in places.pop(name, ())
+        ]
+        judged = _judged(tasks, isolation=isolation, **options) if tasks else []
+        found.update({task.key: verdict for task, verdict in zip(tasks, judged, strict=True)})
+
+    for portion in _portions(problems):
+        untold = [name for name, problem in portion.items() if problem.get("trusted") is False]
+        doubtful += len(untold)
+        if untrusted == "leave_out":
+            left_out += sum(len(places.pop(name, ())) for name in untold)
+        settle(portion)
+    settle(dict.fromkeys([*places]))  # answers to problems that are not known
     keyed = [
-        {"problem_id": row["problem_id"], "sample": row["sample"]} | vars(verdict)
-        for row, verdict in zip(rows, found, strict=True)
+        {name: rows[place][name] for name in ("problem_id", "sample")} | vars(verdict)
+        for place, verdict in sorted(found.items())
     ]
     _write(verdicts, keyed, VERDICT)
     if times is not None:
         _write(times, keyed, TIMES)
-    counted = {"untrusted_problems": len(doubtful), "answers_left_out": asked - len(rows)}
-    return {**_summary([verdict.verdict for verdict in found], isolation), **counted}
+    counted = {"untrusted_problems": doubtful, "answers_left_out": left_out}
+    return {**_summary([verdict.verdict for verdict in found.values()], isolation), **counted}
 
 
 def judge_pool(
@@ -115,7 +123,7 @@ def _portions(problems: Path, size: int = 256 << 20) -> Iterator[dict[str, dict]
     seen: set[str] = set()
     portion: dict[str, dict] = {}
     held = 0
-    for batch in parquet_batches(problems, rows=64):
+    for batch in parquet_batches(problems, rows=16):
         for row in batch.to_pylist():
             if row["id"] in seen:
                 raise ValueError(f"{problems}: id: {row['id']!r} is there twice")
@@ -135,15 +143,6 @@ def _judged(tasks: list[Task], **options) -> list[Verdict]:
 
     with tqdm(total=len(tasks), unit="program", disable=None) as bar:
         return judge(tasks, each=lambda _place, _verdict: bar.update(), **options)
-
-
-def _problems(path: Path) -> dict[str, dict]:
-    found: dict[str, dict] = {}
-    for number, row in enumerate(read_parquet(path), 1):
-        if row["id"] in found:
-            raise ValueError(f"{path}: row {number}: id: {row['id']!r} is there twice")
-        found[row["id"]] = row
-    return found
 
 
 def _write(path: Path, rows: list[dict], schema: pa.Schema) -> None:

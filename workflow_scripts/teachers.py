@@ -174,12 +174,8 @@ if "snakemake" in globals():
             local = {key: item for key, item in params.items() if key != "engine_code"}
 
             def engine():
-                return Local(
-                    **local,
-                    stop=[],
-                    gpus=snakemake.resources.get("gpu", 0),
-                    **declared["model"]["speed"],
-                )
+                tuning = {key: declared["model"][key] for key in ("batch_size", "vllm")}
+                return Local(**local, stop=[], gpus=snakemake.resources.get("gpu", 0), **tuning)
 
         measured, reasons = ask(asked, book, engine, chunk=declared["chunk"])
         job.measured |= {**measured, **costs(book, **prices), "unanswered": reasons}

@@ -2,18 +2,22 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import benchmark_material as made
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from benchmarks import published
 from core import prompts
 from core import rows as reading
 from core.files import PROBLEM, read_parquet
 from core.hub import SourceError, find
 from core.published import home
+from core.study import Study, StudyError
 from judging.assertions import BadRow
 from judging.batch import Task, judge
 from judging.forms import convert
@@ -176,6 +180,36 @@ def test_a_truncated_parquet_file(tmp_path, out, cut):
     assert not list(out.parent.iterdir())
 
 
+PEAK = """
+import json, resource, sys
+from pathlib import Path
+from benchmarks import published
+published(Path(sys.argv[1]), **json.loads(sys.argv[2]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+"""
+
+
+def test_memory_holds_a_part_of_a_large_release(tmp_path, out):
+    """Half a gigabyte of tests, as much a problem as LiveCodeBench's larger ones have."""
+    large = {"input": "1 2\n" * (1 << 20), "output": "3 4\n" * (1 << 20), "testtype": "stdin"}
+    tests = made.packed([large])
+    with open(tmp_path / "test.jsonl", "w") as file:
+        for number in range(64):
+            row = made.lcb_stdin(1, question_id=f"p{number}", private_test_cases=tests)
+            file.write(json.dumps(row) + "\n")
+    settings = {**LCB, "files": ["test.jsonl"], "path": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(out), json.dumps(settings)],
+        env={**os.environ, "PYTHONPATH": "workflow_scripts"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    table = pq.ParquetFile(out).metadata
+    assert table.num_rows == 64 and table.num_row_groups > 10
+    assert int(done.stdout.split()[-1]) < 400  # MB; the whole would be far more than 1,000
+
+
 FORMATS = {
     "humaneval": (made.humaneval, "openai_humaneval/test-00000-of-00001.parquet", {}),
     "humanevalplus": (
@@ -298,6 +332,55 @@ def test_a_local_file_is_taken_whatever_its_name(tmp_path):
     assert find(["test.jsonl"], path=str(path)) == [path]
     with pytest.raises(SourceError, match="no such file or folder"):
         find(["test.jsonl"], path=str(tmp_path / "none"))
+
+
+SOURCE_MISTAKES = [
+    (
+        {"format": "livecodebench", "path": "x"},
+        "release: say which release; choose from: v1",
+    ),
+    (
+        {"format": "livecodebench", "release": "v6"},
+        "revision: a data set of the hub changes",
+    ),
+    ({"format": "livecodebench", "release": "v9", "path": "x"}, "'v9' is not allowed"),
+    ({"format": "humaneval", "path": "x", "release": "v1"}, "humaneval has no releases"),
+    ({"format": "problems"}, "say where the problems are: a path, or a hub id"),
+    ({"format": "mbpp", "path": "x", "hub": "y"}, "give either a path, or a hub id"),
+    ({"format": "mbpp", "path": "x", "from": "2024-13-01"}, "'2024-13-01' is no day"),
+    ({"format": "mbpp", "path": "x", "from": "2024-02-01", "to": "2024-01-31"}, "is later than"),
+    ({"format": "lifecodebench", "path": "x"}, "did you mean 'livecodebench'?"),
+]
+
+
+@pytest.mark.parametrize(("source", "message"), SOURCE_MISTAKES)
+def test_mistakes_in_the_study_file_are_told(source, message):
+    config = yaml.safe_load(Path("studies/smoke.yaml").read_text())
+    config["benchmarks"] = {"b": {"source": source}}
+    with pytest.raises(StudyError, match=re.escape(message)):
+        Study(config)
+    config["benchmarks"] = {"b": {"bank": {"problems": 3}, "source": source}}
+    with pytest.raises(StudyError, match=r"benchmarks.b: has bank, source; give 1 of them only"):
+        Study(config)
+
+
+def test_days_may_stand_unquoted_and_prompts_fall_back_to_the_study_s():
+    config = yaml.safe_load(Path("studies/smoke.yaml").read_text())
+    config |= yaml.safe_load(
+        "prompt: 'Q: {statement}'\n"
+        "benchmarks:\n"
+        "  a: {source: {format: mbpp, path: x, from: 2024-01-31}}\n"
+        "  b: {source: {format: mbpp, path: x}, prompt: evalplus}\n"
+        "  c: {source: {format: mbpp, path: x}, prompt: null}\n"
+    )
+    study = Study(config)
+    assert study.sources["a"]["from"] == "2024-01-31"
+    assert study.prompt() == study.prompt("a") == ["Q: {statement}"] * 2
+    assert study.prompt("b")[0].startswith("Please provide a self-contained Python script")
+    assert study.prompt("c") is None
+    config["benchmarks"]["b"]["prompt"] = "evalplas"
+    with pytest.raises(StudyError, match=r"benchmarks.b.prompt: 'evalplas' .*mean 'evalplus'"):
+        Study(config)
 
 
 def test_published_prompts_in_livecodebench_s_words():

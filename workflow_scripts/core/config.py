@@ -63,7 +63,7 @@ def complaint(mistakes: Iterable[str]) -> StudyError:
 
 def nearest(word: str, known: list[str]) -> str:
     """Return " (did you mean …?)" when a known word is close, else nothing."""
-    close = difflib.get_close_matches(str(word), known, n=1)
+    close = difflib.get_close_matches(str(word), map(str, known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
