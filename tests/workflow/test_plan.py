@@ -99,6 +99,20 @@ def test_why_tells_what_made_a_file_and_what_would_make_it_again(copy):
     status, printed = why()
     assert status == 1
     assert "temperature = 0.6   (now 0.9)" in printed
+    assert "files depend on it" in printed
+    assert "torch " in printed
+
+    copy.write(copy.smoke())
+    told = copy.folder / "results/smoke/generations/tiny/base/bank.meta.json"
+    about = json.loads(told.read_text())
+    benchmark = next(name for name in about["inputs"] if "benchmarks" in name)
+    then, about["inputs"][benchmark] = about["inputs"][benchmark], "0" * 64
+    about["params"]["code"] = "another"
+    told.write_text(json.dumps(about))
+    printed = why()[1]
+    assert f"{benchmark}  000000000000   (now {then[:12]})" in printed
+    assert "code = another" in printed
+    assert "its code, or code that it reaches, has changed" in printed
 
     command[3] = "results/smoke/nothing.parquet"
     status, printed = why()

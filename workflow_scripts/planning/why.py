@@ -4,9 +4,13 @@ import json
 import sys
 from pathlib import Path
 
-from core.job import sidecar
+from core.files import file_digest
+from core.job import determining, sidecar
+from core.versions import installed
 
 from planning.dag import PlannedJob, planned
+
+SHOWN = 160  # characters of a value
 
 
 def add_parser(commands) -> None:
@@ -41,7 +45,7 @@ def now(job: PlannedJob) -> list[str]:
     """Return the file's state by Snakemake's word."""
     said = {"done": "up to date", "missing": "not there yet", "stale": "to be made again"}
     lines = [f"{job.outputs[0]}", f"  rule {job.rule}: {said[job.state]}"]
-    return [*lines, f"  {job.reason}"] if job.reason else lines
+    return [*lines, *(f"  {_short(part)}" for part in job.reason.split("; ") if part)]
 
 
 def made(job: PlannedJob) -> list[str]:
@@ -50,17 +54,48 @@ def made(job: PlannedJob) -> list[str]:
     if not path.is_file():
         return ["", "Nothing is known of how it was made."] if job.state != "missing" else []
     about = json.loads(path.read_text(encoding="utf-8"))
-    wanted = json.loads(json.dumps(job.params, default=str))
+    wanted = json.loads(json.dumps(determining(job.params), default=str))
     lines = ["", "Made with"]
-    for name, value in about["params"].items():
-        changed = "" if wanted.get(name) == value else f"   (now {wanted.get(name)})"
-        lines.append(f"  {name} = {value}{changed}")
-    lines += ["", "From", *(f"  {name}  {digest[:12]}" for name, digest in about["inputs"].items())]
+    for name in sorted(about["params"].keys() | wanted.keys()):
+        then, now = (params.get(name, ...) for params in (about["params"], wanted))
+        changed = "" if then == now else f"   (now {_short(now)})"
+        code = (
+            "   its code, or code that it reaches, has changed"
+            if changed and "code" in name
+            else ""
+        )
+        lines.append(f"  {name} = {_short(then)}{changed}{code}")
+    lines += ["", "From"]
+    for name in sorted(about["inputs"].keys() | set(job.inputs)):
+        lines.append(f"  {name}  {_change(name, about['inputs'].get(name), name in job.inputs)}")
     cost = about["measured"]
-    versions = ", ".join(f"{name} {version}" for name, version in cost["versions"].items())
-    lines += ["", f"On {cost['host']}, {cost['finished']}, in {cost['wall_seconds']:.1f} s"]
-    lines.append("  taken from the store" if about["restored"] else f"  by {versions}")
+    lines += ["", f"On {cost.get('host')}, {cost.get('finished')}, in {cost['wall_seconds']:.1f} s"]
+    if about["restored"]:
+        return [*lines, "  taken from the store"]
+    here = installed()
+    for name, version in cost.get("versions", {}).items():
+        other = "" if here.get(name, version) == version else f"   (now {here[name]})"
+        lines.append(f"  {name} {version}{other}")
     return lines
+
+
+def _change(name: str, then: str | None, wanted: bool) -> str:
+    """Return an input's digest, and what became of the input since."""
+    if then is None:
+        return "(was not there then)"
+    if not wanted:
+        return f"{then[:12]}   (not wanted any more)"
+    if not Path(name).is_file():
+        return f"{then[:12]}   (gone)"
+    by = sidecar(name)
+    told = json.loads(by.read_text(encoding="utf-8")) if by.is_file() else {}
+    now = told.get("outputs", {}).get(name) or file_digest(name)
+    return then[:12] if now == then else f"{then[:12]}   (now {now[:12]})"
+
+
+def _short(value: object) -> str:
+    text = "(none)" if value is ... else str(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"
 
 
 def needed_by(file: str, jobs: list[PlannedJob]) -> list[str]:
