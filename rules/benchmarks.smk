@@ -11,7 +11,7 @@ rule published_benchmark:
     wildcard_constraints:
         benchmark=one_of(STUDY.sources),
     group:
-        "corpus"
+        grouped("corpus")
     conda:
         "../envs/analysis.yaml"
     resources:

@@ -11,7 +11,7 @@ rule benchmark:
     wildcard_constraints:
         benchmark=one_of([name for name in STUDY.benchmarks if name not in STUDY.sources]),
     group:
-        "corpus"
+        grouped("corpus")
     conda:
         "../envs/analysis.yaml"
     params:
@@ -99,7 +99,7 @@ else:
         log:
             f"{ROOT}/logs/problems.log",
         group:
-            "corpus"
+            grouped("corpus")
         conda:
             "../envs/analysis.yaml"
         params:
@@ -123,7 +123,7 @@ rule traces:
     wildcard_constraints:
         teacher=one_of(STUDY.procedural),
     group:
-        "corpus"
+        grouped("corpus")
     conda:
         "../envs/analysis.yaml"
     params:
@@ -149,7 +149,7 @@ if STUDY.config["corpus"]["correctness"] == "judge":
         benchmark:
             f"{ROOT}/timings/labels.tsv"
         group:
-            BUNDLED
+            grouped(BUNDLED)
         conda:
             "../envs/analysis.yaml"
         threads: asks("labels", "cpus")
@@ -175,7 +175,7 @@ else:
         log:
             f"{ROOT}/logs/labels.log",
         group:
-            BUNDLED
+            grouped(BUNDLED)
         conda:
             "../envs/analysis.yaml"
         params:
@@ -201,7 +201,7 @@ rule pool:
     benchmark:
         f"{ROOT}/timings/pool.tsv"
     group:
-        BUNDLED
+        grouped(BUNDLED)
     conda:
         "../envs/analysis.yaml"
     resources:
@@ -252,7 +252,7 @@ rule pairs:
     log:
         f"{ROOT}/logs/pairs/{{student}}.log",
     group:
-        "corpus"
+        grouped("corpus")
     conda:
         "../envs/analysis.yaml"
     params:

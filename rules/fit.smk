@@ -15,7 +15,7 @@ rule curve:
     log:
         f"{ROOT}/logs/curve/{CURVE}.log",
     group:
-        "analysis"
+        grouped("analysis")
     conda:
         "../envs/analysis.yaml"
     params:
@@ -45,7 +45,7 @@ rule contrast:
     log:
         f"{ROOT}/logs/contrast/{CONTRAST}.log",
     group:
-        "analysis"
+        grouped("analysis")
     conda:
         "../envs/analysis.yaml"
     params:
@@ -74,7 +74,7 @@ rule rates:
     log:
         f"{ROOT}/logs/rates/{{benchmark}}.log",
     group:
-        "analysis"
+        grouped("analysis")
     conda:
         "../envs/analysis.yaml"
     params:
@@ -123,7 +123,7 @@ rule claims:
     log:
         f"{ROOT}/logs/claims/{{benchmark}}.log",
     group:
-        "analysis"
+        grouped("analysis")
     conda:
         "../envs/analysis.yaml"
     params:

@@ -12,7 +12,7 @@ rule judge:
     benchmark:
         f"{ROOT}/timings/judge/{{place}}/{{benchmark}}.tsv"
     group:
-        "verdicts"
+        grouped("verdicts")
     conda:
         "../envs/analysis.yaml"
     threads: asks("judge", "cpus")

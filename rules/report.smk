@@ -34,7 +34,7 @@ rule figure:
     log:
         f"{ROOT}/logs/figure/{{kind}}/{{fit}}.log",
     group:
-        "analysis"
+        grouped("analysis")
     conda:
         "../envs/analysis.yaml"
     params:
@@ -62,7 +62,7 @@ rule forest:
     log:
         f"{ROOT}/logs/figure/contrasts/{{benchmark}}.log",
     group:
-        "analysis"
+        grouped("analysis")
     conda:
         "../envs/analysis.yaml"
     params:
@@ -88,7 +88,7 @@ rule table:
     log:
         f"{ROOT}/logs/table.log",
     group:
-        "analysis"
+        grouped("analysis")
     conda:
         "../envs/analysis.yaml"
     params:
@@ -118,7 +118,7 @@ rule answers:
     log:
         f"{ROOT}/logs/answers/{{benchmark}}.log",
     group:
-        "analysis"
+        grouped("analysis")
     conda:
         "../envs/analysis.yaml"
     params:
@@ -156,7 +156,7 @@ rule report:
     log:
         f"{ROOT}/logs/report.log",
     group:
-        "analysis"
+        grouped("analysis")
     conda:
         "../envs/analysis.yaml"
     params:

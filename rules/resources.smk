@@ -1,6 +1,7 @@
 # What jobs ask of a cluster; on this machine only the number of threads matters.
 
 import functools
+import inspect
 
 from cluster import mend, requests
 
@@ -17,11 +18,29 @@ def costs_seen():
     return {} if workflow.local_exec else requests.measured(STUDY.config, Path(ROOT))
 
 
+ASK_SIGNATURE = inspect.signature(lambda wildcards, attempt: None)
+
+
+def grouped(name):
+    """Return the group of a short job's rule; in a dry-run none.
+
+    Nothing is submitted then, and Snakemake would still sort all jobs into groups, which takes a
+    time that grows with the square of their number.
+    """
+    return None if workflow.output_settings.dryrun else name
+
+
+@functools.lru_cache(maxsize=256)  # the few things that a job asks for are asked one after another
+def request_of(rule, attempt, **wildcards):
+    """Return all that a job asks for."""
+    return requests.request(STUDY.config, rule, wildcards, attempt, costs_seen())
+
+
 def asks(rule, what):
     """Return a function for a rule's `threads` or `resources`: what its job asks for."""
 
     def ask(wildcards, attempt):
-        asked = requests.request(STUDY.config, rule, dict(wildcards), attempt, costs_seen())
-        return getattr(asked, what)
+        return getattr(request_of(rule, attempt, **wildcards), what)
 
+    ask.__signature__ = ASK_SIGNATURE
     return ask

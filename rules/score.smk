@@ -11,7 +11,7 @@ rule score:
     log:
         f"{ROOT}/logs/score/{{place}}/{{benchmark}}.log",
     group:
-        "verdicts"
+        grouped("verdicts")
     conda:
         "../envs/analysis.yaml"
     params:
