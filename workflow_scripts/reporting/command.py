@@ -1,4 +1,4 @@
-"""`./valley report | compare`: pages on one study, at any time, and on two."""
+"""`./valley report | compare | export`: a study's results for people and for other tools."""
 
 import sys
 import tempfile
@@ -37,6 +37,24 @@ def add_parser(commands) -> None:
     parser.add_argument("second", help="the same of another study, another student, another month")
     parser.add_argument("-o", "--out", type=Path, help="page to write [compare-FIRST-SECOND.html]")
     parser.set_defaults(run=compare)
+
+    parser = commands.add_parser(
+        "export",
+        help="results as tables, LiveCodeBench files, data sets, models and LaTeX",
+        description="Write what is finished in the forms that other tools read.",
+        epilog="Exit status: 0 written, 2 there is nothing to write.",
+    )
+    parser.add_argument(
+        "study", nargs="?", default="config.yaml", help="study file or results [config.yaml]"
+    )
+    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="where to")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=("tables", "livecodebench", "datasets", "models", "latex"),
+        help="these parts [all]",
+    )
+    parser.set_defaults(run=export)
 
 
 def report(options) -> int:
@@ -94,4 +112,28 @@ def compare(options) -> int:
     out = options.out or Path(f"compare-{names}.html")
     write_text(out, page)
     print(f"Comparison: {out.resolve()}")
+    return 0
+
+
+def export(options) -> int:
+    """Write the exports; return the exit status."""
+    from reporting import exporting
+    from reporting.finished import state_of
+    from reporting.studies import layout_of
+
+    try:
+        layout = layout_of(options.study)
+    except StudyError as error:
+        print(error, file=sys.stderr)
+        return 2
+    state = state_of(layout)
+    if not state["finished"]:
+        print(f"{layout.root}: no arm is finished yet, so there is nothing to export")
+        return 2
+    with tempfile.TemporaryDirectory(prefix="valley-export-") as aside:
+        parts = tuple(options.only or exporting.PARTS)
+        for line in exporting.export(layout, options.to, Path(aside), parts):
+            print(f"{options.to}/{line}")
+    if state["missing"]:
+        print(f"{len(state['missing'])} of {state['wanted']} results are missing, so left out")
     return 0
