@@ -24,11 +24,13 @@ CAPTIONS = {
     "correlation": "Rank correlation of each rate with size and with pass@1.",
     "contrasts": "Paired differences in pass@1, at every setting that has both sides and pooled; "
     "grey: too small to matter.",
+    "losses": "Training loss of each arm along its training; means over neighbouring updates.",
     "curves": "pass@1 against the number of traces in both studies, on the problems that both "
     "asked; 95 % intervals.",
     "differences": "Paired differences between the two studies, the first minus the second, at "
     "every arm that is finished in both, and pooled; grey: too small to matter.",
 }
+ORDER = ("scaling", "learning", "rates", "correlation", "contrasts", "forecast")
 ARM = ("student", "recipe", "start", "slice", "size", "seed")
 
 
@@ -71,23 +73,21 @@ def scores(path: Path) -> list[dict]:
 
 
 def figures(paths: list[Path]) -> dict[str, list[dict]]:
-    """Return figures by kind (the folder below figures/), in the page's form."""
+    """Return figures by kind (the folder below figures/), in the page's form and order."""
     from markupsafe import Markup
 
     kinds: dict[str, list[dict]] = {}
-    for number, path in enumerate(map(Path, paths)):
-        parts = path.with_suffix("").parts
-        at = len(parts) - 1 - parts[::-1].index("figures")
-        kind, *name = parts[at + 1 :]
+    placed = sorted(((_kind_and_name(path), path) for path in map(Path, paths)), key=_on_the_page)
+    for number, ((kind, name), path) in enumerate(placed, 1):
         table = path.with_suffix(".csv").read_text(encoding="utf-8")
         caption = CAPTIONS.get(kind, kind.replace("_", " ").capitalize() + ".")
-        said = f"{caption.partition('. ')[0].rstrip('.')}: {'/'.join(name)}"
+        said = f"{caption.partition('. ')[0].rstrip('.')}: {name}"
         svg = drawing.inline(path.read_text(encoding="utf-8"), f"f{number}-", said)
         kinds.setdefault(kind, []).append(
             {
-                "name": "/".join(name),
-                "number": number + 1,
-                "file": f"{kind}-{'-'.join(name)}.csv",
+                "name": name,
+                "number": number,
+                "file": f"{kind}-{name.replace('/', '-')}.csv",
                 "svg": Markup(svg),
                 "caption": caption,
                 "csv": page.download(table),
@@ -95,6 +95,17 @@ def figures(paths: list[Path]) -> dict[str, list[dict]]:
             }
         )
     return kinds
+
+
+def _kind_and_name(path: Path) -> tuple[str, str]:
+    parts = path.with_suffix("").parts
+    kind, *name = parts[len(parts) - parts[::-1].index("figures") :]
+    return kind, "/".join(name)
+
+
+def _on_the_page(item: tuple) -> tuple:
+    (kind, name), _ = item
+    return ORDER.index(kind) if kind in ORDER else len(ORDER), kind, name
 
 
 def verdicts(path: Path) -> dict[str, Counter]:
@@ -181,7 +192,8 @@ def examples(found: list[dict], curves: list[dict], scored: list[dict], study: S
                         first += [] if at in first else [at]
                         break
         arms = [{"label": label(arm, several)} for arm in item["arms"]]
-        defaults = first or list(range(min(3, len(places))))
+        rest = [at for at in range(len(places)) if at not in first]
+        defaults = [*first, *rest][:3]
         out.append({**item, "arms": arms, "defaults": defaults})
     for row in scored:
         for at, item in enumerate(found):

@@ -13,6 +13,7 @@ from pathlib import Path
 import fit
 import report as drawn
 import score
+from analysis import plot_losses
 from core.job import sidecar
 from core.layout import Layout
 
@@ -51,6 +52,7 @@ class Gathered:
                 scored += self._scores(benchmark)
                 self._fits(benchmark)
         self._table(scored)
+        self._training()
 
     def _take(self, kind: str, name: str) -> None:
         path = Path(f"{self.layout.root}/{name}")
@@ -216,6 +218,27 @@ class Gathered:
             self.files["figures"].append(path)
             self.files["tables"].append(path.with_suffix(".csv"))
 
+    def _training(self) -> None:
+        """Take the study's own learning curves, and draw the losses beside its checkpoints."""
+        own = sorted(Path(self.layout.root).glob("figures/learning/**/*.svg"))
+        self.files["figures"] += own
+        self.files["tables"] += [path.with_suffix(".csv") for path in own]
+        for name in sorted({name.rpartition("/")[0] for name in self.layout.curves}):
+            axis, student, recipe, start, slice_ = name.split("/")
+            wanted = {"student": student, "recipe": recipe, "start": start, "slice": slice_}
+            arms = []
+            for point in self.layout.curve_points(axis, wanted):
+                at = Path(f"{self.layout.root}/checkpoints/{point['place']}/losses.jsonl")
+                if point["size"] and at.is_file() and at.stat().st_size:
+                    arms.append({"size": point["size"], "seed": point["seed"], "losses": at})
+            if arms:
+                path = self.aside / f"figures/losses/{name}.svg"
+                title = f"{student}, {slice_} from {start}"
+                beside = path.with_suffix(".pdf"), path.with_suffix(".csv")
+                plot_losses.losses(title, arms, path, *beside)
+                self.files["figures"].append(path)
+                self.files["tables"].append(path.with_suffix(".csv"))
+
     def _table(self, scored: list[dict]) -> None:
         scores = self._made(
             "tables/scores.csv",
@@ -240,13 +263,9 @@ def _current(path: Path, inputs: list) -> bool:
     with contextlib.suppress(OSError, ValueError, KeyError):
         if not inputs or not path.is_file():
             return False
-        said = json.loads(_sidecar_of(path).read_text(encoding="utf-8"))["inputs"]
+        said = json.loads(sidecar(path).read_text(encoding="utf-8"))["inputs"]
         own = {Path(name).name for name in said} == {Path(name).name for name in inputs}
         when = path.stat().st_mtime_ns
         late = any(Path(name).stat().st_mtime_ns > when for name in inputs)
         return own and len(said) == len({str(name) for name in inputs}) and not late
     return False
-
-
-def _sidecar_of(path: Path) -> Path:
-    return sidecar(path)
