@@ -1,6 +1,10 @@
 """Shards: nested, independent of one another, equal bytes for equal content."""
 
+from collections import Counter
+
 import pytest
+import shards
+from core import slices
 from core.files import POOL, read_parquet, write_parquet
 from shards import shard
 
@@ -79,3 +83,84 @@ def test_too_small_a_slice_is_named_with_both_numbers(pool):
     with pytest.raises(ValueError, match=r"easy\.correct holds 100 traces, but 101 were asked"):
         cut(pool, "none", slice="easy.correct", size=101)
     assert not pool.with_name("none").exists()
+
+
+def answered(problem: int, number: int, correct: bool | None) -> dict:
+    row = pool_row(problem)
+    return {**row, "id": f"p{problem}/{number}", "correct": correct, "difficulty": "easy"}
+
+
+@pytest.fixture
+def crowd(tmp_path):
+    """A pool of 200 problems: problem p has p % 7 right and p % 4 wrong answers."""
+    path = tmp_path / "crowd.parquet"
+    rows = []
+    for problem in range(200):
+        marks = [True] * (problem % 7) + [False] * (problem % 4) + [None]
+        rows += [answered(problem, number, mark) for number, mark in enumerate(marks)]
+    write_parquet(path, rows, POOL)
+    return path
+
+
+def pairs_of(problem: int) -> int:
+    return min(problem % 7, problem % 4)
+
+
+def test_by_problem_each_gives_one_answer_and_sizes_are_nested(crowd):
+    small = read_parquet(cut(crowd, "small", size=40, examples="problems"))
+    large = read_parquet(cut(crowd, "large", size=200, examples="problems"))
+    assert len({row["problem_id"] for row in large}) == 200
+    assert large[:40] == small
+
+
+def test_by_problem_those_of_many_answers_are_no_likelier(crowd, tmp_path):
+    heavy = tmp_path / "heavy.parquet"
+    more = [answered(0, 100 + number, True) for number in range(500)]
+    write_parquet(heavy, read_parquet(crowd) + more, POOL)
+    before = [r["problem_id"] for r in read_parquet(cut(crowd, "a", size=50, examples="problems"))]
+    after = [r["problem_id"] for r in read_parquet(cut(heavy, "b", size=50, examples="problems"))]
+    assert before == after
+
+
+@pytest.mark.parametrize("examples", ["rows", "problems"])
+@pytest.mark.parametrize("size", [10, 60])
+def test_paired_shards_ask_the_same_problems_equally_often(crowd, examples, size):
+    right, wrong = (
+        read_parquet(cut(crowd, side, slice=f"easy.paired-{side}", size=size, examples=examples))
+        for side in ("correct", "incorrect")
+    )
+    assert [row["problem_id"] for row in right] == [row["problem_id"] for row in wrong]
+    assert {row["correct"] for row in right} == {True}
+    assert {row["correct"] for row in wrong} == {False}
+    assert len({row["id"] for row in right + wrong}) == 2 * size
+    if examples == "problems":
+        assert len({row["problem_id"] for row in right}) == size
+
+
+def test_the_summary_tells_what_shards_can_be_cut(crowd):
+    cells = Counter((r["problem_id"], r["difficulty"], r["correct"]) for r in read_parquet(crowd))
+    counted = slices.counts(cells, ["easy", "hard"])
+    rows, problems = (slices.available(counted, examples) for examples in ("rows", "problems"))
+    pairs = [pairs_of(problem) for problem in range(200)]
+    assert rows["easy.paired-correct"] == rows["all.paired-incorrect"] == sum(pairs)
+    assert problems["easy.paired-correct"] == sum(map(bool, pairs))
+    assert rows["hard.paired-correct"] == 0
+    for examples, counts in (("rows", rows), ("problems", problems)):
+        for name in ("all.any", "easy.correct", "easy.paired-correct", "easy.paired-incorrect"):
+            wanted = {"slice": name, "examples": examples}
+            cut(crowd, "all", size=counts[name], **wanted)
+            with pytest.raises(ValueError, match=rf"{name} holds {counts[name]} "):
+                cut(crowd, "more", size=counts[name] + 1, **wanted)
+
+
+def test_a_shard_tells_how_many_problems_it_holds(crowd, tmp_path):
+    told = shard(crowd, tmp_path / "x", slice="all.any", size=150, seed=0)
+    rows = read_parquet(tmp_path / "x")
+    assert told == {"examples": 150, "problems": len({row["problem_id"] for row in rows})}
+    assert told["problems"] < 150
+
+
+def test_a_shard_larger_than_a_portion_is_the_same_as_in_memory(tmp_path, monkeypatch, pool):
+    whole_ = cut(pool, "whole", size=600).read_bytes()
+    monkeypatch.setattr(shards, "PORTION", 7)
+    assert cut(pool, "parts", size=600).read_bytes() == whole_

@@ -66,6 +66,70 @@ MISTAKES = [
 ]
 
 
+SOURCE = {"hub": "nvidia/OpenCodeReasoning-2", "revision": "abc"}
+CORPUS = {"sources": {"r1": SOURCE}, "difficulties": {"easy": ["EASY"], "hard": ["HARD"]}}
+
+
+def source(**changed) -> dict:
+    return {**CORPUS, "sources": {"r1": {**SOURCE, **changed}}}
+
+
+MISTAKES += [
+    ("corpus", {**CORPUS, "bank": {"problems": 5}}, "corpus: give either bank (with teachers) or"),
+    ("corpus", {"difficulties": {}}, "corpus: give either bank (with teachers) or sources"),
+    ("corpus.teachers", None, "corpus.teachers: is missing; the bank's problems need someone"),
+    ("corpus.correctness", "judgement", "is read from sources, and there are none; use judge"),
+    (
+        "corpus",
+        source(revision=None),
+        "r1.revision: is missing; pin the commit of nvidia/OpenCodeR",
+    ),
+    (
+        "corpus",
+        source(form="opencode"),
+        "r1.form: 'opencode' is not allowed (did you mean 'opencod",
+    ),
+    (
+        "corpus",
+        source(columns={"promt": "q"}),
+        "columns.promt: unknown (did you mean 'prompt'?); c",
+    ),
+    ("corpus", source(columns={"response": None}), "r1.columns: which one is the response?"),
+    (
+        "corpus",
+        source(hub=None, path="own.jsonl"),
+        "corpus.sources.r1.columns: which one is the prompt? (or dataset, split and index",
+    ),
+    ("corpus", source(hub=None), "corpus.sources.r1: say where it is: hub (and revision), or path"),
+    (
+        "corpus",
+        {**source(columns={"pass_rate": None}), "correctness": "pass_rate"},
+        "corpus.correctness: is pass_rate, but corpus.sources.r1 has no such column; map one, or",
+    ),
+    (
+        "corpus",
+        {**CORPUS, "ratings": {"easy": 1500, "hard": 900}},
+        "corpus.ratings: bounds must ri",
+    ),
+    ("corpus", {**CORPUS, "ratings": {"esy": 1500}}, "no difficulty 'esy' (did you mean 'easy'?)"),
+    (
+        "corpus",
+        {**CORPUS, "questions": {"taco": {}}},
+        "corpus.questions.taco.revision: is missing; pin the commit of BAAI/TACO",
+    ),
+    (
+        "corpus",
+        {**CORPUS, "questions": {"mine": {"path": "x"}}},
+        "corpus.questions.mine.files: is missing; name the files of each split, such as",
+    ),
+    (
+        "corpus",
+        {**CORPUS, "teachers": {"r1": {"mistakes": 0}}},
+        "corpus.sources.r1: there is a teacher of that name; the two would write one file",
+    ),
+]
+
+
 @pytest.mark.parametrize(("path", "value", "message"), MISTAKES, ids=[m[2][:50] for m in MISTAKES])
 def test_a_mistake_is_named_with_its_key_its_value_and_what_is_allowed(path, value, message):
     with pytest.raises(StudyError) as caught:
@@ -127,3 +191,15 @@ def test_defaults_are_filled_in():
     assert config["statistics"]["bootstrap"] == 2000
     assert config["recipes"]["distil"]["schedule"] == "cosine"
     assert config["starts"]["mid"]["start"] == "base"
+
+
+def test_a_source_of_questions_only_has_no_traces():
+    config = changed("corpus", source(answers=False))
+    config["corpus"]["teachers"] = {"asked": {"mistakes": 0}}
+    study = Study(config)
+    assert study.teachers == ["asked"]
+    assert list(study.all_corpora) == ["r1"]
+
+
+def test_a_pool_made_before_a_slice_was_named_is_not_checked_for_it():
+    Study(SMOKE).check_pool({"all.any": 100})
