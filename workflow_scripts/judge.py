@@ -30,6 +30,8 @@ TIMES = pa.schema(
     ]
 )
 
+PORTION = 256 << 20  # bytes of problems that are held at once
+
 
 def judge_generations(
     problems: Path,
@@ -118,8 +120,8 @@ def judge_pool(
     return _summary([VERDICTS[code] for code in found], isolation)
 
 
-def _portions(problems: Path, size: int = 256 << 20) -> Iterator[dict[str, dict]]:
-    """Yield problems by id, about so many bytes of them at a time."""
+def _portions(problems: Path) -> Iterator[dict[str, dict]]:
+    """Yield problems by id, about PORTION bytes of them at a time."""
     seen: set[str] = set()
     portion: dict[str, dict] = {}
     held = 0
@@ -130,7 +132,7 @@ def _portions(problems: Path, size: int = 256 << 20) -> Iterator[dict[str, dict]
             seen.add(row["id"])
             portion[row["id"]] = row
         held += batch.nbytes
-        if held >= size:
+        if held >= PORTION:
             yield portion
             portion, held = {}, 0
     if portion:

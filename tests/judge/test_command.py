@@ -310,3 +310,25 @@ def test_problems_that_cannot_be_trusted_are_counted_and_left_out_on_request(
     assert [row["verdict"] for row in verdicts] == ["accepted"] * left
     assert summary["untrusted_problems"] == 1
     assert summary["answers_left_out"] == 4 - left
+
+
+def test_labels_are_the_same_however_few_problems_are_held_at_once(tmp_path, monkeypatch):
+    problems = [{**PROBLEM_ROW, "id": f"sum{number}"} for number in range(70)]
+    write_parquet(tmp_path / "p.parquet", problems, PROBLEM)
+    rows = [
+        {"id": f"{number:03d}", "problem_id": f"sum{number * 37 % 72}", "response": FENCED}
+        for number in range(150)
+    ]
+    for part in (0, 1):
+        write_parquet(tmp_path / f"t{part}.parquet", rows[part::2], POOL)
+    traces = [tmp_path / "t0.parquet", tmp_path / "t1.parquet"]
+    options = {"cache": tmp_path / "programs"}
+    stage.judge_pool(tmp_path / "p.parquet", traces, tmp_path / "one", **options)
+    monkeypatch.setattr(stage, "PORTION", 1)
+    stage.judge_pool(tmp_path / "p.parquet", traces, tmp_path / "many", **options)
+    labels = read_parquet(tmp_path / "many")
+    assert labels == read_parquet(tmp_path / "one")
+    assert [label["id"] for label in labels] == [row["id"] for row in rows]
+    unknown = {row["id"] for row in rows if row["problem_id"] in ("sum70", "sum71")}
+    assert {label["id"] for label in labels if label["correct"] is None} == unknown
+    assert {label["correct"] for label in labels} == {True, None}

@@ -158,11 +158,16 @@ def parquet_stream(path: str | Path, schema: pa.Schema) -> Iterator[ParquetStrea
         stream.close()
 
 
+def open_parquet(path: str | Path) -> pq.ParquetFile:
+    """Open a table to be read through, without pyarrow's hoard of all its compressed bytes."""
+    return pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
+
+
 def parquet_batches(
-    path: str | Path, columns: list[str] | None = None, rows: int = 256
+    path: str | Path, columns: list[str] | None = None, rows: int = 64
 ) -> Iterator[pa.RecordBatch]:
     """Yield a table's rows in order, a few at a time; memory holds about one row group."""
-    with pq.ParquetFile(path) as file:
+    with open_parquet(path) as file:
         yield from file.iter_batches(rows, columns=columns, use_threads=False)
 
 

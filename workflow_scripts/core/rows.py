@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+
+from core.files import open_parquet
 
 LONGEST_LINE = 1 << 28  # bytes; the longest honest ones are a few dozen million
 _CHUNK = 1 << 20
@@ -89,7 +90,7 @@ def _no_constant(name: str) -> None:
 def _read_parquet(path: Path, complain: Complain, columns, without) -> Iterator[tuple[int, dict]]:
     number = 0
     try:
-        with pq.ParquetFile(path) as file:
+        with open_parquet(path) as file:
             chosen = _chosen(file.schema_arrow.names, columns, without)
             for batch in file.iter_batches(_PORTION, columns=chosen, use_threads=False):
                 yield from _batch_rows(path, batch, number, complain)
