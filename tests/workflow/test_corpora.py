@@ -1,6 +1,7 @@
 """Corpora made elsewhere, from files in the published schemas to the shards."""
 
 import json
+import random
 import re
 
 import foreign_corpora as made
@@ -21,10 +22,8 @@ def study(tmp_path_factory):
     patch.setenv("HF_HUB_OFFLINE", "1")
     made.cache(workspace.folder / "home", made.opencodereasoning2(ANSWERS), PROBLEMS)
     asked = [made.taco(PROBLEMS)[index] for index in (4, 10)]
-    made.write_jsonl(
-        workspace.folder / "bench.jsonl",
-        [{**row, "id": row["url"] or str(at)} for at, row in enumerate(asked)],
-    )
+    numbered = [{**row, "id": str(at)} for at, row in enumerate(asked)]
+    made.write_jsonl(workspace.folder / "bench.jsonl", numbered)
     config = workspace.smoke()
     config["corpus"] = {
         "sources": {
@@ -94,7 +93,7 @@ def test_a_smaller_slice_is_told_before_anything_runs(study):
     other = study.folder / "other.yaml"
     other.write_text(yaml.safe_dump(config))
     told = study.snakemake("--dry-run", "--configfile", str(other), check=False)
-    assert "slice all.any holds 48 traces, but arms ask for 49" in told
+    assert "slice all.any holds 48 problems, but arms ask for 49" in told
 
 
 def snippet(kind: str) -> str:
@@ -114,7 +113,7 @@ def test_the_documentation_s_own_corpus_runs(tmp_path):
             "task": f"{first['task']} Times {at // 2}.",
             "solution": code,
         }
-        changed["thoughts"] = made.thoughts(made.random.Random(at), 30)
+        changed["thoughts"] = made.thoughts(random.Random(at), 30)
         rows.append({**first, **changed, "ok": ("right", "wrong")[at % 2]})
     path = tmp_path / "mine" / "traces.jsonl"
     made.write_jsonl(path, rows)
@@ -130,7 +129,7 @@ def test_the_documentation_s_own_corpus_runs(tmp_path):
     right = read_parquet(root / "shards" / "all.paired-correct" / "n8-s0.parquet")
     assert {row["correct"] for row in right} == {True}
 
-    # A file that grows is read again, and nothing else is asked.
+    # A file that changes is read again.
     path.write_text(
         path.read_text().replace('{"key": "broken"\n', json.dumps({**first, "key": "z"}))
     )

@@ -256,6 +256,7 @@ class Study:
         Raises:
             StudyError: naming each slice, how many rows it holds and how many were asked for.
         """
+        kind = {"rows": "traces", "problems": "problems"}[self.config["corpus"]["examples"]]
         short = {}
         for arm in self.arms:
             enough = arm.size <= counts.get(arm.slice, arm.size)
@@ -264,7 +265,7 @@ class Study:
         if short:
             raise complaint(
                 [
-                    f"slice {name} holds {counts[name]} traces, but arms ask for "
+                    f"slice {name} holds {counts[name]} {kind}, but arms ask for "
                     f"{', '.join(map(str, sorted(sizes)))}; ask for less, or enlarge the corpus"
                     for name, sizes in sorted(short.items())
                 ]
