@@ -18,6 +18,8 @@ from lm.book import Book, Key, text_digest
 from lm.requests import Request, room
 from tqdm import tqdm
 
+# Which answers are wanted, not how they come about: no part of a book's key.
+WHICH = ("samples", "prompts")
 # What only decides how fast answers come.
 SPEED = ("chunk", "batch_size")
 

@@ -161,7 +161,7 @@ if "snakemake" in globals():
         worded = {key: params.pop(key) for key in ("answers", "seed", "prompt")}
         asked = questions(snakemake.input.problems, **worded)
         unanswered = params.pop("unanswered")
-        book = Book(snakemake.params.store, {**params, "teacher_seed": worded["seed"]})
+        book = Book(snakemake.params.store, {"teacher": params, "seed": worded["seed"]})
         prices = {"price_in": None, "price_out": None}
         if "endpoint" in declared:
             endpoint = declared["endpoint"]

@@ -200,6 +200,13 @@ def test_traces_are_pool_rows(tmp_path, asked, server):
     assert {row["correct"] for row in rows} == {None} and all(row["tokens"] for row in rows)
 
 
+def test_a_job_that_waits_for_its_turn_stops_at_once(asked, server):
+    begun = time.monotonic()
+    slow = endpoint(address(server), requests_per_minute=1)
+    said = list(slow.answers(asked, lambda: time.monotonic() - begun > 1))
+    assert sum(map(len, said)) == 1 and time.monotonic() - begun < 4
+
+
 class Clock:
     now = 0.0
 

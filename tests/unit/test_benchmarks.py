@@ -14,13 +14,14 @@ import yaml
 from benchmarks import published
 from core import prompts
 from core import rows as reading
-from core.files import PROBLEM, read_parquet
+from core.files import GENERATION, PROBLEM, VERDICT, read_json, read_parquet, write_parquet
 from core.hub import SourceError, find
 from core.published import home
 from core.study import Study, StudyError
 from judging.assertions import BadRow
 from judging.batch import Task, judge
 from judging.forms import convert
+from score import score
 
 LCB = {
     "files": list(home("livecodebench", "v2").files),
@@ -381,6 +382,35 @@ def test_days_may_stand_unquoted_and_prompts_fall_back_to_the_study_s():
     config["benchmarks"]["b"]["prompt"] = "evalplas"
     with pytest.raises(StudyError, match=r"benchmarks.b.prompt: 'evalplas' .*mean 'evalplus'"):
         Study(config)
+
+
+def test_problems_are_scored_by_the_side_of_the_cut_off_they_lie_on(tmp_path, out):
+    rows = [made.lcb_stdin(number) for number in range(4)]
+    rows.append(made.lcb_stdin(4, contest_date=""))
+    made.jsonl(tmp_path / "test.jsonl", rows)
+    published(out, **{**LCB, "files": ["test.jsonl"], "path": str(tmp_path)})
+    names = [row["question_id"] for row in rows]
+    keyed = [{"problem_id": name, "sample": 0} for name in names]
+    said = {"text": "<think>\n", "finish_reason": "stop", "tokens": 3, "seed": 0}
+    write_parquet(tmp_path / "generations", [{**key, **said} for key in keyed], GENERATION)
+    found = {"failed_test": None, "tests_passed": 0, "detail": ""}
+    verdicts = [
+        {**key, **found, "verdict": "accepted" if right else "wrong_answer"}
+        for key, right in zip(keyed, [True, True, False, True, False], strict=True)
+    ]
+    write_parquet(tmp_path / "verdicts", verdicts, VERDICT)
+
+    def scored(**cutoff) -> dict:
+        files = (out, tmp_path / "generations", tmp_path / "verdicts", tmp_path / "score")
+        score(*files, ks=[1], bootstrap=100, seed=0, **cutoff)
+        return read_json(tmp_path / "score")
+
+    assert "by_cutoff" not in scored() and "cutoff" not in scored()
+    sides = {
+        name: (group["pass@1"]["estimate"], group["pass@1"]["problems"])
+        for name, group in scored(cutoff="2024-08-01")["by_cutoff"].items()
+    }
+    assert sides == {"until_cutoff": (1.0, 2), "after_cutoff": (0.5, 2), "undated": (0.0, 1)}
 
 
 def test_published_prompts_in_livecodebench_s_words():

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from core.files import read_json, read_parquet
 from lm.book import Book
+from planning.books import book_of
 from workspace import Workspace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
@@ -36,11 +37,12 @@ def study(tmp_path, monkeypatch) -> tuple[Workspace, list[dict]]:
     config = workspace.smoke() | yaml.safe_load(SOURCE)
     config["students"]["tiny"]["cutoff"] = yaml.safe_load("2024-08-01")
     config["sampling"] |= {"samples": 2, "max_tokens": 8}
+    config["prompt"] = "Task: {statement}"
     workspace.write(config)
     return workspace, [row for row in rows if row["contest_date"] < "2025-01-31"]
 
 
-def test_problems_are_asked_judged_and_scored(study):
+def test_problems_are_asked_judged_and_scored(study, monkeypatch):
     workspace, rows = study
     root = workspace.folder / "results" / "smoke"
     score = root / "scores/tiny/base/lcb.json"
@@ -52,8 +54,23 @@ def test_problems_are_asked_judged_and_scored(study):
     overall = read_json(score)["overall"]["pass@1"]
     assert (overall["estimate"], overall["problems"]) == (0, 6)
 
+    # The study's own prompt is that of training; the benchmark has another.
+    pairs = read_parquet(root / "students/tiny/pairs.parquet", columns=["prompt"])
+    assert all(row["prompt"].startswith("Task: ") for row in pairs)
+    config = yaml.safe_load(workspace.study.read_text())
+    config["benchmarks"]["lcb"]["prompt"] = "livecodebench-qwen"
+    workspace.write(config)
+    again = workspace.plan(str(score.relative_to(workspace.folder)))
+    assert set(again) == {"generate", "judge", "score"}
+    config["benchmarks"]["lcb"]["prompt"] = "livecodebench"
+    workspace.write(config)
+
     # Answers made by hand take the student's place in its book: right where the number is odd.
     (about,) = (workspace.folder / "results/store/answers").glob("*/about.json")
+    made_of = read_json(answers.with_suffix(".meta.json"))
+    monkeypatch.chdir(workspace.folder)
+    book = book_of("generate", made_of["params"], list(made_of["inputs"]), "results/store")
+    assert book.folder.resolve() == about.parent.resolve()
     by_id = {row["question_id"]: row for row in rows}
     said = []
     for segment in about.parent.glob("*.parquet"):

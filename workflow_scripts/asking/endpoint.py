@@ -6,6 +6,7 @@ message, not even where the server sends it back.
 
 import asyncio
 import os
+import time
 from collections.abc import Sequence
 
 import tenacity
@@ -137,6 +138,7 @@ class Endpoint:
             retry=tenacity.retry_if_exception(self._passes),
             stop=lambda state: self._stopping or state.attempt_number >= self._attempts,
             wait=self._pause,
+            sleep=self._nap,
             reraise=True,
         )
         try:
@@ -155,7 +157,9 @@ class Endpoint:
     async def _ask_once(self, question: Question) -> Said:
         pause, entry = self._limiter.enter()
         while entry is None:
-            await asyncio.sleep(pause)
+            await self._nap(pause)
+            if self._stopping:
+                raise _HalfAnswer("stopped before it was asked")
             pause, entry = self._limiter.enter()
         tokens = 0
         self.measured["requests"] += 1
@@ -172,6 +176,12 @@ class Endpoint:
             return _said(reply, read, wrote)
         finally:
             self._limiter.leave(entry, tokens)
+
+    async def _nap(self, seconds: float) -> None:
+        """Sleep, but not when the job is to stop."""
+        until = time.monotonic() + seconds
+        while not self._stopping and (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, _LOOK_UP_S))
 
     def _passes(self, error: BaseException) -> bool:
         """Whether it is worth asking again after an error; counts those that are."""

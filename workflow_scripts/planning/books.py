@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from generate import open_book
+from generate import WHICH, open_book
 from lm.book import Book
 
 STAGES = ("generate", "answer")
@@ -24,7 +24,7 @@ def book_of(rule: str, params: dict, inputs: list[str], store: str) -> Book | No
     if manifest is None:
         return None
     # The code of the stage cuts the file; how answers come about is the book's own.
-    chosen = {name: v for name, v in params.items() if name not in ("code", "store", "samples")}
+    chosen = {name: v for name, v in params.items() if name not in ("code", "store", *WHICH)}
     return open_book(manifest, store, **chosen)
 
 

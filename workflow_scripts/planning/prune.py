@@ -171,7 +171,10 @@ def _entry_name(entry: Path) -> str:
 
 
 def _books(study: Study, jobs: list[PlannedJob], abouts: Iterable[dict]) -> list[Removal]:
-    """Return the books that nobody's answers are in; those of other studies' models stay."""
+    """Return the books that nobody's answers are in.
+
+    Those of other studies' models stay, and those of teachers: answers that were paid for.
+    """
     store = Path(study.store)
     asked = [(job.rule, job.params, job.inputs) for job in jobs]
     asked += [(a["rule"], a["params"], a["inputs"]) for a in abouts if a["rule"] in STAGES]
@@ -187,7 +190,8 @@ def _books(study: Study, jobs: list[PlannedJob], abouts: Iterable[dict]) -> list
         for folder in sorted((store / "answers").glob("*"))
         if folder not in used
         and (folder / "about.json").is_file()
-        and read_json(folder / "about.json")["checkpoint"] not in others
+        and (about := read_json(folder / "about.json")).get("checkpoint")
+        and about["checkpoint"] not in others
     ]
 
 
