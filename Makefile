@@ -8,6 +8,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 # Another package index for PyTorch, such as https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
+# What bench-training measures: cpu (packed against padded) or cuda (full-size students)
+DEVICE ?= cpu
 
 READY := $(VENV)/.ready
 # The environment's own programs first, and nothing of an environment that happens to be active.
@@ -51,7 +53,7 @@ bench-stats: $(READY)
 	@$(RUN) python tests/bench/bench_stats.py --studies 2000 --out statistics.md
 
 bench-training: $(READY)
-	@$(RUN) python tests/bench/bench_training.py
+	@$(RUN) python tests/bench/bench_training.py --device $(DEVICE)
 
 bench-dag: $(READY)
 	@$(RUN) python tests/bench/bench_dag.py --write docs/benchmarks.md

@@ -1,6 +1,7 @@
 """Training speed, packed against padded, in one run on one core.
 
     python tests/bench/bench_training.py
+    python tests/bench/bench_training.py --device cuda    (full-size students: bench_students.py)
 
 Both ways train the same student on the same examples in the same batches, in turns; only the layout
 differs. Padded rows hold one example each, with plain causal attention; packed rows hold as many as
@@ -13,6 +14,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # as the workflow's jobs have
 
 import argparse
 import statistics
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -65,7 +67,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batches", type=int, default=12)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     options = parser.parse_args()
+    if options.device == "cuda":
+        script = Path(__file__).with_name("bench_students.py")
+        sys.exit(subprocess.call([sys.executable, str(script), "--device", "cuda"]))
     print("| examples | batch | padded: share of real tokens | packed | packed / padded |")
     print("| --- | --- | --- | --- | --- |")
     for kind in ("answers", "traces", "mixed"):

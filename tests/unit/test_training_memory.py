@@ -4,7 +4,7 @@ import weakref
 
 import pytest
 import torch
-from lm import flops, memory
+from lm import flops, memory, upfront
 from lm.adapters import with_lora
 from lm.loss import causal_model, cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -64,28 +64,37 @@ def shape_of(model):
     return flops.Shape.of(model.config.to_dict())
 
 
-@pytest.mark.parametrize("kind", ["qwen2", "llama"])
-def test_what_a_block_keeps_is_what_pytorch_keeps(kind):
-    """The difference of two depths is that of whole blocks, without ends and masks."""
-    ids = torch.randint(0, 300, (2, 160))
-    sizes = []
+PRECISIONS = [("fp32", "fp32"), ("bf16", "fp32"), ("bf16", "bf16")]
+
+
+def kept_by_a_block(kind, precision, weights, checkpointing):
+    """Return the bytes a token that one more block keeps: two depths differ by whole blocks."""
+    ids, sizes = torch.randint(0, 300, (2, 160)), []
     for layers in (2, 4):
         model = model_of(kind, TOKENIZER, **{**WIDE, "num_hidden_layers": layers}).train()
-        sizes.append(kept(model, ids)[0])
-    seen = (sizes[1] - sizes[0]) / 2 / ids.numel() / 4
-    told = memory.block_floats(shape_of(model))
-    assert told == pytest.approx(seen, rel=0.12)
+        model.to(torch.bfloat16 if weights == "bf16" else torch.float32)
+        if checkpointing:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            sizes.append(kept(model, ids)[0])
+    copies = shape_of(model).block_matrices * 2 if (precision, weights) == ("bf16", "fp32") else 0
+    return ((sizes[1] - sizes[0]) / 2 - (0 if checkpointing else copies)) / ids.numel()
 
 
-def test_with_checkpointing_a_block_keeps_its_input():
-    ids = torch.randint(0, 300, (2, 160))
-    sizes = []
-    for layers in (2, 4):
-        model = model_of("qwen2", TOKENIZER, **{**WIDE, "num_hidden_layers": layers}).train()
-        model.gradient_checkpointing_enable({"use_reentrant": False})
-        sizes.append(kept(model, ids)[0])
-    each = (sizes[1] - sizes[0]) / 2
-    assert each == pytest.approx(WIDE["hidden_size"] * ids.numel() * 4, rel=0.05)
+@pytest.mark.parametrize("kind", ["qwen2", "llama"])
+@pytest.mark.parametrize(("precision", "weights"), PRECISIONS)
+def test_what_a_block_keeps_is_what_pytorch_keeps(kind, precision, weights):
+    stream = memory.stream_bytes(precision, weights, devices=1)
+    shape = flops.Shape.of(model_of(kind, TOKENIZER, **WIDE).config.to_dict())
+    told = memory.block_bytes(shape, 2 if precision == "bf16" else 4, stream)
+    assert told == pytest.approx(kept_by_a_block(kind, precision, weights, False), rel=0.12)
+
+
+@pytest.mark.parametrize(("precision", "weights"), PRECISIONS)
+def test_with_checkpointing_a_block_keeps_its_input(precision, weights):
+    stream = memory.stream_bytes(precision, weights, devices=1)
+    seen = kept_by_a_block("qwen2", precision, weights, True)
+    assert seen == pytest.approx(WIDE["hidden_size"] * stream, rel=0.05)
 
 
 def test_logits_in_chunks_need_the_memory_of_a_chunk():
@@ -219,3 +228,25 @@ def test_each_setting_saves_what_it_should():
     assert four.weights < full.weights / 3
     assert need(tokens=32768).activations == 2 * need().activations
     assert need(tokens=32768).logits == need().logits, "a chunk's, whatever the length"
+
+
+@pytest.mark.parametrize(
+    ("settings", "processes", "largest"),
+    [
+        ({"micro_tokens": 65536}, 8, (65536, 32768)),
+        ({"micro_tokens": 16384}, 8, (32768, 32768)),  # one example may be longer
+        ({"attention": "flash_attention_2", "micro_tokens": 65536}, 8, (32768, 32768)),
+        ({}, 8, (128 * 32768 // 8, 32768)),  # all of an update at once
+        ({"batch_examples": None, "batch_tokens": 500_000}, 2, (250_000, 32768)),
+    ],
+)
+def test_the_largest_pass_that_a_recipe_allows(settings, processes, largest):
+    recipe = {
+        "row_tokens": 16384,
+        "max_length": 32768,
+        "micro_tokens": None,
+        "batch_examples": 128,
+        "batch_tokens": None,
+        "attention": "sdpa",
+    }
+    assert upfront.largest_pass({**recipe, **settings}, processes) == largest

@@ -47,15 +47,28 @@ class Need:
         return f"{self.total / GB:.1f} GB ({listed})"
 
 
-def block_floats(shape: Shape) -> int:
-    """Return the numbers that one block keeps per token without checkpointing.
+def block_bytes(shape: Shape, width: int, stream: int) -> int:
+    """Return the bytes that one block keeps per token without checkpointing.
 
     Two normalisations keep their input, its normalised form and their output (the next matrices'
     input): 6 hidden. Attention keeps queries, keys and values after rotation (keys and values
     repeated for all heads) and its output: 4 query widths. The feed-forward part keeps gate, its
     activation, up and their product: 4 inner widths.
+
+    Args:
+        shape: the model's.
+        width: bytes of what passes work in.
+        stream: bytes of what runs from block to block, which the normalisations work in.
     """
-    return 6 * shape.hidden + 4 * shape.query + 4 * shape.inner
+    return 6 * shape.hidden * stream + 4 * (shape.query + shape.inner) * width
+
+
+def stream_bytes(precision: str, weights: str, devices: int) -> int:
+    """Return the bytes of a number in what runs from block to block.
+
+    The embedding decides: autocast leaves it as it is stored, sharded weights are cast before use.
+    """
+    return 2 if precision == "bf16" and (weights == "bf16" or devices > 1) else 4
 
 
 def training_need(
@@ -104,8 +117,9 @@ def training_need(
     elif precision == "bf16" and master == 4 and not (lora and lora.get("bits")):
         copies = (shape.layers * shape.block_matrices + shape.embedding) * width
     moment = {"adamw": 2 * trained_width, "adamw8bit": 2.03}[optimizer]
-    block = block_floats(shape) * width * tokens
-    kept = shape.layers * shape.hidden * tokens * width + block
+    stream = stream_bytes(precision, weights, devices)
+    block = block_bytes(shape, width, stream) * tokens
+    kept = shape.layers * shape.hidden * tokens * stream + block
     if not gradient_checkpointing:
         kept = shape.layers * block
     row = row_tokens or tokens

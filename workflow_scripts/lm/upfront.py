@@ -54,6 +54,23 @@ def shape_of(start: str) -> flops.Shape | None:
         return None
 
 
+def largest_pass(settings: dict, processes: int) -> tuple[int, int]:
+    """Return the tokens of the largest forward pass that a recipe allows, and of its longest row.
+
+    Args:
+        settings: the recipe's.
+        processes: that share an update.
+    """
+    # An example may be longer than a row: it then has one to itself.
+    row = max(settings["row_tokens"], settings["max_length"])
+    if settings["attention"] == "flash_attention_2":
+        return row, row
+    if settings["micro_tokens"]:
+        return max(settings["micro_tokens"], row), row
+    update = settings["batch_tokens"] or settings["batch_examples"] * settings["max_length"]
+    return max(update // processes, row), row
+
+
 def check_memory(shape: flops.Shape | None, settings: dict, how: dict, world) -> None:
     """Refuse a training that can't fit this process' GPU, before its weights are loaded.
 
@@ -65,15 +82,15 @@ def check_memory(shape: flops.Shape | None, settings: dict, how: dict, world) ->
     import torch
 
     card = torch.cuda.get_device_properties(world.device)
-    longest = max(settings["row_tokens"], settings["micro_tokens"] or 0)
+    tokens, row = largest_pass(settings, world.size)
     asked = {
         name: settings[name]
         for name in ("precision", "weights", "optimizer", "gradient_checkpointing", "lora")
     }
     need = memory.training_need(
         shape,
-        longest,
-        row_tokens=settings["row_tokens"],
+        tokens,
+        row_tokens=row,
         attention=settings["attention"],
         devices=world.size,
         **asked,
