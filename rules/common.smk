@@ -146,6 +146,12 @@ def asked(*path):
 
 
 @of_wildcards
+def study_prompt(_wildcards):
+    """Return the texts that problems are put in for training; None is the statement."""
+    return STUDY.prompt()
+
+
+@of_wildcards
 def teacher_prompt(wildcards):
     """Return the texts in which the rule's teacher is asked; None is the statement."""
     return STUDY.teacher_prompt(wildcards.teacher)

@@ -218,7 +218,7 @@ rule pool:
         ),
         words=setting("corpus", "decontamination", "words"),
         overlap=setting("corpus", "decontamination", "overlap"),
-        prompt=STUDY.prompt(),
+        prompt=study_prompt,
         held_out=setting("validation", "share"),
         code=code_digest("corpus", "pool"),
     message:
@@ -258,7 +258,7 @@ rule pairs:
     params:
         number=setting("students", "{student}", "scratch", "pairs"),
         seed=setting("students", "{student}", "scratch", "seed"),
-        prompt=STUDY.prompt(),
+        prompt=study_prompt,
         code=code_digest("corpus", "pairs"),
     message:
         "Student {wildcards.student}: {params.number} direct answers to learn first"
