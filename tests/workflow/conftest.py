@@ -20,3 +20,10 @@ def copy(finished, tmp_path) -> Workspace:
     shutil.copytree(finished.folder, tmp_path / "copy")
     workspace = Workspace(tmp_path / "copy")
     return workspace
+
+
+@pytest.fixture
+def desk(copy, tmp_path) -> Workspace:
+    """A copy of the finished study, run by a copy of the repository: both to change at will."""
+    copy.clone(tmp_path / "repository")
+    return copy

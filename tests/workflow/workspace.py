@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SMOKE = REPOSITORY / "studies" / "smoke.yaml"
+# What a clone of the repository has that runs a study.
+RUNNING = ("Snakefile", "README.md", "valley", "rules", "workflow_scripts", "schemas", "profiles")
 
 
 class Workspace:
@@ -17,10 +20,11 @@ class Workspace:
 
     Args:
         folder: working directory: results/ and Snakemake's own folder lie in it.
+        repository: where the Snakefile lies.
     """
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, repository: Path = REPOSITORY):
+        self.folder, self.repository = folder, repository
         self.study = folder / "study.yaml"
         folder.mkdir(parents=True, exist_ok=True)
         self.write(self.smoke())
@@ -34,13 +38,38 @@ class Workspace:
         self.study.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
     def snakemake(self, *arguments: str, check: bool = True) -> str:
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--snakefile",
+            str(self.repository / "Snakefile"),
+        ]
         command += ["--directory", str(self.folder), "--configfile", str(self.study), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder)
         output = done.stdout + done.stderr
         if check:
             assert done.returncode == 0, output[-6000:]
         return output
+
+    def valley(self, *arguments: str, status: int = 0) -> str:
+        """Run a subcommand of `valley` in the folder; return what it printed."""
+        command = [sys.executable, str(self.repository / "valley"), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder)
+        output = done.stdout + done.stderr
+        assert done.returncode == status, output
+        return output
+
+    def clone(self, folder: Path) -> None:
+        """Go on with a copy of the repository, whose code can be edited."""
+        for name in RUNNING:
+            source, target = self.repository / name, folder / name
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+        self.repository = folder
 
     def plan(self, *arguments: str) -> dict[str, int]:
         """Dry-run, and return how many jobs each rule would have."""

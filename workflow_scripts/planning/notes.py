@@ -39,7 +39,7 @@ def notes(study: Study, jobs: list[PlannedJob]) -> list[str]:
         )
     taken = list(adopted(study))
     if taken:
-        lines.append(f"{len(taken)} results were adopted from elsewhere: {_some(taken)}")
+        lines.append(f"adopted from elsewhere: {len(taken)} ({_some(taken)})")
     for entry in moved(study.root):
         lines.append(
             f"{entry['results']} results of {entry['rule']} were made with {entry['library']} "
