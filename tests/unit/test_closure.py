@@ -18,6 +18,9 @@ SOURCES = {
         def other(x):
             from helpers.late import lazy
             return shout(lazy(x))
+        def namesake(x):
+            from helpers import late as numbers
+            return numbers.lazy(x)
     ''',
     "helpers/__init__.py": "",
     "helpers/numbers.py": """

@@ -27,7 +27,9 @@ CLAIMS = {"claims": 1, **REPORT}
 CURVES = {"curve": 1, "figure": 2, **CLAIMS}  # scaling and forecast
 RATES = {"rates": 1, "figure": 2, **CLAIMS}  # rates and correlation
 CONTRASTS = {"contrast": 1, "forest": 1, **CLAIMS}
-FITS = {**CURVES, **RATES, **CONTRASTS, **TABLE, "figure": 4}
+STATISTICS = {**CURVES, **RATES, **CONTRASTS, **TABLE, "figure": 4}
+READ = {"answers": 1, **TABLE}  # answers to read, and their scores
+FITS = {**STATISTICS, **READ}
 
 
 def scored(places: int, fits: dict = FITS) -> dict:
@@ -57,6 +59,7 @@ EVERYTHING = {
     **FROM_LABELS,
     **answered(PLACES),
 }
+SEEDED = EVERYTHING
 THIRD = {"recipe": "distil", "slice": "easy.any", "size": 16}
 LARGER = ("axes.scaling.sizes", [0, 16, 24, 32])
 LOG_TEXT = code("workflow_scripts/train.py", "tokens/s", "tokens a second")
@@ -84,10 +87,10 @@ OF_THE_STUDY = [
                 )
             )
         ],
-        new(2, 2, {**CONTRASTS, **TABLE}),
+        new(2, 2, {**CONTRASTS, **READ}),
         "the curve reads none of its arms",
     ),
-    ("an axis less", [study(("axes.difficulty", None))], {**CLAIMS, **TABLE}, "no contrast left"),
+    ("an axis less", [study(("axes.difficulty", None))], {**CLAIMS, **READ}, "no contrast left"),
     (
         "a student more",
         [
@@ -106,7 +109,7 @@ OF_THE_STUDY = [
         {
             "pairs": 1,
             "student": 1,
-            **trained(ARMS, {**FITS, "figure": 6, "curve": 1}, PLACES),
+            **trained(ARMS, places=PLACES),
         },
         "its arms share the shards; the first student's curve stays",
     ),
@@ -117,7 +120,7 @@ OF_THE_STUDY = [
             "benchmark": 1,
             **FROM_POOL,
             **answered(2 * PLACES - 1, {**FITS, "figure": 8}),
-            **{"curve": 2, "contrast": 2, "rates": 2, "claims": 2, "forest": 2},
+            **{"curve": 2, "contrast": 2, "rates": 2, "claims": 2, "forest": 2, "answers": 2},
         },
         "the pool is cleaned of its problems too; what the pool leaves as it was comes from the "
         "store",
@@ -125,7 +128,7 @@ OF_THE_STUDY = [
     (
         "a start more",
         [study(("starts.late", THIRD), ("axes.difficulty.starts", ["base", "mid", "late"]))],
-        trained(2, {**CONTRASTS, **TABLE}),
+        trained(2, {**CONTRASTS, **READ}),
         "shards are there already",
     ),
     ("the temperature", [study(("sampling.temperature", 0.9))], answered(PLACES), ""),
@@ -171,7 +174,7 @@ OF_THE_STUDY = [
     (
         "resamples",
         [study(("statistics.bootstrap", 300))],
-        {"score": PLACES, **FITS},
+        {"score": PLACES, **STATISTICS},
         "scores have intervals too",
     ),
     ("a target of the curve", [study(("axes.scaling.target", 0.3))], CURVES, ""),
@@ -184,12 +187,40 @@ OF_THE_STUDY = [
         "",
     ),
     (
+        "frozen arms, and their learning rate",
+        [study(("frozen", ["tiny/distil/*"]), ("recipes.distil.learning_rate", 0.02))],
+        {},
+        "nothing makes them",
+    ),
+    (
+        "frozen arms, and the student's learning rate",
+        [study(("frozen", ["tiny/distil/*"]), ("recipes.answer.learning_rate", 0.02))],
+        {"student": 1, **answered(1)},
+        "only the student is trained, and answers anew",
+    ),
+    (
+        "a frozen start, and the learning rate",
+        [
+            study(
+                ("frozen", ["tiny/distil/base/all.any/n32-*"]),
+                ("recipes.distil.learning_rate", 0.02),
+            )
+        ],
+        trained(ARMS - 2),
+        "what starts from it is trained anew",
+    ),
+    (
         "untrusted problems left out",
         [study(("judge.untrusted", "leave_out"))],
         scored(PLACES),
         "labels don't ask",
     ),
-    ("another teacher's mistakes", [study(("corpus.teachers.procedural.mistakes", 0.5))], {}, ""),
+    (
+        "the teacher's mistakes",
+        [study(("corpus.teachers.procedural.mistakes", 0.5))],
+        {"traces": 1, **FROM_LABELS},
+        "the undistilled student has seen none of them",
+    ),
     ("the study renamed", [study(("study", "renamed"))], EVERYTHING, "all costly from the store"),
     (
         "a difficulty renamed",
@@ -250,8 +281,8 @@ OF_THE_CODE = [
     (
         "a used helper",
         [code("workflow_scripts/core/seeds.py", ">> 1", ">> 2")],
-        {},
-        "seeds: of shards and answers",
+        SEEDED,
+        "every stage that draws",
     ),
     (
         "a rule's memory and message",
@@ -279,8 +310,8 @@ OF_THE_CODE = [
     (
         "the chat template",
         [code("workflow_scripts/lm/students.py", "<|user|>", "<|asker|>")],
-        {},
-        "",
+        {"student": 1, **trained(ARMS, places=PLACES)},
+        "it is the student's tokenizer's",
     ),
     (
         "the time limit of the bank's problems",
@@ -291,7 +322,7 @@ OF_THE_CODE = [
     (
         "the judge's comparison",
         [code(JUDGE, "if got == wanted:", "if bytes(got) == wanted:")],
-        {},
+        {**FROM_LABELS, **scored(PLACES)},
         "whether verdicts change is known when it has run",
     ),
     (
@@ -359,7 +390,7 @@ OF_FILES = [
     (
         "a manifest damaged",
         [damage(f"{ARM}/checkpoint.json")],
-        trained(1, {**CONTRASTS, **TABLE}),
+        trained(1, {**CONTRASTS, **READ}),
         "",
     ),
 ]

@@ -1,4 +1,4 @@
-"""The whole smoke study: every artefact is there, and the same inputs give the same bytes."""
+"""The whole smoke study: every artefact is there, and says what made it."""
 
 import json
 import platform
@@ -7,13 +7,7 @@ import sys
 import time
 
 import pytest
-from workspace import REPOSITORY, Workspace
-
-
-def test_one_core_and_a_second_cold_run_give_the_same_bytes(finished, tmp_path):
-    other = Workspace(tmp_path / "other")
-    other.snakemake("--cores", "1")
-    assert other.results() == finished.results()
+from workspace import REPOSITORY
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,9 @@ class _Module:
                 loose.append(statement)
         self.definitions[self.LOOSE] = loose
         self._seen: dict[str, tuple[str, list[tuple[str, str]]]] = {}
-        # Imports count wherever they stand: heavy ones are inside functions.
-        for node in ast.walk(tree):
-            self._note_import(node)
+        for statement in tree.body:
+            if not _defined(statement):
+                self.imports |= self._imported(statement)
 
     @staticmethod
     def read(name: str, root: Path) -> "_Module":
@@ -72,18 +72,22 @@ class _Module:
             raise KeyError(f"there is no module {name!r} under {root}")
         return _parsed(name, root, path, path.stat().st_mtime_ns)
 
-    def _note_import(self, node: ast.AST) -> None:
-        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            for alias in node.names:
-                name = alias.asname or alias.name
-                if _locate(f"{node.module}.{alias.name}", self.root):
-                    self.imports[name] = (f"{node.module}.{alias.name}", None)
-                elif _locate(node.module, self.root):
-                    self.imports[name] = (node.module, alias.name)
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if _locate(alias.name, self.root):
-                    self.imports[alias.asname or alias.name] = (alias.name, None)
+    def _imported(self, statement: ast.stmt) -> dict[str, tuple[str, str | None]]:
+        """Return what the imports in a statement bind: names to (module, member or None)."""
+        found = {}
+        for node in ast.walk(statement):
+            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                for alias in node.names:
+                    name = alias.asname or alias.name
+                    if _locate(f"{node.module}.{alias.name}", self.root):
+                        found[name] = (f"{node.module}.{alias.name}", None)
+                    elif _locate(node.module, self.root):
+                        found[name] = (node.module, alias.name)
+            elif isinstance(node, ast.Import):
+                for alias in node.names:
+                    if _locate(alias.name, self.root):
+                        found[alias.asname or alias.name] = (alias.name, None)
+        return found
 
     def seen(self, entry: str) -> tuple[str, list[tuple[str, str]]]:
         """Return a definition's dump and what it refers to; stages share most of it."""
@@ -100,16 +104,18 @@ class _Module:
         """Return the (module, definition) pairs that a definition refers to."""
         found = {(self.name, self.LOOSE)}
         for statement in self.definitions[entry]:
+            # Heavy imports are inside functions, where other functions may mean others by a name.
+            imports = {**self.imports, **self._imported(statement)}
             for node in ast.walk(statement):
                 if isinstance(node, ast.Name):
-                    found |= self._resolve(node.id, None)
+                    found |= self._resolve(node.id, None, imports)
                 elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                    found |= self._resolve(node.value.id, node.attr)
+                    found |= self._resolve(node.value.id, node.attr, imports)
         return sorted(found)
 
-    def _resolve(self, name: str, attribute: str | None) -> set[tuple[str, str]]:
-        if name in self.imports:
-            module, member = self.imports[name]
+    def _resolve(self, name: str, attribute: str | None, imports: dict) -> set[tuple[str, str]]:
+        if name in imports:
+            module, member = imports[name]
             if member is not None:
                 target = _Module.read(module, self.root)
                 return target._member(member)
@@ -123,7 +129,7 @@ class _Module:
     def _member(self, name: str) -> set[tuple[str, str]]:
         if name in self.definitions:
             return {(self.name, name)}
-        return self._resolve(name, None)  # re-exported from elsewhere
+        return self._resolve(name, None, self.imports)  # re-exported from elsewhere
 
 
 @cache

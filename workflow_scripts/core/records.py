@@ -42,9 +42,11 @@ class SidecarPersistence(FilePersistence):
         """Return the sidecar that vouches for a file: its own, or the one of the same job."""
         path = str(path)
         if path not in self._known:
-            own = sidecar(path)
-            near = [own] if own.is_file() else sorted(own.parent.glob("*.meta.json"))
-            self._known[path] = next((a for a in map(_read, near) if path in a["outputs"]), None)
+            near = [sidecar(path)]
+            if Path(path).exists():  # another output of its job may have given the sidecar its name
+                near += sorted(Path(path).parent.glob("*.meta.json"))
+            found = (about for about in map(_read, near) if path in about["outputs"])
+            self._known[path] = next(found, None)
         return self._known[path]
 
     def params_changed(self, job, file=None) -> ParamsChange:
