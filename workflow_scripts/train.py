@@ -209,6 +209,7 @@ def train(
         write_text(losses, "".join(json.dumps(entry) + "\n" for entry in history))
     if validated:
         write_json(validated, at["looks"])
+    students.stop_at(model, end)
     kept = lora is not None and not lora.get("merge", True)
     students.save(
         model.to(torch.bfloat16) if precision == "bf16" else model,

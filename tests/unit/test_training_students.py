@@ -169,3 +169,17 @@ def test_a_student_that_caps_its_logits_is_refused(tmp_path):
     manifest.write_text(json.dumps({"hub": {"id": str(tmp_path / "hub"), "revision": None}}))
     with pytest.raises(ValueError, match="Gemma2ForCausalLM changes its logits"):
         work(description(tmp_path, manifest, attention="sdpa"))
+
+
+def test_generation_ends_where_the_student_learnt_to(tmp_path):
+    """A base model's own config ends documents; vLLM and transformers read it from the folder."""
+    tokenizer = tokenizer_of("qwen2", eos="<|endoftext|>")
+    model_of("qwen2", tokenizer).save_pretrained(tmp_path / "hub")
+    tokenizer.save_pretrained(tmp_path / "hub")
+    start = tmp_path / "start.json"
+    start.write_text(json.dumps({"hub": {"id": str(tmp_path / "hub"), "revision": None}}))
+    job = description(tmp_path, start, epochs=1)
+    work(job)
+    saved = json.loads((tmp_path / "made/model/generation_config.json").read_text())
+    names = tokenizer.convert_ids_to_tokens(saved["eos_token_id"])
+    assert names == ["<|im_end|>", "<|endoftext|>"]

@@ -166,6 +166,19 @@ def load(
     return PeftModel.from_pretrained(model, folder).merge_and_unload(), load_tokenizer(folder)
 
 
+def stop_at(model, end: int) -> None:
+    """Let generation end at a token, beside those at which it ends already.
+
+    A base model's generation config knows the end of a document only; trained on turns, it would be
+    asked for tokens after the end of its answer.
+    """
+    config = model.generation_config
+    known = config.eos_token_id
+    known = [known] if isinstance(known, int) else list(known or [])
+    if end not in known:
+        config.eos_token_id = [end, *known]
+
+
 def save(model, tokenizer, manifest: str | Path, **facts: object) -> None:
     """Save a Hugging Face folder and, last, the manifest that vouches for it.
 
