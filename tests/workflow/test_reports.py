@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+from reporting import partial
+from reporting.studies import layout_of
 from workspace import REPOSITORY
 
 
@@ -33,6 +35,19 @@ def test_a_finished_study_s_report_uses_the_workflow_s_fits_and_adds_what_was_me
     assert "A partial report" not in page
     assert re.search(r'<th scope="row">train</th><td class="n">8</td>', page)
     assert "torch 2" in page
+
+
+def test_what_is_made_for_the_page_is_what_the_workflow_makes(finished, tmp_path, monkeypatch):
+    """The command calls the workflow's own functions: with its own settings, to the byte."""
+    monkeypatch.chdir(finished.folder)
+    monkeypatch.setattr(partial, "_current", lambda path, inputs: False)
+    found = partial.Gathered(layout_of("study.yaml"), tmp_path)
+    assert found.state["left_out"] == []
+    made = [path for path in tmp_path.rglob("*") if path.is_file() and "losses" not in str(path)]
+    assert len(made) > 25
+    for path in made:
+        own = finished.folder / "results/smoke" / path.relative_to(tmp_path)
+        assert path.read_bytes() == own.read_bytes(), own
 
 
 def test_a_stopped_study_s_report_is_partial_and_leaves_the_study_alone(copy, tmp_path):

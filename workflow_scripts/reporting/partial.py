@@ -84,10 +84,13 @@ class Gathered:
         arms, out = self._points(arms, benchmark), []
         for arm in arms:
             inputs = [problems, arm["generations"], arm["verdicts"]]
+            cutoff = self.study.config["students"][arm["student"]]["cutoff"]
             path = self._made(
                 f"scores/{arm['place']}/{benchmark}.json",
                 inputs,
-                lambda path, inputs=inputs: score.score(*inputs, path, **chosen),
+                lambda path, inputs=inputs, cutoff=cutoff: score.score(
+                    *inputs, path, cutoff=cutoff, **chosen
+                ),
             )
             setting = {name: arm[name] for name in drawn.ARM if name != "benchmark"}
             out.append({**setting, "benchmark": benchmark, "path": path})
