@@ -1,6 +1,9 @@
 """What a run prints: a failure's cause, found in its log."""
 
-from core.console import cause
+import io
+import logging
+
+from core.console import cause, install
 
 TRACEBACK = """working
 Traceback (most recent call last):
@@ -45,3 +48,48 @@ def test_a_killed_job_shows_its_last_words(tmp_path):
 def test_no_words_and_no_log_are_told_apart(tmp_path):
     assert "without a word" in cause(write(tmp_path, "\n"))[0]
     assert "no log" in cause(tmp_path / "nothing.log")[0]
+
+
+def said(records: list[dict]) -> str:
+    """Return what is printed of Snakemake's records."""
+    logger, out = logging.Logger("test"), io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.name = "DefaultStreamHandler"
+    logger.addHandler(handler)
+    install(logger)
+    for record in records:
+        logger.handle(logging.makeLogRecord({"levelno": logging.INFO, **record}))
+    return out.getvalue()
+
+
+def test_jobs_that_run_bundled_say_which_of_them_failed(tmp_path):
+    logs = {name: tmp_path / f"{name}.log" for name in ("good", "bad")}
+    logs["good"].write_text("all is well\n")
+    logs["bad"].write_text(TRACEBACK.format(raised="ValueError: no"))
+    records = [{"event": "job_info", "jobid": n, "rule_msg": n, "rule_name": "fit"} for n in logs]
+    bundle = {"event": "group_error", "aux_logs": ["slurm.log"], "job_error_info": [1, 2]}
+    failed = [
+        {"event": "job_error", "indent": True, "jobid": n, "log": [str(log)], "aux": {}}
+        | {"rule_msg": None, "rule_name": "fit"}
+        for n, log in logs.items()
+    ]
+    printed = said([*records, bundle, *failed])
+    assert "FAILED  a bundle of 2 jobs ran as one and did not finish\n" in printed
+    assert "log: slurm.log" in printed
+    assert "FAILED  bad" in printed and "ValueError: no" in printed
+    assert "FAILED  good" not in printed
+
+
+def test_chatter_is_dropped_and_progress_counted():
+    info = {"event": "job_info", "jobid": 1, "rule_msg": "Train tiny", "rule_name": "train"}
+    printed = said(
+        [
+            {"msg": "Select jobs to execute..."},
+            {"event": "progress", "done": 3, "total": 12},
+            info,
+            {"event": "progress", "done": 12, "total": 12},
+        ]
+    )
+    first, last = printed.splitlines()
+    assert first.endswith("   3/12  Train tiny")
+    assert last.endswith("12 of 12 jobs done")

@@ -89,6 +89,19 @@ class _Lines(logging.Formatter):
             block.append(f"{MARGIN}{key}: {value}")
         return "\n".join(block)
 
+    def _group_error(self, record) -> str:
+        """Say that a bundle of jobs failed; each job that did follows with its own cause."""
+        jobs = len(record.job_error_info)
+        logs = "".join(f"\n{MARGIN}log: {log}" for log in record.aux_logs or [])
+        return f"{_clock()}  FAILED  a bundle of {jobs} jobs ran as one and did not finish{logs}"
+
+
+def _failed_by_itself(record: logging.LogRecord) -> bool:
+    """Tell whether a job raised an error: in a bundle, all of its jobs are said to have failed."""
+    logs = [Path(log) for log in record.log or [] if Path(log).is_file()]
+    texts = (log.read_text(encoding="utf-8", errors="replace") for log in logs)
+    return any("Traceback (most recent call last)" in text for text in texts)
+
 
 def _clock() -> str:
     return time.strftime("%H:%M:%S")
@@ -102,7 +115,11 @@ def _worth_printing(formatter: _Lines):
         if event == "progress":
             formatter.done, formatter.total = record.done, record.total
             return record.done == record.total
-        return event != "job_finished" and not CHATTER.match(str(record.msg or ""))
+        if event == "job_error" and getattr(record, "indent", False):
+            return _failed_by_itself(record)
+        return event not in ("job_finished", "group_info") and not CHATTER.match(
+            str(record.msg or "")
+        )
 
     return keep
 
