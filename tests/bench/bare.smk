@@ -9,6 +9,7 @@ CURVES, PLACES = config["curves"], config["places"]
 rule all:
     input:
         f"{ROOT}/report.html",
+        f"{ROOT}/corpus/summary.html",
         [f"{ROOT}/generations/{place}/bank.parquet" for place in PLACES],
         [f"{ROOT}/verdicts/{place}/bank.parquet" for place in PLACES],
         [f"{ROOT}/scores/{place}/bank.json" for place in PLACES],
@@ -190,12 +191,34 @@ rule table:
         [f"{ROOT}/scores/{place}/bank.json" for place in PLACES],
     output:
         f"{ROOT}/tables/scores.csv",
+        f"{ROOT}/tables/verdicts.csv",
+    script:
+        "bench_dag.py"
+
+
+rule corpus_page:
+    input:
+        f"{ROOT}/corpus/summary.json",
+    output:
+        f"{ROOT}/corpus/summary.html",
+    script:
+        "bench_dag.py"
+
+
+rule answers:
+    input:
+        f"{ROOT}/benchmarks/bank.parquet",
+        read_by(PLACES),
+    output:
+        f"{ROOT}/tables/answers/bank.json",
     script:
         "bench_dag.py"
 
 
 rule report:
     input:
+        f"{ROOT}/tables/answers/bank.json",
+        [f"{ROOT}/checkpoints/{place}/checkpoint.json" for place in PLACES],
         f"{ROOT}/tables/scores.csv",
         f"{ROOT}/corpus/summary.json",
         f"{ROOT}/claims/bank.json",
