@@ -4,6 +4,7 @@ import copy
 import datetime
 import difflib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -32,7 +33,7 @@ def complete(config: dict) -> dict:
     Raises:
         StudyError: with one line per mistake: key, value, what is allowed.
     """
-    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    schema = _schema()
     filled = _with_days_as_text(config)
     validator = Draft202012Validator(schema, format_checker=_FORMATS)
     mistakes = list(_mistakes(validator, filled))
@@ -52,6 +53,13 @@ def _with_days_as_text(value: object) -> object:
     if isinstance(value, list):
         return [_with_days_as_text(item) for item in value]
     return value.isoformat() if isinstance(value, datetime.date) else copy.deepcopy(value)
+
+
+@cache
+def _schema() -> dict:
+    """Return the schema, which nobody changes; libyaml's parser is six times as fast."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(SCHEMA.read_text(encoding="utf-8"), loader)
 
 
 def complaint(mistakes: Iterable[str]) -> StudyError:

@@ -7,6 +7,7 @@ results and go where they go; a file without one has Snakemake's own record, as 
 """
 
 import json
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +33,7 @@ class SidecarPersistence(FilePersistence):
 
     def __init__(self, *args, **kwargs):
         self._known: dict[str, dict | None] = {}
+        self._records: dict[str, MetadataRecord | None] = {}
         super().__init__(*args, **kwargs)
         if self.dag is not None:
             # Sidecars hold digests of inputs of any size: an input that is newer, but the same,
@@ -42,11 +44,13 @@ class SidecarPersistence(FilePersistence):
         """Return the sidecar that vouches for a file: its own, or the one of the same job."""
         path = str(path)
         if path not in self._known:
-            near = [sidecar(path)]
-            if Path(path).exists():  # another output of its job may have given the sidecar its name
-                near += sorted(Path(path).parent.glob("*.meta.json"))
-            found = (about for about in map(_read, near) if path in about["outputs"])
-            self._known[path] = next(found, None)
+            found = _read(sidecar(path))
+            if path not in found["outputs"]:
+                # Another output of its job may have given the sidecar its name. There may be
+                # thousands beside it: they are looked through only if the file is there.
+                near = sorted(Path(path).parent.glob("*.meta.json")) if os.path.exists(path) else []
+                found = next((a for a in map(_read, near) if path in a["outputs"]), None)
+            self._known[path] = found
         return self._known[path]
 
     def params_changed(self, job, file=None) -> ParamsChange:
@@ -77,10 +81,10 @@ class SidecarPersistence(FilePersistence):
     def _altered(self, path: str) -> bool:
         """Tell whether a file's bytes differ from those that its job wrote."""
         about = self.about(path)
-        if about is None or not Path(path).is_file():
+        if about is None or not os.path.isfile(path):
             return False
         beside = about["sidecar"]
-        if Path(path).stat().st_mtime_ns <= beside.stat().st_mtime_ns:
+        if os.stat(path).st_mtime_ns <= os.stat(beside).st_mtime_ns:
             return False  # sidecars are written last
         if file_digest(path) != about["outputs"][path]:
             return True
@@ -89,6 +93,11 @@ class SidecarPersistence(FilePersistence):
         return False
 
     def _read_record(self, key: str) -> MetadataRecord | None:
+        if key not in self._records:  # asked for by each trigger
+            self._records[key] = self._told(key)
+        return self._records[key]
+
+    def _told(self, key: str) -> MetadataRecord | None:
         own, about = super()._read_record(key), self.about(key)
         if about is None:
             return own
@@ -101,6 +110,7 @@ class SidecarPersistence(FilePersistence):
 
     def _clear_cache(self) -> None:
         self._known.clear()
+        self._records.clear()
         super()._clear_cache()
 
 
