@@ -1,6 +1,7 @@
 """`valley plan` says what Snakemake would do, and what that took when it was done before."""
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -62,7 +63,7 @@ def test_people_see_the_arms_the_reasons_and_the_time(copy):
     printed = valley(copy, "--arms")[1]
     assert "tiny/distil/base/all.any/n24-s1  train, generate, judge, score  " in printed
     assert "1 curve: Input files updated by another job; Set of input files has cha" in printed
-    assert "Figures: 21 jobs measured" in printed
+    assert re.search(r"Figures: \d+ jobs measured \(see", printed)
 
 
 def test_a_mistake_in_the_study_file_is_told_and_nothing_planned(copy):
