@@ -206,7 +206,7 @@ rule pool:
         "../envs/analysis.yaml"
     resources:
         mem_mb=4000,
-        runtime=720,
+        runtime=60 if BUNDLED else 720,
     params:
         difficulties=setting("corpus", "difficulties"),
         ratings=setting("corpus", "ratings"),

@@ -30,7 +30,7 @@ TIMES = pa.schema(
     ]
 )
 
-PORTION = 256 << 20  # bytes of problems that are held at once
+PORTION = 64 << 20  # bytes of problems that are held at once
 
 
 def judge_generations(

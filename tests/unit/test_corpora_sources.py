@@ -189,6 +189,51 @@ def test_opencodereasoning_has_some_questions_itself_and_ids_of_questions(tmp_pa
     assert traces[0]["source"] == "codechef"
 
 
+def test_questions_of_codeforces_and_code_contests_come_with_sections_tests_and_ratings(
+    cache, read
+):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pairs = [{"input": "1\n", "output": "2\n"}]
+    codeforces = {
+        **{"id": "1/A", "contest_id": "1", "index": "A", "title": "T", "rating": 1800.0},
+        **{"description": "Say more.", "input_format": "A number.", "output_format": "Another."},
+        **{"examples": pairs, "note": "None.", "official_tests": pairs, "interaction_format": None},
+        **{"official_tests_complete": True, "generated_checker": None, "input_mode": "stdio"},
+        **{"time_limit": 1.0, "memory_limit": 256.0, "executable": True, "generated_tests": 0},
+    }
+    columns = {"input": ["1\n"], "output": ["2\n"]}
+    contests = {
+        **{"name": "1_A", "description": "Say more, again.", "public_tests": columns},
+        **{"private_tests": columns, "generated_tests": columns, "source": 2, "difficulty": 9},
+        **{"cf_rating": 2100, "time_limit": {"seconds": 2, "nanos": 0}},
+        **{"memory_limit_bytes": 1 << 28, "solutions": {"language": [1], "solution": ["x"]}},
+    }
+    for name, row in (("open-r1/codeforces", codeforces), ("deepmind/code_contests", contests)):
+        path = made.snapshot(cache, name) / "data" / "train-00000-of-00001.parquet"
+        path.parent.mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist([row]), path)
+    rows = [
+        {**row, "dataset": dataset, "index": "0"}
+        for row, dataset in zip(
+            made.opencodereasoning2(2), ("open-r1/codeforces", "code_contests"), strict=True
+        )
+    ]
+    place = made.snapshot(cache, "nvidia/OpenCodeReasoning-2") / "train" / "python"
+    made.write_parquet(place / "train-00000-of-00001.parquet", rows)
+    named = {name: PLACE for name in ("open-r1/codeforces", "code_contests")}
+    problems, traces, _ = read(OCR2, questions=resolved_questions(named))
+    assert [problem["id"] for problem in problems] == [
+        "code_contests/train/0",
+        "open-r1/codeforces/train/0",
+    ]
+    assert [len(problem["tests"]) > 0 for problem in problems] == [True, True]
+    assert [trace["difficulty"] for trace in traces] == ["1800", "2100"]
+    for part in ("Say more.", "A number.", "Another."):
+        assert part in traces[0]["prompt"]
+
+
 def test_openthoughts_3_gives_its_code_and_one_problem_a_question(tmp_path, read):
     import pyarrow as pa
     import pyarrow.parquet as pq
