@@ -94,7 +94,7 @@ def _problem(identity: str, dataset: str, row: dict) -> dict:
     """Return a question as a PROBLEM row; without tests where they can't be used."""
     try:
         problem = {**convert(row), "id": identity}
-    except ValueError:
+    except (ValueError, KeyError, TypeError):
         statement = next(
             (row[n] for n in ("question", "description", "statement") if row.get(n)), ""
         )
