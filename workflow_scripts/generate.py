@@ -14,14 +14,12 @@ from core.files import GENERATION, read_parquet, write_json, write_parquet
 from core.prompts import compose
 from core.resume import Stopped, stop_signals
 from core.seeds import derive
-from lm.book import Book, Key, text_digest
+from lm.book import Book, Key, of_job, text_digest
 from lm.requests import Request, room
 from tqdm import tqdm
 
-# Which answers are wanted, not how they come about: no part of a book's key.
-WHICH = ("samples", "prompts")
 # What only decides how fast answers come.
-SPEED = ("chunk", "batch_size")
+SPEED = ("chunk", "batch_size", "vllm")
 
 
 @dataclass(frozen=True)
@@ -57,19 +55,6 @@ def wanted(
         for text in [compose(prompt, row["statement"], row["starter_code"])]
         for number in range(samples)
     ]
-
-
-def open_book(checkpoint: Path, store: Path, **determining: object) -> Book:
-    """Return the book of a checkpoint's answers.
-
-    Args:
-        checkpoint: manifest of the model.
-        store: root of the store.
-        determining: all else that determines an answer, apart from problem and sample.
-    """
-    from lm import students
-
-    return Book(store, {"checkpoint": students.identity(checkpoint), **determining})
 
 
 def answer(
@@ -157,7 +142,10 @@ def write(questions: list[Wanted], book: Book, out: Path) -> None:
     known = book.known(question.key for question in questions)
     lacking = sum(question.key not in known for question in questions)
     if lacking:
-        raise LookupError(f"{book.folder} lacks {lacking} of {len(questions)} answers")
+        raise LookupError(
+            f"{book.folder} lacks {lacking} of {len(questions)} answers, which were there when its "
+            "`answers.json` was written; delete that file to have them sampled again"
+        )
     rows = [known[question.key] for question in questions]
     write_parquet(out, [{name: row[name] for name in GENERATION.names} for row in rows], GENERATION)
 
@@ -192,6 +180,8 @@ if "snakemake" in globals():
 
     with bind(snakemake) as job:
         params, named = settings(snakemake), snakemake.input.benchmarks
+        checkpoint = snakemake.input.checkpoint
+        book = of_job(checkpoint, snakemake.params.store, dict(snakemake.params.items()))
         asked = {name: params.pop(name) for name in ("samples", "seed")}
         worded = zip(
             [named] if isinstance(named, str) else named, params.pop("prompts"), strict=True
@@ -199,15 +189,13 @@ if "snakemake" in globals():
         questions = [
             question for path, texts in worded for question in wanted(path, prompt=texts, **asked)
         ]
-        book = open_book(
-            snakemake.input.checkpoint, snakemake.params.store, seed=asked["seed"], **params
-        )
         if not snakemake.input.get("answers"):
             del params["engine_code"]
             # These move no answer but by rounding, so they stand among no params.
-            speed = {name: complete(snakemake.config)["sampling"][name] for name in SPEED}
+            sampling = complete(snakemake.config)["sampling"]
+            speed = {name: sampling[name] for name in SPEED}
             job.measured |= answer(
-                snakemake.input.checkpoint,
+                checkpoint,
                 questions,
                 book,
                 gpus=snakemake.resources.get("gpu", 0),

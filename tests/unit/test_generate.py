@@ -7,8 +7,9 @@ import signal
 import pytest
 from core.files import GENERATION, PROBLEM, file_digest, read_parquet, write_parquet
 from core.resume import Stopped
-from generate import answer, open_book, wanted, write
+from generate import answer, wanted, write
 from lm import students
+from lm.book import of_job
 from lm.engines import with_transformers
 from lm_material import tiny
 
@@ -38,10 +39,10 @@ class Sampling:
         return path
 
     def book(self, **settings):
-        return open_book(self.checkpoint, self.store, seed=0, **DETERMINING, **settings)
+        return of_job(self.checkpoint, self.store, {"seed": 0, **DETERMINING, **settings})
 
     def run(self, benchmark, samples=2, store=None, **speed):
-        book = open_book(self.checkpoint, store or self.store, seed=0, **DETERMINING)
+        book = of_job(self.checkpoint, store or self.store, {"seed": 0, **DETERMINING})
         questions = wanted(benchmark, samples=samples, seed=0)
         speed = {"chunk": 4, "batch_size": 4, **speed}
         measured = answer(self.checkpoint, questions, book, **DETERMINING, **speed)

@@ -17,7 +17,6 @@ SPARE_MB = 2000  # Python, its libraries and a table
 JUDGE_MINUTES = 30  # a judge gets as many cores as make it end in about that time
 MOST_CORES = 16
 UNKNOWN_MINUTES = 24 * 60  # for a training that can't be estimated
-GPU_RULES = ("train", "generate")
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,11 @@ def request(
     """
     student = wildcards.get("student") or str(wildcards.get("place", "")).split("/")[0]
     described = config["students"].get(student, {})
-    own = config["resources"].get(rule, {})
-    gpus = int(rule in GPU_RULES and not described.get("scratch"))
+    samples = sampling_rule(config)
+    # Where another rule samples, `generate` only copies answers, and its settings are that rule's.
+    own = {} if rule == "generate" != samples else config["resources"].get(rule, {})
+    own = config["resources"].get("generate", {}) if rule == samples else own
+    gpus = int(rule in ("train", samples) and not described.get("scratch"))
     first = Request(gpus=gpus, nodes=1, cpus=8 if gpus else 1, mem_mb=SPARE_MB, runtime=0)
     first = replace(first, **{k: own[k] for k in ("gpus", "nodes", "cpus") if k in own})
     if "cpus" not in own and first.gpus:
@@ -82,9 +84,14 @@ def request(
     )
 
 
+def sampling_rule(config: dict) -> str:
+    """Return the rule whose jobs sample: with vLLM one job answers all of a study's benchmarks."""
+    return "answer" if config["sampling"]["engine"] == "vllm" else "generate"
+
+
 def _model_mb(config: dict, rule: str, student: str, asked: Request) -> int:
     """Return the memory of a model's weights in single precision, one copy a process of a node."""
-    if rule not in ("train", "generate", "student") or not student:
+    if rule not in ("train", sampling_rule(config), "student") or not student:
         return 0
     try:
         copies = max(asked.gpus, config["training"]["processes"]) if rule == "train" else 1
@@ -102,7 +109,7 @@ def measured(config: dict, root: Path) -> dict[tuple[str, str], float]:
         root: its results; sidecars say what jobs took.
     """
     found: dict[tuple[str, str], float] = {}
-    kinds = {"checkpoints": "train", "generations": "generate", "verdicts": "judge"}
+    kinds = {"checkpoints": "train", "generations": sampling_rule(config), "verdicts": "judge"}
     for kind, rule in kinds.items():
         for path in (root / kind).rglob("*.meta.json"):
             about = read_json(path)

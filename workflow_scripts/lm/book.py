@@ -29,6 +29,25 @@ def key_of(row: dict) -> Key:
     return row["prompt"], row["problem_id"], row["sample"]
 
 
+# What a job's params say beside what determines an answer: how many are wanted, in which words (the
+# prompt's digest has them), where they lie, and the code that copies them.
+ASIDE = ("samples", "prompts", "store", "code")
+
+
+def of_job(checkpoint: str | Path, store: str | Path, params: dict) -> "Book":
+    """Return the book of a checkpoint's answers, as a job with these params samples them.
+
+    Args:
+        checkpoint: manifest of the model.
+        store: root of the store.
+        params: of a job of the rules that sample.
+    """
+    from lm import students
+
+    determining = {name: value for name, value in params.items() if name not in ASIDE}
+    return Book(store, {"checkpoint": students.identity(checkpoint), **determining})
+
+
 class Book:
     """The answers of one model under one set of settings.
 

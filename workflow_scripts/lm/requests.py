@@ -53,14 +53,17 @@ def end_ids(tokenizer, named: int | list[int] | None, stop: list[str]) -> list[i
     """Return the tokens that end an answer, in order.
 
     Args:
-        tokenizer: its end-of-turn token is one.
+        tokenizer: the end of a turn by its template is one, and so is the end of a text.
         named: what the model's generation settings name; chat models often have several.
         stop: further tokens, as text.
 
     Raises:
         ValueError: a stop is not exactly one token of this vocabulary.
     """
-    found = {tokenizer.eos_token_id} | set(named if isinstance(named, list) else [named])
+    from lm import chat
+
+    found = {tokenizer.eos_token_id, chat.end_of_turn(tokenizer)}
+    found |= set(named if isinstance(named, list) else [named])
     for text in stop:
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
         if len(ids) != 1:

@@ -17,6 +17,7 @@ TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
+DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
 FOLDER = "model"  # the Hugging Face folder's name beside its manifest
 CARD = "README.md"
 

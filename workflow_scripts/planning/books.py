@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from generate import WHICH, open_book
-from lm.book import Book
+from lm.book import Book, of_job
 
 STAGES = ("generate", "answer")
 
@@ -23,9 +22,7 @@ def book_of(rule: str, params: dict, inputs: list[str], store: str) -> Book | No
     manifest = next((p for p in (Path(manifests[0]), tombstone(manifests[0])) if p.is_file()), None)
     if manifest is None:
         return None
-    # The code of the stage cuts the file; how answers come about is the book's own.
-    chosen = {name: v for name, v in params.items() if name not in ("code", "store", *WHICH)}
-    return open_book(manifest, store, **chosen)
+    return of_job(manifest, store, params)
 
 
 def tombstone(manifest: str | Path) -> Path:

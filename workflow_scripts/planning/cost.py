@@ -13,7 +13,7 @@ from planning.estimates import Unestimated, estimate, trained_examples
 
 # Folders below a study's root whose next part is the student.
 BY_STUDENT = ("students", "checkpoints", "generations", "verdicts", "scores")
-GROWING = ("shard", "generate")  # rules whose results grow with the work
+GROWING = ("shard", "answer", "generate")  # rules whose results grow with the work
 SUFFIX = ".meta.json"
 
 
@@ -105,7 +105,7 @@ def work(rule: str, params: dict, wildcards: dict) -> float:
         # A batch in tokens is as many examples as the estimates assume, a quarter of the longest.
         batch = params["batch_examples"] or 4 * params["batch_tokens"] / params["max_length"]
         return trained_examples(int(wildcards["size"]), params["epochs"], params["steps"], batch)
-    if rule == "generate":
+    if rule in ("answer", "generate"):
         return float(params.get("samples") or 1)
     return float(wildcards["size"]) if rule == "shard" else 1.0
 

@@ -32,9 +32,7 @@ class Engine:
         import torch
         from lm import students
 
-        self._model, self._tokenizer = students.load(checkpoint)
-        if precision == "bf16":
-            self._model.to(torch.bfloat16)
+        self._model, self._tokenizer = students.load(checkpoint, dtype=students.DTYPES[precision])
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self._model.to(device).eval()
         self._settings = {

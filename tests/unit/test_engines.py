@@ -1,0 +1,66 @@
+"""What is common to the engines, and what to try when vLLM lacks memory."""
+
+import pytest
+from lm.engines.memory import adjusted
+from lm.requests import end_ids, room
+from lm_material import tiny
+
+SPEED = {"gpu_memory_utilization": 0.9, "max_num_seqs": 64, "enforce_eager": False}
+# As vLLM 0.32 says it.
+TAKEN = (
+    "Free memory on device cuda:0 (60.1/79.1 GiB) on startup is less than desired GPU memory "
+    "utilization (0.9, 71.2 GiB). Decrease GPU memory utilization or reduce GPU memory used by "
+    "other processes."
+)
+LACKING = [
+    "No available memory for the cache blocks. Try increasing `gpu_memory_utilization`",
+    "To serve at least one request with the model's max seq len (32768), (1.75 GiB KV cache is "
+    "needed, which is larger than the available KV cache memory (0.9 GiB). Try increasing",
+    "Available memory on node 0 (16.18/17.59 GiB) on kv cache allocation is less than requested "
+    "memory for kv (-0.71/0.02 GiB). Reduce CPU memory used by other processes.",
+]
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch names it."""
+
+
+def test_memory_that_others_hold_makes_the_share_smaller():
+    assert adjusted(SPEED, ValueError(TAKEN)) == {**SPEED, "gpu_memory_utilization": 0.72}
+
+
+@pytest.mark.parametrize("text", LACKING)
+def test_too_little_room_for_keys_and_values_asks_for_more_and_answers_fewer_at_once(text):
+    found = adjusted(SPEED, ValueError(text))
+    assert found == {**SPEED, "gpu_memory_utilization": 0.95, "max_num_seqs": 32}
+
+
+def test_running_out_halves_the_answers_side_by_side():
+    assert adjusted(SPEED, OutOfMemoryError("CUDA out of memory")) == {**SPEED, "max_num_seqs": 32}
+
+
+def test_in_the_end_it_says_what_would_help():
+    speed, error = SPEED, OutOfMemoryError("CUDA out of memory")
+    with pytest.raises(RuntimeError, match="ask for a larger GPU or more of them"):
+        for _ in range(10):
+            speed = adjusted(speed, error)
+    assert speed["max_num_seqs"] == 4
+
+
+def test_other_errors_stay_what_they_are():
+    with pytest.raises(KeyError, match="rope"):
+        adjusted(SPEED, KeyError("rope"))
+
+
+@pytest.mark.parametrize(("length", "left"), [(10, 24), (90, 10), (100, 0), (120, 0)])
+def test_the_context_window_limits_answers(length, left):
+    assert room((0,) * length, 100, 24) == left
+    assert room((0,) * length, None, 24) == 24
+
+
+def test_answers_end_at_every_token_that_anyone_names():
+    tokenizer = tiny()[1]
+    end, user = tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<|user|>")
+    assert end_ids(tokenizer, None, []) == [end]
+    assert end_ids(tokenizer, [user, end], []) == sorted([end, user])
+    assert end_ids(tokenizer, 7, ["<|user|>"]) == sorted([7, end, user])

@@ -1,0 +1,27 @@
+"""What the tests of vLLM share."""
+
+from core.files import PROBLEM, write_parquet
+from lm.requests import Request
+
+GREEDY = {"precision": "fp32", "temperature": 0, "top_p": 1.0, "stop": []}
+# The machine's memory is the "GPU's" here; compiling pays on longer runs only.
+SPEED = {"gpu_memory_utilization": 0.1, "max_num_seqs": 64, "enforce_eager": True}
+PROMPTS = [f"Add {number} and {number * 7 % 31}. " * (1 + number % 5) for number in range(100)]
+
+
+def answers(engine, texts, *, max_tokens, seed=0):
+    """Return an engine's answers in the order of the texts."""
+    requests = [Request(engine.encode(text), seed + n, max_tokens) for n, text in enumerate(texts)]
+    found = {}
+    for finished in engine.answers(requests, lambda: False):
+        assert not found.keys() & dict(finished).keys()
+        found |= dict(finished)
+    return [found[number] for number in range(len(texts))]
+
+
+def benchmark(path, texts):
+    """Write texts as a benchmark's problems."""
+    problem = dict.fromkeys(PROBLEM.names)
+    rows = [{**problem, "id": f"p{n:03}", "statement": text} for n, text in enumerate(texts)]
+    write_parquet(path, rows, PROBLEM)
+    return path
