@@ -26,6 +26,7 @@ include: "rules/train.smk"
 include: "rules/generate.smk"
 include: "rules/judge.smk"
 include: "rules/score.smk"
+include: "rules/canary.smk"
 include: "rules/fit.smk"
 include: "rules/report.smk"
 

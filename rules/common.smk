@@ -327,3 +327,16 @@ def let_weights_go():
             [sys.executable, valley, "prune", file.name, "--only=weights", "--yes", "--ending"],
             check=False,
         )
+
+
+def canary_of(wildcards):
+    """Return the comparison that a training waits for; it determines nothing of what is trained."""
+    declared = STUDY.config["students"][wildcards.student]["published"]
+    if declared is None or STUDY.config["canary"] == "off":
+        return []
+    canary = f"{ROOT}/students/{wildcards.student}/canary.json"
+    # An ancient input ages nothing once it is there; one that is to be made first would, and a
+    # canary that is declared late must train no finished arm again.
+    if Path(STUDY.checkpoint(arm_of(wildcards))).exists() and not Path(canary).exists():
+        return []
+    return ancient(canary)

@@ -42,6 +42,7 @@ rule train:
         start=start_checkpoint,
         shard=f"{ROOT}/shards/{{slice}}/n{{size}}-s{{seed}}.parquet",
         validation=HELD_OUT,
+        canary=canary_of,
     output:
         manifest=f"{CHECKPOINT}/checkpoint.json",
         validation=f"{CHECKPOINT}/validation.json" if HELD_OUT else [],

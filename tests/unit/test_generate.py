@@ -90,7 +90,7 @@ def test_other_settings_have_a_book_of_their_own_and_other_speeds_have_not(sampl
     benchmark = sampling.benchmark("four", range(4))
     sampling.run(benchmark)
     assert sampling.run(benchmark, batch_size=1, chunk=100)[0]["sampled"] == 0
-    books = {sampling.book(code=code).folder for code in ("one", "two")}
+    books = {sampling.book(engine_code=code).folder for code in ("one", "two")}
     assert len(books | {sampling.book().folder}) == 3
 
 

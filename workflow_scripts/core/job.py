@@ -22,6 +22,8 @@ LIBRARIES = (
 )
 # Where a result is kept and how fast it is made: no part of what determines it.
 UNDETERMINING = ("store",)
+# Inputs, by name, that a job waits for and that determine nothing of its result.
+GATES = ("canary",)
 
 
 class Job:
@@ -94,7 +96,7 @@ def bind(
         about = {
             "rule": snakemake.rule,
             "params": determining(snakemake.params),
-            "inputs": {path: file_digest(path) for path in _flat(snakemake.input)},
+            "inputs": {path: file_digest(path) for path in decisive(snakemake.input)},
         }
         # Paths hold the study's name and the arm's: content decides, not where it lies.
         contents = {**about, "inputs": _named_digests(snakemake.input, about["inputs"])}
@@ -131,16 +133,22 @@ def bind(
             shutil.rmtree(state)
 
 
-def _flat(inputs) -> list[str]:
-    return [str(path) for path in inputs]
+def decisive(inputs) -> list[str]:
+    """Return a job's input files, without those that it only waits for."""
+    waited = {str(path) for name in GATES for path in _listed(inputs.get(name, []))}
+    return [str(path) for path in inputs if str(path) not in waited]
+
+
+def _listed(value) -> list:
+    return [value] if isinstance(value, str) else list(value)
 
 
 def _named_digests(inputs, digests: dict[str, str]) -> dict[str, list[str]]:
     """Return input digests by the rule's names for them (unnamed ones under the empty name)."""
     named = {}
     for name, value in inputs.items():
-        paths = [value] if isinstance(value, str) else list(value)
-        named[name] = [digests[str(path)] for path in paths]
+        if name not in GATES:
+            named[name] = [digests[str(path)] for path in _listed(value)]
     if not named:
         named[""] = [digests[str(path)] for path in inputs]
     return named

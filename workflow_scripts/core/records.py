@@ -22,7 +22,7 @@ from snakemake.persistence import (
 from snakemake.persistence.file import FilePersistence
 
 from core.files import file_digest, read_json
-from core.job import determining, is_code, sidecar
+from core.job import decisive, determining, is_code, sidecar
 from core.versions import as_then
 
 SHOWN = 60  # longest value that a reason spells out
@@ -91,6 +91,10 @@ class SidecarPersistence(FilePersistence):
         with suppress(OSError):
             beside.touch()  # looked at once is enough
         return False
+
+    def _input(self, job) -> list[str]:
+        """Return the inputs that count: what a job only waits for is free to come and go."""
+        return sorted(set(super()._input(job)) & set(decisive(job.input)))
 
     def _read_record(self, key: str) -> MetadataRecord | None:
         if key not in self._records:  # asked for by each trigger

@@ -309,7 +309,12 @@ class Study:
             except ValueError as error:
                 found.append(f"{where}: {error}")
         for name, student in config["students"].items():
-            scratch = student.get("scratch")
+            scratch, claimed = student.get("scratch"), student["published"]
+            if claimed:
+                where = f"students.{name}.published"
+                known(f"{where}.benchmark", claimed["benchmark"], self.benchmarks, "benchmark")
+                if 1 not in config["statistics"]["ks"]:
+                    found.append(f"{where}: pass@1 is wanted, but statistics.ks has no 1")
             if scratch:
                 known(f"students.{name}.scratch.recipe", scratch["recipe"], recipes, "recipe")
                 if scratch["hidden"] % (2 * scratch["heads"]):
