@@ -1,16 +1,9 @@
 # Canaries: a student's own score against a published one, before its arms are trained.
 
 
-def published(key):
-    """Return an input function that looks up a key of what is published about a student."""
-    return setting("students", "{student}", "published", key)
-
-
 rule canary:
     input:
-        lambda wildcards: (
-            f"{ROOT}/scores/{wildcards.student}/base/{published('benchmark')(wildcards)}.json"
-        ),
+        published_score,
     output:
         f"{ROOT}/students/{{student}}/canary.json",
     log:
@@ -18,9 +11,9 @@ rule canary:
     conda:
         "../envs/analysis.yaml"
     params:
-        benchmark=published("benchmark"),
-        published=published("pass_at_1"),
-        tolerance=published("tolerance"),
+        benchmark=setting("students", "{student}", "published", "benchmark"),
+        published=setting("students", "{student}", "published", "pass_at_1"),
+        tolerance=setting("students", "{student}", "published", "tolerance"),
         action=setting("canary"),
         code=code_digest("canary", "canary"),
     message:

@@ -340,3 +340,17 @@ def canary_of(wildcards):
     if Path(STUDY.checkpoint(arm_of(wildcards))).exists() and not Path(canary).exists():
         return []
     return ancient(canary)
+
+
+def published_score(wildcards):
+    """Return the student's own score on the benchmark that a published one is declared for."""
+    benchmark = STUDY.config["students"][wildcards.student]["published"]["benchmark"]
+    return f"{ROOT}/scores/{wildcards.student}/base/{benchmark}.json"
+
+
+ENGINE = STUDY.config["sampling"]["engine"]
+
+
+def answered(wildcards):
+    """Return what tells that a checkpoint's answers are in its book, where one job sees to all."""
+    return ancient(f"{ROOT}/generations/{wildcards.place}/answers.json") if ENGINE == "vllm" else []

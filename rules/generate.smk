@@ -4,7 +4,6 @@
 # answers all benchmarks of a checkpoint into its book, and the others cut their files out of it. A
 # benchmark added later makes that job run again, for what is new only, and ages no other file.
 
-ENGINE = STUDY.config["sampling"]["engine"]
 SAMPLING = dict(
     samples=setting("sampling", "samples"),
     temperature=setting("sampling", "temperature"),
@@ -18,11 +17,6 @@ SAMPLING = dict(
     engine_code=code_digest(f"lm.engines.with_{ENGINE}", "Engine"),
     code=code_digest("generate", "wanted", "answer", "write"),
 )
-
-
-def answered(wildcards):
-    """Return what tells that a checkpoint's answers are in its book, where one job sees to all."""
-    return ancient(f"{ROOT}/generations/{wildcards.place}/answers.json") if ENGINE == "vllm" else []
 
 
 rule answer:
