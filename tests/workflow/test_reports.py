@@ -1,5 +1,6 @@
 """Reports of a really run study: Snakemake's own, and ours with what was measured."""
 
+import json
 import re
 import subprocess
 import sys
@@ -35,6 +36,18 @@ def test_a_finished_study_s_report_uses_the_workflow_s_fits_and_adds_what_was_me
     assert "A partial report" not in page
     assert re.search(r'<th scope="row">train</th><td class="n">8</td>', page)
     assert "torch 2" in page
+    assert "is installed" not in page
+
+
+def test_results_of_other_versions_are_told(copy, tmp_path):
+    beside = copy.folder / "results/smoke/checkpoints/tiny/distil/base/all.any/n32-s0"
+    about = json.loads((beside / "checkpoint.meta.json").read_text())
+    about["measured"]["versions"]["torch"] = "2.0.0"
+    (beside / "checkpoint.meta.json").write_text(json.dumps(about))
+    out = tmp_path / "page.html"
+    status, printed = valley(copy, "report", "study.yaml", "--out", str(out))
+    assert status == 0, printed
+    assert "1 results of train were made with torch 2.0.0" in out.read_text(encoding="utf-8")
 
 
 def test_what_is_made_for_the_page_is_what_the_workflow_makes(finished, tmp_path, monkeypatch):

@@ -82,7 +82,7 @@ def report(options) -> int:
             layout.study.config,
             found.files,
             state=state,
-            measured=measured(layout.root),
+            measured={**measured(layout.root), "notes": _notes(layout)},
             aside=Path(aside),
         )
     write_text(out, page)
@@ -94,6 +94,20 @@ def report(options) -> int:
         if len(state["missing"]) > 20:
             print(f"  and {len(state['missing']) - 20} more, all named in the report")
     return int(bool(state["missing"]))
+
+
+def _notes(layout) -> list[str]:
+    """Return what the plan notes of the results: frozen, adopted, made by other versions."""
+    from core.versions import moved
+    from planning.notes import notes
+
+    if layout.root == layout.study.root:
+        return notes(layout.study, [])
+    return [
+        f"{entry['results']} results of {entry['rule']} were made with {entry['library']} "
+        f"{entry['then']}; {entry['now']} is installed here"
+        for entry in moved(layout.root)
+    ]
 
 
 def compare(options) -> int:
