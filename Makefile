@@ -10,6 +10,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 TORCH_INDEX ?=
 # What bench-training measures: cpu (packed against padded) or cuda (full-size students)
 DEVICE ?= cpu
+# `make test-slurm`: a cluster set up here and taken down again, or with SLURM=site your own.
+SLURM ?= here
 
 # vLLM's build for CPUs, for its tests: 4 GB of its own.
 VLLM_VENV ?= .venv-vllm
@@ -20,13 +22,14 @@ VLLM_READY := $(VLLM_VENV)/.ready
 RUN_IN = env -u PYTHONPATH -u PYTHONHOME -u VIRTUAL_ENV PATH="$(abspath $(1))/bin:$$PATH"
 RUN := $(call RUN_IN,$(VENV))
 
-.PHONY: help study test test-vllm check bench-judge bench-stats bench-training bench-dag clean
+.PHONY: help study test test-slurm test-vllm check bench-judge bench-stats bench-training bench-dag clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make study   the miniature study: environment, run, findings (STUDY=…, CORES=…)'
 	@echo 'make test    all tests'
 	@echo 'make test-vllm   tests of generation with vLLM, in an environment of 4 GB'
+	@echo 'make test-slurm   tests on a real SLURM, set up here (Debian, root) or SLURM=site: your own'
 	@echo 'make check   lint and format checks'
 	@echo 'make bench-judge, bench-stats, bench-training, bench-dag   measurements, see docs/benchmarks.md'
 	@echo 'make clean   remove the environment (results stay)'
@@ -54,6 +57,9 @@ test: $(READY) check
 
 test-vllm: $(VLLM_READY)
 	@$(call RUN_IN,$(VLLM_VENV)) python -m pytest tests/with_vllm
+
+test-slurm: $(READY)
+	@$(RUN) VALLEY_SLURM=$(SLURM) python -m pytest tests/slurm
 
 check: $(READY)
 	@$(RUN) ruff check .

@@ -205,8 +205,8 @@ rule pool:
     conda:
         "../envs/analysis.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60 if BUNDLED else 720,
+        mem_mb=2000 if BUNDLED else 4000,
+        runtime=10 if BUNDLED else 720,
     params:
         difficulties=setting("corpus", "difficulties"),
         ratings=setting("corpus", "ratings"),

@@ -11,6 +11,7 @@ host already has is neither read nor touched. Debian as root, packages as in `PA
 import contextlib
 import ctypes
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -34,6 +35,7 @@ PartitionName=short Nodes=ALL MaxTime=2 State=UP PriorityTier=1
 PartitionName=urgent Nodes=ALL MaxTime=240 State=UP PriorityTier=10 PreemptMode=OFF
 """
 ACCOUNT = "study"
+PREFIX = "valley-slurm-"  # of folders and users
 
 
 def missing() -> str:
@@ -199,7 +201,7 @@ class Cluster:
 
     def make_user(self) -> tuple[str, Path]:
         """Make an ordinary user with an account and a home in the folder; return name and home."""
-        name = f"valley-slurm-{os.getpid()}"
+        name = f"{PREFIX}{os.getpid()}"
         home = self.folder / "home"
         subprocess.run(["useradd", "--no-create-home", "-d", str(home), name], check=True)
         self._people.append(name)
@@ -373,8 +375,11 @@ StorageLoc=slurm
 def running() -> Iterator[Cluster]:
     """Run a cluster in a folder of its own."""
     install()
-    folder = Path(tempfile.mkdtemp(prefix="valley-slurm-", dir="/tmp"))
+    sweep()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cluster is taken down
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
     folder.chmod(0o755)
+    (folder / "owner").write_text(str(os.getpid()))
     cluster = Cluster(folder)
     try:
         cluster.start()
@@ -385,6 +390,21 @@ def running() -> Iterator[Cluster]:
         raise
     finally:
         cluster.stop()
+
+
+def sweep() -> None:
+    """Remove what clusters left whose process was killed outright (their daemons died with it)."""
+
+    def gone(pid: str) -> bool:
+        return not Path(f"/proc/{pid}").exists()
+
+    for folder in Path("/tmp").glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if gone((folder / "owner").read_text()):
+                shutil.rmtree(folder)
+    for person in pwd.getpwall():
+        if person.pw_name.startswith(PREFIX) and gone(person.pw_name.removeprefix(PREFIX)):
+            subprocess.run(["userdel", person.pw_name], check=True, capture_output=True)
 
 
 def _installed(package: str) -> bool:
@@ -428,7 +448,6 @@ def _below(parent: int) -> list[int]:
 if __name__ == "__main__":
     if why := missing():
         sys.exit(f"no cluster on this host: {why}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cluster is taken down
     begun = time.monotonic()
     with running() as here:
         print(f"cluster up in {time.monotonic() - begun:.1f} s: {here.folder}", flush=True)
