@@ -102,6 +102,4 @@ def queue_again() -> None:
         return
     done = subprocess.run(["scontrol", "requeue", number], capture_output=True, text=True)
     said = f": {done.stderr.strip()}" if done.returncode else ""
-    # SLURM lets a job that was queued again wait for two minutes, meant for nodes that are ill.
-    subprocess.run(["scontrol", "update", f"JobId={number}", "StartTime=now"], capture_output=True)
     print(f"job {number} {'could not be' if said else 'is'} queued again{said}", flush=True)
