@@ -10,8 +10,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 from cluster import Cluster, missing, running
-from lab import Lab, Person
+from lab import Lab, Person, Study
+from workspace import Workspace
 
+TIMEOUT = 1500  # seconds of one test: the first one of the study waits for the whole of it
 SITE = os.environ.get("VALLEY_SLURM") == "site"
 
 
@@ -33,16 +35,35 @@ def lab(cluster, tmp_path) -> Lab:
 
 
 @pytest.fixture(scope="session")
-def person(request, tmp_path_factory) -> Person:
-    """An ordinary user of a cluster, with a folder that its nodes see."""
+def person() -> Person:
+    """An ordinary user of a cluster that nobody disturbs, with a folder that its nodes see."""
     if SITE:
         home = Path(os.environ.get("VALLEY_SLURM_FOLDER", "results/slurm-tests")).resolve()
         home.mkdir(parents=True, exist_ok=True)
-        return Person(None, home, sys.executable, dict(os.environ))
-    cluster = request.getfixturevalue("cluster")
-    name, home = cluster.make_user()
-    environment = {**cluster.environment, "HOME": str(home), "USER": name, "LOGNAME": name}
-    return Person(name, home, readable_python(name, home), environment)
+        yield Person(None, home, sys.executable, dict(os.environ))
+        return
+    if why := missing():
+        pytest.skip(f"no SLURM can be set up here: {why}")
+    with running() as cluster:
+        name, home = cluster.make_user()
+        environment = {**cluster.environment, "HOME": str(home), "USER": name, "LOGNAME": name}
+        yield Person(name, home, readable_python(name, home), environment)
+
+
+@pytest.fixture(scope="session")
+def under_way(person, tmp_path_factory) -> Study:
+    """The smoke study, started on the cluster; and on this machine alone, to compare with."""
+    alone = Workspace(tmp_path_factory.mktemp("alone"))
+    study = Study(person, person.home / "study", alone)
+    yield study
+    study.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def early(request) -> None:
+    """Start the study before the tests of faults, which mostly wait."""
+    if any("under_way" in item.fixturenames for item in request.session.items):
+        request.getfixturevalue("under_way")
 
 
 def readable_python(name: str, home: Path) -> str:
@@ -67,3 +88,8 @@ def readable_python(name: str, home: Path) -> str:
     if not works(f"{own}/bin/python"):
         pytest.skip(f"an ordinary user can't read {libraries}")
     return f"{own}/bin/python"
+
+
+def pytest_collection_modifyitems(items) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.timeout(TIMEOUT))

@@ -7,7 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
 from cluster import Cluster
+from workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROFILE = os.environ.get("VALLEY_SLURM_PROFILE", str(REPOSITORY / "profiles" / "slurm"))
@@ -31,16 +33,79 @@ class Person:
     python: str
     environment: dict[str, str]
 
-    def run(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
-        """Run their Python with arguments."""
+    def start(self, *arguments: str, cwd: Path, out: Path) -> subprocess.Popen:
+        """Start their Python with arguments; what it prints goes to a file."""
         become = ["runuser", "-u", self.name, "--"] if self.name else []
-        return subprocess.run(
-            [*become, self.python, *arguments],
-            env=self.environment,
-            cwd=cwd or self.home,
-            capture_output=True,
-            text=True,
+        command = [*become, self.python, *arguments]
+        with out.open("wb") as file:
+            return subprocess.Popen(
+                command, env=self.environment, cwd=cwd, stdout=file, stderr=subprocess.STDOUT
+            )
+
+
+ASKED = {
+    "train": {"gpus": 1, "cpus": 1, "mem_mb": 1000},
+    "generate": {"gpus": 1, "cpus": 1, "mem_mb": 1000},
+}
+
+
+class Study:
+    """The smoke study on its way, through SLURM and, beside it, on this machine alone.
+
+    Args:
+        person: who submits.
+        folder: of theirs.
+        alone: where the other run is.
+    """
+
+    def __init__(self, person: Person, folder: Path, alone: Workspace):
+        self.person, self.folder, self.alone = person, folder, alone
+        folder.mkdir(exist_ok=True)
+        (folder / "study.yaml").write_text(
+            yaml.safe_dump({**Workspace.smoke(), "resources": ASKED}), encoding="utf-8"
         )
+        if person.name:
+            subprocess.run(["chown", "-R", person.name, str(folder)], check=True)
+        snakemake = ["-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
+        self._log, self._local_log = folder.parent / "study.log", alone.folder / "run.log"
+        self._run = person.start(
+            *(*snakemake, "--workflow-profile", PROFILE, *HASTE, "--directory", str(folder)),
+            *("--configfile", str(folder / "study.yaml")),
+            cwd=folder,
+            out=self._log,
+        )
+        with self._local_log.open("wb") as out:
+            self._local = subprocess.Popen(
+                [
+                    *("nice", sys.executable, *snakemake, "--directory", str(alone.folder)),
+                    *("--configfile", str(alone.study), "--cores", "1"),
+                ],
+                cwd=alone.folder,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    def finished(self) -> Workspace:
+        """Wait for the run through SLURM; return its folder."""
+        assert self._run.wait() == 0, self.said()[-5000:]
+        workspace = Workspace.__new__(Workspace)
+        workspace.folder, workspace.study = self.folder, self.folder / "study.yaml"
+        return workspace
+
+    def finished_alone(self) -> Workspace:
+        """Wait for the other run; return its folder."""
+        assert self._local.wait() == 0, self._local_log.read_text()[-5000:]
+        return self.alone
+
+    def said(self) -> str:
+        """Return what Snakemake said of the run through SLURM."""
+        return self._log.read_text(errors="replace")
+
+    def stop(self) -> None:
+        for process in (self._run, self._local):
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
 
 class Lab:

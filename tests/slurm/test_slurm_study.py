@@ -5,34 +5,14 @@ import re
 import subprocess
 
 import pytest
-import yaml
-from lab import HASTE, PROFILE, REPOSITORY
-from workspace import Workspace
 
 SHORT = ("corpus", "verdicts", "analysis")  # groups of short jobs
-ASKED = {"train": {"gpus": 1, "cpus": 1, "mem_mb": 1000}, "generate": {"gpus": 1, "cpus": 1}}
 
 
 @pytest.fixture(scope="session")
-def study(person):
-    """The folder of the finished smoke study, and what Snakemake said."""
-    folder = person.home / "study"
-    folder.mkdir(exist_ok=True)
-    config = {**Workspace.smoke(), "resources": ASKED}
-    (folder / "study.yaml").write_text(yaml.safe_dump(config))
-    if person.name:
-        subprocess.run(["chown", "-R", person.name, str(folder)], check=True)
-    done = person.run(
-        *("-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")),
-        *("--workflow-profile", PROFILE, *HASTE, "--directory", str(folder)),
-        *("--configfile", str(folder / "study.yaml")),
-        cwd=folder,
-    )
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said[-5000:]
-    workspace = Workspace.__new__(Workspace)
-    workspace.folder, workspace.study = folder, folder / "study.yaml"
-    return workspace, said
+def study(under_way):
+    """The folder of the finished study, and what Snakemake said."""
+    return under_way.finished(), under_way.said()
 
 
 @pytest.fixture(scope="session")
@@ -50,10 +30,8 @@ def accounted(study, person):
     return [dict(zip(fields.split(","), x.split("|"), strict=True)) for x in done.stdout.split()]
 
 
-def test_the_study_gives_the_same_bytes_as_on_one_machine(study, tmp_path):
-    here = Workspace(tmp_path / "here")
-    here.snakemake("--cores", "2")
-    assert study[0].results() == here.results()
+def test_the_study_gives_the_same_bytes_as_on_one_machine(study, under_way):
+    assert study[0].results() == under_way.finished_alone().results()
 
 
 def test_every_job_went_through_slurm_under_who_submitted(study, accounted, person):
