@@ -376,7 +376,7 @@ def running() -> Iterator[Cluster]:
     """Run a cluster in a folder of its own."""
     install()
     sweep()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cluster is taken down
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the cluster is taken down
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
     folder.chmod(0o755)
     (folder / "owner").write_text(str(os.getpid()))

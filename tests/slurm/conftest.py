@@ -31,7 +31,9 @@ def cluster() -> Cluster:
 @pytest.fixture
 def lab(cluster, tmp_path) -> Lab:
     """A folder in which small jobs are run on the cluster."""
-    return Lab(cluster, tmp_path)
+    lab = Lab(cluster, tmp_path)
+    yield lab
+    lab.clear()
 
 
 @pytest.fixture(scope="session")

@@ -119,6 +119,7 @@ class Lab:
     def __init__(self, cluster: Cluster, folder: Path):
         self.cluster, self.folder = cluster, folder
         self.began = {job["JobID"] for job in cluster.jobs()}
+        self._runs: list[Run] = []
 
     def start(self, *targets: str, options: tuple[str, ...] = (), **config: object) -> "Run":
         """Start a run of targets."""
@@ -127,7 +128,17 @@ class Lab:
         command += ["--workflow-profile", PROFILE, *HASTE, "--directory", str(self.folder)]
         command += [*options, *(["--config"] if config else [])]
         command += [f"{name}={value}" for name, value in config.items()]
-        return Run(self, [*command, "--", *targets])
+        self._runs.append(Run(self, [*command, "--", *targets]))
+        return self._runs[-1]
+
+    def clear(self) -> None:
+        """Leave neither processes nor jobs behind, however a test ended."""
+        for run in self._runs:
+            run.process.kill()
+            run.process.wait()
+        if left := self.cluster.command("squeue", "-h", "-o", "%i", check=False).split():
+            self.cluster.command("scancel", *left, check=False)
+            self.cluster.until(lambda: not self.cluster.command("squeue", "-h"), 60)
 
     def jobs(self) -> list[dict[str, str]]:
         """Return this lab's jobs by the accounting, oldest first."""
