@@ -1,0 +1,171 @@
+"""What jobs ask of a cluster, and what is made of SLURM's words about them."""
+
+import json
+
+import pytest
+from cluster import cost, doctor, runs
+from cluster.requests import as_resources, measured, request
+from cluster.states import LOST_AFTER, Watch
+from core.study import Study
+
+ARM = {"student": "big", "recipe": "paper", "start": "base", "slice": "all.any", "seed": 0}
+
+
+def study(**changes) -> dict:
+    recipe = {"learning_rate": 1e-5, "batch_examples": 8, "epochs": 3, "max_length": 16384}
+    bank = {"problems": 1000, "seed": 1}
+    config = {
+        "study": "some",
+        "corpus": {"bank": bank, "teachers": {"t": {"mistakes": 0.1}}, "difficulties": {}},
+        "benchmarks": {"bank": {"bank": bank}},
+        "students": {"big": {"hub": {"id": "x/Some-7B", "revision": "0" * 40}}},
+        "recipes": {"paper": recipe},
+        "axes": {"all": {"question": "?", "recipes": ["paper"], "sizes": [0, 1000], "seeds": [0]}},
+    }
+    return Study({**config, **changes}).config
+
+
+def test_time_grows_with_what_is_to_be_trained_and_halves_on_twice_the_gpus():
+    small, large = (request(study(), "train", {**ARM, "size": n}) for n in (1000, 30000))
+    assert (small.gpus, small.nodes, small.cpus) == (1, 1, 8)
+    assert 20 < large.runtime / small.runtime < 30
+    two = study(resources={"train": {"gpus": 2}})
+    halved = request(two, "train", {**ARM, "size": 30000})
+    assert (halved.gpus, halved.cpus) == (2, 16)
+    assert halved.runtime == pytest.approx(large.runtime / 2, rel=0.02)
+    assert halved.mem_mb > large.mem_mb > 4 * 7000
+
+
+def test_the_study_file_overrides_and_a_retry_asks_for_more_up_to_the_limit():
+    config = study(
+        resources={"longest": 1440, "train": {"nodes": 2, "gpus": 8, "runtime": 600, "mem_mb": 9}}
+    )
+    first, second, third = (request(config, "train", {**ARM, "size": 10}, n) for n in (1, 2, 3))
+    assert as_resources(first) == {"gpu": 8, "nodes": 2, "cpus": 32, "mem_mb": 9, "runtime": 600}
+    assert (second.runtime, second.mem_mb) == (1200, 18)
+    assert (third.runtime, third.mem_mb) == (1440, 27)
+
+
+def test_a_student_that_tells_nothing_of_its_size_gets_a_day():
+    config = study(students={"big": {"hub": {"id": "x/nameless", "revision": "0" * 40}}})
+    assert request(config, "train", {**ARM, "size": 10}).runtime >= 1440
+
+
+def test_the_judge_gets_cores_for_its_programs():
+    config = study(estimates={"program_seconds": 20}, sampling={"samples": 2})
+    wildcards = {"place": "big/base", "benchmark": "bank"}
+    assert request(config, "judge", wildcards).cpus == 16
+    assert request(study(), "judge", wildcards).cpus == 1
+
+
+def test_requests_learn_from_finished_jobs(tmp_path):
+    config = study()
+    place = tmp_path / "checkpoints/big/paper/base/all.any/n1000-s0"
+    place.mkdir(parents=True)
+    about = {"rule": "train", "restored": False, "measured": {"wall_seconds": 1e6}}
+    (place / "checkpoint.meta.json").write_text(json.dumps(about))
+    seen = measured(config, tmp_path)
+    before = request(config, "train", {**ARM, "size": 1000})
+    after = request(config, "train", {**ARM, "size": 1000}, seen=seen)
+    assert seen["train", "big"] > 1
+    assert after.runtime * 60 > 1e6 > before.runtime * 60
+    about["restored"] = True
+    (place / "checkpoint.meta.json").write_text(json.dumps(about))
+    assert measured(config, tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("accounted", "current", "state"),
+    [
+        ("CANCELLED by 1000", None, "CANCELLED"),
+        ("CANCELLED by 1000", "CANCELLED", "CANCELLED"),
+        ("COMPLETED", "COMPLETING", "COMPLETING"),
+        ("NODE_FAIL", "PENDING", "PENDING"),
+        ("NODE_FAIL", "NODE_FAIL", "CANCELLED"),
+        ("NODE_FAIL", None, None),
+        ("PREEMPTED", "RUNNING", "RUNNING"),
+        ("PREEMPTED", "PREEMPTED", "CANCELLED"),
+        ("RUNNING", None, "RUNNING"),
+        (None, "OUT_OF_MEMORY", "OUT_OF_MEMORY"),
+    ],
+)
+def test_the_controller_is_believed_first(accounted, current, state):
+    said = Watch().settle(accounted and [("7", accounted)], current and [("7", current)])
+    assert said == ({"7": state} if state else {})
+
+
+def test_a_job_that_only_accounting_calls_alive_is_given_up():
+    watch = Watch()
+    said = [watch.settle([("7", "RUNNING")], [])["7"] for _ in range(LOST_AFTER)]
+    assert said == ["RUNNING"] * (LOST_AFTER - 1) + ["FAILED"]
+
+
+def test_without_accounting_a_forgotten_job_is_known_by_its_files():
+    watch = Watch()
+    assert watch.settle(None, [("7", "RUNNING")], accounting=False) == {"7": "RUNNING"}
+    assert watch.settle(None, None, accounting=False) == {}
+    assert watch.settle(None, [], accounting=False) == {"7": "UNKNOWN"}
+
+
+def test_a_reason_to_wait_for_ever_is_told_once():
+    watch = Watch()
+    rows = [("1", "PENDING", "(QOSMaxGRESPerUser)"), ("2", "PENDING", "Priority")]
+    (told,) = watch.complaints(rows)
+    assert "1 job (1): QOSMaxGRESPerUser" in told
+    assert watch.complaints(rows) == []
+
+
+LOG = """\
+SLURM run ID: abc-1
+rule train:
+    input: a
+    jobid: 3
+    reason: Missing
+    wildcards: student=tiny, recipe=r, start=base, slice=all.any, size=16, seed=0
+Job 3 has been submitted with SLURM jobid 11 (log: /x/slurm_logs/rule_train/tiny_r/11.log).
+Job 7-x has been submitted with SLURM jobid 12 (log: /x/slurm_logs/group_verdicts_judge/12.log).
+"""
+
+
+def test_costs_are_added_up_by_stage_and_arm():
+    known = runs.submissions([LOG])
+    assert known["11"].arm == "tiny/r/base/all.any/n16-s0"
+    assert known["12"].stage == "verdicts"
+    record = {
+        "JobID": "11",
+        "State": "CANCELLED by 0",
+        "ElapsedRaw": "1800",
+        "TimelimitRaw": "120",
+        "AllocTRES": "billing=4,cpu=4,gres/gpu=2,mem=1G,node=1",
+        "TotalCPU": "01:00:00",
+    }
+    rows = cost.table([record, {**record, "State": "COMPLETED"}], known)
+    (row,) = rows
+    assert row["jobs"] == 2
+    assert (row["gpu_hours_asked"], row["gpu_hours_held"], row["gpu_hours_lost"]) == (8, 2, 1)
+    assert (row["cpu_hours_held"], row["cpu_hours_used"]) == (4, 2)
+    assert cost.summed(rows)[-1]["gpu_hours_held"] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("02:03.500", 123.5), ("1-00:00:01", 86401), ("01:00:00", 3600)]
+)
+def test_slurm_s_times(text, seconds):
+    assert cost.seconds(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"), [("1-00:00:00", 1440), ("2:00", 2), ("infinite", None), ("1:00:00", 60)]
+)
+def test_partition_limits(text, minutes):
+    assert doctor.minutes(text) == minutes
+
+
+def test_a_profile_s_resources_are_read_in_both_ways_of_writing_them():
+    listed = {"default-resources": ["slurm_account=a"], "set-resources": ["train:gpu_model=h"]}
+    mapped = {
+        "default-resources": {"slurm_account": "a"},
+        "set-resources": {"train": {"gpu_model": "h"}},
+    }
+    assert doctor.site(listed) == doctor.site(mapped)
+    assert doctor.site(listed) == {"slurm_account": "a", "train:gpu_model": "h"}
