@@ -174,7 +174,12 @@ class Cluster:
         self.until(lambda: "is UP" in self.command("scontrol", "ping", check=False), 20)
 
     def start_node(self, name: str) -> None:
-        self._start(name, "slurmd", "-D", "-N", name, "-f", self.environment["SLURM_CONF"])
+        """Start a node, in a mount namespace in which the nodes' names are known as hosts."""
+        daemon = ("slurmd", "-D", "-N", name, "-f", self.environment["SLURM_CONF"])
+        hosts = 'mount --bind "$0" /etc/hosts && exec "$@"'
+        self._start(
+            name, "unshare", "--mount", "sh", "-c", hosts, str(self.folder / "hosts"), *daemon
+        )
 
     def crash_node(self, name: str) -> None:
         """Let a node die with everything that runs on it."""
@@ -247,6 +252,8 @@ class Cluster:
         )
         for name in ("state", *NODES):
             (folder / name).mkdir()
+        known = Path("/etc/hosts").read_text()
+        (folder / "hosts").write_text(f"{known}\n127.0.0.1 {' '.join(NODES)}\n")
         (folder / "gpus").mkdir()
         gpus = []
         for node in NODES:

@@ -121,10 +121,15 @@ class Lab:
         self.began = {job["JobID"] for job in cluster.jobs()}
         self._runs: list[Run] = []
 
-    def start(self, *targets: str, options: tuple[str, ...] = (), **config: object) -> "Run":
+    def start(
+        self,
+        *targets: str,
+        options: tuple[str, ...] = (),
+        snakefile: str = "tests/slurm/small.smk",
+        **config: object,
+    ) -> "Run":
         """Start a run of targets."""
-        command = [sys.executable, "-m", "snakemake"]
-        command += ["--snakefile", str(Path(__file__).with_name("small.smk"))]
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / snakefile)]
         command += ["--workflow-profile", PROFILE, *HASTE, "--directory", str(self.folder)]
         command += [*options, *(["--config"] if config else [])]
         command += [f"{name}={value}" for name, value in config.items()]

@@ -4,6 +4,7 @@ import csv
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import yaml
@@ -103,8 +104,10 @@ def test_a_node_that_does_not_see_the_folder_is_told(lab, tmp_path_factory):
 
 
 def test_cost_is_told_by_stage_and_arm_lost_hours_apart(lab):
-    run = lab.start("a.waited", "b.granted", seconds=5)
-    lab.cluster.command("scancel", lab.job_running())
+    run = lab.start("a.waited", "b.granted", seconds=8)
+    job = lab.job_running()
+    time.sleep(3)
+    lab.cluster.command("scancel", job)
     assert run.wait(60) == 0
     table = lab.folder / "cost.csv"
     status, said = valley(lab, "cost", "--csv", str(table))
@@ -135,7 +138,7 @@ def test_a_killed_run_comes_back_with_one_command_and_one_writer(lab, how):
 
     more = ["--snakefile", str(REPOSITORY / "tests/slurm/small.smk"), "a.counted"]
     more = ["--slurm-init-seconds-before-status-checks=2", "--latency-wait=15", *more]
-    status, said = valley(lab, "resume", "small.yaml", "--profile", PROFILE, *how, "--", *more)
+    status, said = valley(lab, "resume", "small.yaml", "--profile", PROFILE, *how, "--more", *more)
     assert status == 0, said
     assert f"1 orphaned jobs: {job}" in said
     assert lab.read("a.counted") == "24\n"

@@ -5,6 +5,8 @@ import re
 import subprocess
 
 import pytest
+import yaml
+from workspace import Workspace
 
 SHORT = ("corpus", "verdicts", "analysis")  # groups of short jobs
 
@@ -69,3 +71,20 @@ def test_sidecars_say_where_it_ran(study):
     )
     assert about["rule"] == "train"
     assert about["measured"]["host"]
+
+
+def test_a_training_spans_two_nodes_from_the_same_rule(lab):
+    """Two processes, one a node, that meet over the network (gloo, on cores)."""
+    config = {
+        **Workspace.smoke(),
+        "training": {"processes": 2},
+        "resources": {"train": {"nodes": 2, "cpus": 1, "mem_mb": 2000}},
+    }
+    (lab.folder / "study.yaml").write_text(yaml.safe_dump(config))
+    target = "results/smoke/checkpoints/tiny/distil/base/all.any/n16-s0/checkpoint.json"
+    run = lab.start(target, snakefile="Snakefile", options=("--configfile", "study.yaml"))
+    assert run.wait(300) == 0, run.said()
+    job = next(job for job in lab.jobs() if "rule_train" in job["Comment"])
+    assert "node=2" in job["AllocTRES"]
+    about = json.loads((lab.folder / target).with_suffix(".meta.json").read_text())
+    assert about["measured"]["processes"] == 2

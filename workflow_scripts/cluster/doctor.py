@@ -17,7 +17,7 @@ from planning.estimates import Unestimated, estimate
 from cluster import fetch, requests
 from cluster.runs import ask
 
-PROBE_MINUTES = 5
+PROBE_MINUTES = 2
 
 
 @dataclass(frozen=True)

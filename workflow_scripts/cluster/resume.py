@@ -1,5 +1,6 @@
 """`./valley resume`: bring back a run whose Snakemake was killed; never two jobs on one file."""
 
+import argparse
 import subprocess
 import sys
 import time
@@ -22,7 +23,9 @@ def add_parser(commands) -> None:
     parser.add_argument("study", nargs="?", default="config.yaml", help="study file [config.yaml]")
     parser.add_argument("--profile", default="profiles/slurm", help="profile [profiles/slurm]")
     parser.add_argument("--cancel", action="store_true", help="cancel orphans, don't wait for them")
-    parser.add_argument("more", nargs="*", metavar="-- …", help="further options for Snakemake")
+    parser.add_argument(
+        "--more", nargs=argparse.REMAINDER, default=[], help="all that follows is for Snakemake"
+    )
     parser.set_defaults(run=run)
 
 
