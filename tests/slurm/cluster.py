@@ -119,7 +119,7 @@ class Cluster:
                 self.command("scancel", *jobs, check=False)
             self.until(lambda: not self.command("squeue", "-h", check=False), 15)
         for name in reversed(list(self._daemons)):
-            self.halt(name)
+            self.halt(name, signal.SIGKILL if name in NODES else signal.SIGTERM)
         for name in self._people:
             subprocess.run(["userdel", name], check=True, capture_output=True)
         shutil.rmtree(self.folder)
@@ -174,20 +174,15 @@ class Cluster:
         self.until(lambda: "is UP" in self.command("scontrol", "ping", check=False), 20)
 
     def start_node(self, name: str) -> None:
-        """Start a node, in a mount namespace in which the nodes' names are known as hosts."""
+        """Start a node: processes of its own that end with it, and a file of the nodes' names."""
         daemon = ("slurmd", "-D", "-N", name, "-f", self.environment["SLURM_CONF"])
+        apart = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
         hosts = 'mount --bind "$0" /etc/hosts && exec "$@"'
-        self._start(
-            name, "unshare", "--mount", "sh", "-c", hosts, str(self.folder / "hosts"), *daemon
-        )
+        self._start(name, *apart, "sh", "-c", hosts, str(self.folder / "hosts"), *daemon)
 
     def crash_node(self, name: str) -> None:
         """Let a node die with everything that runs on it."""
-        steps = [pid for pid, line in _processes() if "slurmstepd" in line and self._on(pid, name)]
         self.halt(name, signal.SIGKILL)
-        for pid in [*steps, *(child for step in steps for child in _below(step))]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
 
     # --- asking ---
 
@@ -370,13 +365,6 @@ StorageLoc=slurm
 
         self.until(answers, 40)
 
-    def _on(self, pid: int, node: str) -> bool:
-        """Tell whether a slurmstepd runs a job of a node."""
-        with contextlib.suppress(OSError):
-            environment = Path(f"/proc/{pid}/environ").read_bytes()
-            return f"SLURMD_NODENAME={node}".encode() in environment or node.encode() in environment
-        return False
-
 
 @contextlib.contextmanager
 def running() -> Iterator[Cluster]:
@@ -433,23 +421,6 @@ def _free_ports(number: int) -> list[int]:
 
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-
-
-def _processes() -> Iterator[tuple[int, str]]:
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                yield int(entry.name), (entry / "cmdline").read_bytes().decode(errors="replace")
-
-
-def _below(parent: int) -> list[int]:
-    """Return all processes below one."""
-    found = []
-    for pid, _ in _processes():
-        with contextlib.suppress(OSError, IndexError):
-            if int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1]) == parent:
-                found += [pid, *_below(pid)]
-    return found
 
 
 if __name__ == "__main__":

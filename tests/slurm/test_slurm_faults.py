@@ -110,7 +110,7 @@ def test_accounting_that_is_down_is_waited_for(lab):
 def test_a_controller_that_restarts_costs_nothing(lab):
     run = lab.start("a.waited", "b.waited", options=("--retries", "0", "--jobs", "1"), seconds=4)
     lab.job_running()
-    lab.cluster.halt("slurmctld", signal.SIGKILL)
+    lab.cluster.halt("slurmctld")
     time.sleep(8)  # meanwhile the first job ends, and the second one is to be submitted
     lab.cluster.start_slurmctld()
     assert run.wait(90) == 0, run.said()

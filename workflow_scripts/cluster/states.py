@@ -125,6 +125,6 @@ def advice(reason: str) -> str:
         )
     if reason.startswith(("ReqNodeNotAvail", "NodeDown", "Reservation")):
         return "Nodes that it needs are down or reserved (sinfo -R)."
-    if reason.startswith("JobHeld"):
+    if reason.startswith("JobHeld") or "held" in reason:
         return "It is held: scontrol release JOB, or ask the administrators."
     return "See squeue --format '%i %r' and man squeue, JOB REASON CODES."

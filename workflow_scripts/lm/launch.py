@@ -125,6 +125,19 @@ def environment(outer: dict[str, str], threads: int) -> dict[str, str]:
     return {**kept, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
 
 
+def allocation() -> dict[str, str]:
+    """Return SLURM's variables that name this job's nodes; nothing outside of SLURM.
+
+    Snakemake's executor takes them from the environment of the step that this process runs in.
+    """
+    number = os.environ.get("SLURM_JOB_ID")
+    if not number:
+        return {}
+    asked = ["squeue", "--noheader", f"--jobs={number}", "--format=%D %N"]
+    said = subprocess.run(asked, capture_output=True, text=True).stdout.split()
+    return dict(zip(("SLURM_JOB_NUM_NODES", "SLURM_JOB_NODELIST"), said, strict=False))
+
+
 def run(job: Path, where: Layout, threads: int) -> dict:
     """Run a training's processes to their end; return what the first of them reported.
 
@@ -137,10 +150,11 @@ def run(job: Path, where: Layout, threads: int) -> dict:
     outcome, wish = outcome_of(job), wish_of(job)
     outcome.unlink(missing_ok=True)
     wish.unlink(missing_ok=True)
+    outer = {**os.environ, **allocation()}
     with stop_signals() as asked:
         started = subprocess.Popen(
-            command(job, where, dict(os.environ)),
-            env=environment(dict(os.environ), threads),
+            command(job, where, outer),
+            env=environment(outer, threads),
             preexec_fn=_die_with_parent,
         )
         try:
