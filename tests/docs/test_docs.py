@@ -1,0 +1,78 @@
+"""The README and the pages of docs/: every command runs as written, every link leads somewhere.
+
+A page's `bash` blocks run one after another in a copy of the repository, whose `config.yaml` is the
+smoke study under the miniature's name, so that all paths hold and minutes become seconds. A block
+that can't run here stands below a comment that says why: `<!-- not run: … -->`.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+BLOCK = re.compile(r"(?:<!-- not run: (?P<why>[^>]+?) -->\n)?```bash\n(?P<code>.*?)```", re.DOTALL)
+LINK = re.compile(r"\]\((?!https?://)([^)\s]+)\)")
+
+
+def commands(page: Path) -> list[str]:
+    """Return a page's blocks that are to run, in order."""
+    found = BLOCK.finditer(page.read_text(encoding="utf-8"))
+    return [block["code"] for block in found if not block["why"]]
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory) -> Path:
+    """A copy of the repository, the smoke study finished in it under the miniature's name."""
+    folder = tmp_path_factory.mktemp("docs") / "repository"
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    ).stdout.split("\n")  # fmt: skip
+    for name in filter(None, listed):
+        if (REPOSITORY / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, folder / name)
+    study = yaml.safe_load((REPOSITORY / "studies/smoke.yaml").read_text(encoding="utf-8"))
+    (folder / "config.yaml").write_text(yaml.safe_dump({**study, "study": "miniature"}))
+    environment = Path(sys.prefix)
+    (folder / ".venv").symlink_to(environment)
+    done = run(folder, "snakemake --cores 2")
+    assert done.returncode == 0, done.stderr[-4000:]
+    return folder
+
+
+def run(folder: Path, script: str) -> subprocess.CompletedProcess:
+    """Run a block as a person would, in the environment that `make` sets up."""
+    path = f"{folder / '.venv' / 'bin'}:{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder, capture_output=True, text=True, env={**os.environ, "PATH": path},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_runs_as_written(repository, page):
+    for block in commands(page):
+        done = run(repository, block)
+        # `valley plan` and `why` tell by 1 that something would run: no failure
+        expected = (0, 1) if re.search(r"^\./valley (plan|why)", block, re.MULTILINE) else (0,)
+        assert done.returncode in expected, f"{block}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name) if name else page
+        assert file.exists(), f"{page.name}: {target}"
+        if anchor and file.suffix == ".md":
+            headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            slugs = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+            assert anchor in slugs, f"{page.name}: {target}"
