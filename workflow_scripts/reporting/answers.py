@@ -10,7 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from core.files import read_json, read_parquet, write_json
+from core.files import read_json, write_json
 from judging.answers import extract_program
 
 BUDGET = 8_000_000  # characters of answers in one page, over all benchmarks
@@ -69,26 +69,23 @@ def collect(
         benchmarks: how many benchmarks share the page.
         number: problems to show; by default what fits.
     """
-    judged = {arm["place"]: _verdicts(arm["verdicts"]) for arm in arms}
     shares = defaultdict(list)
-    for answers in judged.values():
-        for problem, rows in answers.items():
-            shares[problem].append(sum(r["verdict"] == "accepted" for r in rows) / len(rows))
-    wanted, samples, each = sizes(len(arms), benchmarks, number)
-    picked = chosen(dict(shares), wanted)
+    for arm in arms:
+        for problem, share in _shares(arm["verdicts"]).items():
+            shares[problem].append(share)
+    count, samples, each = sizes(len(arms), benchmarks, number)
+    picked = chosen(dict(shares), count)
     names = [name for name, _ in picked]
-    described = {
-        row["id"]: row
-        for row in read_parquet(problems, ["id", "statement", "difficulty", "tests"])
-        if row["id"] in set(names)
-    }
+    columns, wanted = ["id", "statement", "difficulty", "tests"], [("id", "in", names)]
+    asked = pq.read_table(problems, columns=columns, filters=wanted).to_pylist()
+    described = {row["id"]: row for row in asked}
     failed = {name: set() for name in names}
     answers = []
     for arm in arms:
-        texts = _texts(arm["generations"], names)
+        texts, judged = _texts(arm["generations"], names), _verdicts(arm["verdicts"], names)
         mine = []
         for name in names:
-            rows = sorted(judged[arm["place"]].get(name, []), key=lambda row: row["sample"])
+            rows = sorted(judged.get(name, []), key=lambda row: row["sample"])
             shown = []
             for row in rows[:samples]:
                 text = texts.get((name, row["sample"]))
@@ -97,7 +94,8 @@ def collect(
                 if row["failed_test"] is not None:
                     failed[name].add(row["failed_test"])
             accepted = sum(row["verdict"] == "accepted" for row in rows)
-            mine.append({"accepted": accepted, "judged": len(rows), "shown": shown})
+            errors = sum(row["verdict"] == "judge_error" for row in rows)
+            mine.append({"accepted": accepted, "judged": len(rows) - errors, "shown": shown})
         answers.append(mine)
     write_json(
         out,
@@ -130,9 +128,17 @@ def read(paths: list[Path]) -> list[dict]:
     return [read_json(path) for path in paths]
 
 
-def _verdicts(path: Path) -> dict[str, list[dict]]:
+def _shares(path: Path) -> dict[str, float]:
+    table = pq.read_table(path, columns=["problem_id", "verdict"]).to_pydict()
+    accepted = defaultdict(list)
+    for problem, verdict in zip(table["problem_id"], table["verdict"], strict=True):
+        accepted[problem].append(verdict == "accepted")
+    return {problem: sum(found) / len(found) for problem, found in accepted.items()}
+
+
+def _verdicts(path: Path, names: list[str]) -> dict[str, list[dict]]:
     rows = defaultdict(list)
-    for row in pq.read_table(path).to_pylist():
+    for row in pq.read_table(path, filters=[("problem_id", "in", names)]).to_pylist():
         rows[row["problem_id"]].append(row)
     return rows
 

@@ -52,7 +52,7 @@ function viewer(section) {
     const arm = data().arms[at], found = data().answers[at][state.problem];
     const problem = data().problems[state.problem];
     const box = make("article", { className: "side" }, make("h4", { textContent: label(arm) }));
-    if (!found.judged) {
+    if (!found.shown.length) {
       box.append(make("p", { className: "small soft", textContent: "No answer to this problem was judged." }));
       return box;
     }
