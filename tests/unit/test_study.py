@@ -195,7 +195,9 @@ def test_defaults_are_filled_in():
 
 def test_a_source_of_questions_only_has_no_traces():
     config = changed("corpus", source(answers=False))
-    config["corpus"]["teachers"] = {"asked": {"mistakes": 0}}
+    config["corpus"]["teachers"] = {
+        "asked": {"endpoint": {"base_url": "http://localhost/v1", "model": "m"}}
+    }
     study = Study(config)
     assert study.teachers == ["asked"]
     assert list(study.all_corpora) == ["r1"]
