@@ -135,7 +135,10 @@ def size_of(target: Path) -> int:
     own = target.stat().st_size
     if target.name != "checkpoint.json":
         return own
-    files = json.loads(target.read_text(encoding="utf-8")).get("files", {})
+    try:
+        files = json.loads(target.read_text(encoding="utf-8")).get("files", {})
+    except ValueError:  # damaged: its own size is all that can be told
+        return own
     return own + sum(described["bytes"] for described in files.values())
 
 
