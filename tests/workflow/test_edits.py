@@ -189,8 +189,8 @@ OF_THE_STUDY = [
     (
         "frozen arms, and their learning rate",
         [study(("frozen", ["tiny/distil/*"]), ("recipes.distil.learning_rate", 0.02))],
-        {},
-        "nothing makes them",
+        REPORT,
+        "nothing makes them; the report shows the recipes",
     ),
     (
         "frozen arms, and the student's learning rate",
@@ -287,7 +287,7 @@ OF_THE_CODE = [
     (
         "a rule's memory and message",
         [
-            code("rules/train.smk", "mem_mb=4000", "mem_mb=8000"),
+            code("rules/train.smk", 'asks("train", "mem_mb")', "8000"),
             code("rules/train.smk", '"Train {', '"Training {'),
         ],
         {},
@@ -331,7 +331,12 @@ OF_THE_CODE = [
         {"figure": 4, "forest": 1, **REPORT},
         "",
     ),
-    ("the report's page", [code("workflow_scripts/report.html.j2", "<h1>", "<h1 >")], REPORT, ""),
+    (
+        "the report's page",
+        [code("workflow_scripts/reporting/templates/report.html.j2", "<h1>", "<h1 >")],
+        REPORT,
+        "",
+    ),
     (
         "libraries moved, and the study says: say",
         [other_versions("checkpoints", "generations")],

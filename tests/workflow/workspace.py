@@ -12,7 +12,16 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parents[2]
 SMOKE = REPOSITORY / "studies" / "smoke.yaml"
 # What a clone of the repository has that runs a study.
-RUNNING = ("Snakefile", "README.md", "valley", "rules", "workflow_scripts", "schemas", "profiles")
+RUNNING = (
+    "Snakefile",
+    "README.md",
+    "valley",
+    "rules",
+    "workflow_scripts",
+    "schemas",
+    "profiles",
+    "envs",
+)
 
 
 class Workspace:
