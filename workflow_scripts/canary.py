@@ -65,7 +65,8 @@ if "snakemake" in globals():
 
     with bind(snakemake):
         score, out = snakemake.input[0], snakemake.output[0]
-        found = canary(score, out, **dict(snakemake.wildcards), **settings(snakemake, "action"))
+        student = snakemake.wildcards.student
+        found = canary(score, out, student=student, **settings(snakemake, "action"))
         if not found["passes"]:
             if snakemake.params.action == "stop":
                 raise CanaryError(complaint(found, score))
