@@ -108,7 +108,7 @@ class Cluster:
         self.start_slurmctld()
         for node in NODES:
             self.start_node(node)
-        self.until(lambda: self.command("sinfo", "-h", "-o", "%D %T").strip() == "2 idle", 30)
+        self.until(lambda: self.command("sinfo", "-h", "-o", "%D %T").strip() == "2 idle", 90)
 
     def stop(self) -> None:
         """Cancel every job, stop every daemon, remove the folder."""
@@ -171,7 +171,7 @@ class Cluster:
 
     def start_slurmctld(self) -> None:
         self._start("slurmctld", "slurmctld", "-D", "-f", self.environment["SLURM_CONF"])
-        self.until(lambda: "is UP" in self.command("scontrol", "ping", check=False), 20)
+        self.until(lambda: "is UP" in self.command("scontrol", "ping", check=False), 60)
 
     def start_node(self, name: str) -> None:
         """Start a node: processes of its own that end with it, and a file of the nodes' names."""

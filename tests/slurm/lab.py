@@ -149,7 +149,7 @@ class Lab:
         """Return this lab's jobs by the accounting, oldest first."""
         return [job for job in self.cluster.jobs() if job["JobID"] not in self.began]
 
-    def job_running(self, seconds: float = 30) -> str:
+    def job_running(self, seconds: float = 90) -> str:
         """Wait until one job runs, and return its number."""
         found: list[str] = []
 
@@ -160,6 +160,12 @@ class Lab:
 
         self.cluster.until(some, seconds)
         return found[0]
+
+    def counted(self) -> int:
+        """Return how far the saved state of the job that counts has come."""
+        for path in self.folder.glob("store/resume/*/at"):
+            return int(path.read_text())
+        return 0
 
     def hurry(self) -> None:
         """Start jobs at once that were queued again: SLURM lets them wait for two minutes."""
