@@ -82,3 +82,29 @@ rule granted:
         gpu=1,
     shell:
         "echo $CUDA_VISIBLE_DEVICES > {output}"
+
+
+# Two nodes with a GPU each, as a training of several nodes asks for them (see lm/launch.py).
+rule spread:
+    output:
+        "{name}.spread",
+    resources:
+        mem_mb=600,
+        runtime=2,
+        gpu=2,
+        nodes=2,
+    run:
+        import os
+        import subprocess
+        from lm import launch
+
+        outer = {**os.environ, **launch.allocation()}
+        told = subprocess.run(
+            ["srun", "--overlap", "--nodes=2", "--ntasks=2", "--cpu-bind=none"]
+            + ["sh", "-c", "echo $SLURMD_NODENAME $CUDA_VISIBLE_DEVICES"],
+            env=launch.environment(outer, 1),
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        Path(output[0]).write_text(told)

@@ -17,6 +17,14 @@ def test_gpus_are_seen_by_their_job_alone(lab):
     assert all("gres/gpu=1" in job["AllocTRES"] for job in lab.jobs())
 
 
+def test_a_job_of_two_nodes_has_its_gpus_on_both(lab):
+    run = lab.start("a.spread", options=("--retries", "0"))
+    assert run.wait(120) == 0, run.said()
+    told = dict(line.split() for line in lab.read("a.spread").splitlines())
+    assert sorted(told) == ["node1", "node2"]
+    assert set(told.values()) <= {"0", "1"}
+
+
 def test_a_cancelled_job_is_noticed_and_tried_again(lab):
     run = lab.start("a.waited", seconds=6)
     lab.cluster.command("scancel", lab.job_running())

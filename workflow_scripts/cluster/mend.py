@@ -1,4 +1,4 @@
-"""Four seams of the SLURM executor plugin, mended where it would hang or give up.
+"""Seams of the SLURM executor plugin, mended where it would hang or give up.
 
 docs/slurm.md lists the defects with reproductions. Each is met at one function of the plugin that
 is replaced when the Snakefile is read; nothing of it is copied.
@@ -28,6 +28,11 @@ def mend() -> None:
         # Sent to every process of a job: Snakemake would die of it, bash too. A stage that can stop
         # sets a handler of its own.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    inner = sys.modules.get("snakemake_executor_plugin_slurm_jobstep")
+    if inner is not None and not hasattr(inner, "mended"):
+        inner.mended = True
+        inner.get_gpu_setting = _on_first_node(inner.get_gpu_setting, "gpus")
+        inner.get_node_setting = _on_first_node(inner.get_node_setting, "nodes")
     plugin = sys.modules.get("snakemake_executor_plugin_slurm")
     if plugin is None or hasattr(plugin, "mended"):
         return
@@ -111,18 +116,39 @@ async def _rows(*command: str) -> tuple[list[tuple[str, ...]] | None, str]:
 
 
 def _more_options(submit_command):
-    """Add a warning before the time limit, and one task a node to jobs on the cores of several."""
+    """Add a warning before the time limit; spread a job of several nodes evenly over them."""
 
     @functools.wraps(submit_command)
     def with_options(job, *arguments, **named):
         call, asked = submit_command(job, *arguments, **named), job.resources
         if asked.get(WARNING):
             call += f" --signal=USR1@{int(asked.get(WARNING))}"
-        if (asked.get("nodes") or 1) > 1 and not asked.get("gpu"):
-            call += f" --ntasks={asked.get('nodes')} --ntasks-per-node=1"
+        nodes, gpus, model = (asked.get(name) or 0 for name in ("nodes", "gpu", "gpu_model"))
+        if nodes > 1 and gpus:
+            call += f" --gpus-per-node={f'{model}:' if model else ''}{gpus // nodes}"
+        elif nodes > 1:
+            call += f" --ntasks={nodes} --ntasks-per-node=1"
         return call
 
     return with_options
+
+
+def _on_first_node(setting, what: str):
+    """Let the job's own step be on one node, which starts steps on all of them itself.
+
+    The plugin asks for one task on all nodes with all GPUs: no such step can be had.
+    """
+
+    @functools.wraps(setting)
+    def of_first(job):
+        nodes, gpus = (job.resources.get(name) or 0 for name in ("nodes", "gpu"))
+        if nodes <= 1:
+            return setting(job)
+        if what == "nodes":
+            return "--nodes=1"
+        return f"--gpus={gpus // nodes}" if gpus else ""
+
+    return of_first
 
 
 # --- seam 3: a submission that fails is that job's failure, and waits for a controller ---
