@@ -72,7 +72,9 @@ def test_the_rehearsal_runs_every_rule_of_the_paper_s_study(tmp_path):
     workspace.snakemake("--cores", "2")
     assert workspace.plan() == {}
 
-    workspace.write(yaml.safe_load((STUDIES / "paper.yaml").read_text(encoding="utf-8")))
+    paper = yaml.safe_load((STUDIES / "paper.yaml").read_text(encoding="utf-8"))
+    paper["sampling"]["engine"] = "transformers"  # the rule of vLLM's is run by its own tests
+    workspace.write(paper)
     assert set(workspace.plan()) <= set(planned)
 
     root = tmp_path / "results" / "rehearsal"
