@@ -67,7 +67,7 @@ def test_the_plan_says_that_a_frozen_checkpoint_is_older_than_the_code(desk):
     assert f"frozen checkpoints: 1; older than the code: 1 ({ARM})" in said
 
 
-def test_weights_go_and_an_arm_is_trained_again_when_it_is_wanted(copy):
+def test_weights_go_at_the_end_of_a_run_and_an_arm_is_trained_again_when_it_is_wanted(copy):
     manifest = copy.folder / ROOT / "checkpoints" / ARM / "checkpoint.json"
     was = manifest.read_bytes(), manifest.stat().st_mtime_ns
     entries = set((copy.folder / "results/store").glob("??/*/folder0"))
@@ -75,7 +75,6 @@ def test_weights_go_and_an_arm_is_trained_again_when_it_is_wanted(copy):
     policy = (("retention", "starts"), ("note", "An edit for the report."))
     study(*policy)(copy)
     copy.snakemake("--cores", "2")
-    copy.valley("prune", "study.yaml", "--only", "weights", "--yes")  # what the run's end asks too
     gone = manifest.with_name("checkpoint.gone.json")
     assert (gone.read_bytes(), gone.stat().st_mtime_ns) == was
     assert not manifest.with_name("model").exists()

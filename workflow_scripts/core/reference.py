@@ -36,12 +36,12 @@ def run(options) -> int:
     if options.write:
         Path(options.write).write_text(reference(), encoding="utf-8")
         return 0
-    wanted = [key for key in keys() if key["key"].startswith(options.key or "")]
+    wanted = [key for key in explained() if key["key"].startswith(options.key or "")]
     for key in wanted:
         print(f"{key['key']}  ({key['type']}{default(key, ', default {}')})")
         print(f"    {key['description']}")
     if not wanted:
-        known = [key["key"] for key in keys()]
+        known = [key["key"] for key in explained()]
         print(f"no key begins with {options.key!r}{nearest(options.key, known)}")
     return 0 if wanted else 2
 
@@ -50,7 +50,7 @@ def reference() -> str:
     """Return the reference of all keys as Markdown."""
     return HEADER + "".join(
         f"| `{key['key']}` | {key['description']} | {key['type']} | {default(key, '`{}`')} |\n"
-        for key in keys()
+        for key in explained()
     )
 
 
@@ -62,7 +62,7 @@ def default(key: dict, form: str) -> str:
     return form.format(text)
 
 
-def keys() -> list[dict]:
+def explained() -> list[dict]:
     """Return every key of the schema, in its order: key, description, type, default if any."""
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     return list(_below("", schema, schema))

@@ -10,7 +10,7 @@ import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
@@ -67,7 +67,7 @@ def add_parser(commands) -> None:
     parser.add_argument("--only", action="append", choices=KINDS, help="one kind only (repeatable)")
     parser.add_argument("--yes", action="store_true", help="remove what is listed")
     parser.add_argument(
-        "--ending", action="store_true", help="a run that ends asks: no lock counts"
+        "--ending", action="store_true", help="the run that holds the lock asks, at its end"
     )
     parser.set_defaults(run=run)
 
@@ -86,6 +86,8 @@ def run(options) -> int:
             file=sys.stderr,
         )
         return 2
+    if options.ending:  # the lock that is still there is the caller's, whose jobs are done
+        jobs = [replace(job, locked=False) for job in jobs]
     found, kinds = find(study, jobs), options.only or KINDS
     chosen = [removal for kind in kinds for removal in found.removals[kind]]
     print("\n".join(told(found, kinds, options.yes)))
