@@ -1,13 +1,13 @@
 """Running Snakemake through the profile: small jobs for faults, a study for a person."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from cluster import Cluster
 from workspace import Workspace
 
@@ -61,9 +61,8 @@ class Study:
     def __init__(self, person: Person, folder: Path, alone: Workspace):
         self.person, self.folder, self.alone = person, folder, alone
         folder.mkdir(exist_ok=True)
-        (folder / "study.yaml").write_text(
-            yaml.safe_dump({**Workspace.smoke(), "resources": ASKED}), encoding="utf-8"
-        )
+        alone.write({**Workspace.smoke(), "resources": ASKED})
+        shutil.copyfile(alone.study, folder / "study.yaml")
         if person.name:
             subprocess.run(["chown", "-R", person.name, str(folder)], check=True)
         snakemake = ["-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]

@@ -38,7 +38,7 @@ def test_the_study_gives_the_same_bytes_as_on_one_machine(study, under_way):
 
 def test_every_job_went_through_slurm_under_who_submitted(study, accounted, person):
     total = int(re.search(r"\ntotal\s+(\d+)", study[1])[1])
-    assert f"{total} of {total} steps (100%) done" in study[1]
+    assert f"{total} of {total} jobs done" in study[1]
     assert {job["State"] for job in accounted} == {"COMPLETED"}
     if person.name:
         assert {job["User"] for job in accounted} == {person.name}
