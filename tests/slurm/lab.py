@@ -87,8 +87,9 @@ class Study:
     def finished(self) -> Workspace:
         """Wait for the run through SLURM; return its folder."""
         assert self._run.wait() == 0, self.said()[-5000:]
-        workspace = Workspace.__new__(Workspace)
-        workspace.folder, workspace.study = self.folder, self.folder / "study.yaml"
+        written = (self.folder / "study.yaml").read_bytes()
+        workspace = Workspace(self.folder)
+        workspace.study.write_bytes(written)  # not the plain smoke study
         return workspace
 
     def finished_alone(self) -> Workspace:
