@@ -54,7 +54,7 @@ study: $(READY)
 	@$(RUN) python valley findings $(STUDY)
 
 rehearsal: $(READY)
-	@$(RUN) python workflow_scripts/rehearsal.py results/rehearsal-material
+	@$(RUN) python valley rehearse results/rehearsal-material
 	@$(RUN) snakemake --configfile studies/rehearsal.yaml --cores $(CORES)
 
 test: $(READY) check

@@ -1,6 +1,5 @@
 """The environments say the same versions, and the README's files are there."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -45,10 +44,3 @@ def test_the_snakefile_is_a_table_of_contents():
     lines = (ROOT / "Snakefile").read_text().splitlines()
     included = {line.split('"')[1] for line in lines if line.startswith("include:")}
     assert included == {f"rules/{path.name}" for path in (ROOT / "rules").glob("*.smk")}
-
-
-def test_no_stage_imports_another():
-    stages = {path.stem for path in (ROOT / "workflow_scripts").glob("*.py")}
-    for path in (ROOT / "workflow_scripts").rglob("*.py"):
-        imported = re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE)
-        assert not set(imported) & stages, path

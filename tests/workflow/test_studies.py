@@ -1,7 +1,6 @@
 """The study files that come along: what the paper did, what is beyond it, and the rehearsal."""
 
 import json
-import os
 import subprocess
 import sys
 
@@ -62,9 +61,7 @@ def test_the_rehearsal_has_every_arm_of_the_paper_in_small():
 
 def test_the_rehearsal_runs_every_rule_of_the_paper_s_study(tmp_path):
     material = tmp_path / "results" / "rehearsal-material"
-    made = [sys.executable, str(REPOSITORY / "workflow_scripts/rehearsal.py"), str(material)]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "workflow_scripts")}
-    subprocess.run(made, check=True, capture_output=True, env=environment)
+    assert valley(tmp_path, "rehearse", str(material)).returncode == 0
     workspace = Workspace(tmp_path)
     rehearsal = (STUDIES / "rehearsal.yaml").read_text(encoding="utf-8")
     workspace.write(yaml.safe_load(rehearsal))

@@ -64,6 +64,9 @@ def _places(key: str, completed: dict) -> list[tuple]:
         curves = [path for path in axes if completed["axes"][path[1]].get("curve")]
         if len(axes) == len(found) and curves:
             return curves
+        shortest = min(map(len, found))
+        if [len(path) for path in found].count(shortest) == 1:
+            return [path for path in found if len(path) == shortest]
         several = ", ".join(".".join(path) for path in found)
         raise EditError(f"{key!r} could be several keys; choose one of: {several}")
     return found

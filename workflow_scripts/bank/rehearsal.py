@@ -1,4 +1,4 @@
-"""Make the rehearsal's material: problems and traces of the bank in the schemas of published files.
+"""`./valley rehearse`: make the rehearsal's material, the bank in the schemas of published files.
 
 The paper's study reads corpora, benchmarks and students that others have published. Its rehearsal
 reads files of the same schemas and layouts, small enough to be made in seconds: OpenCodeReasoning-2
@@ -6,15 +6,15 @@ with the questions of TACO and APPS that it points to, LiveCodeBench, and two st
 architectures with their own chat templates. `make rehearsal` runs it.
 """
 
-import argparse
 import base64
 import json
 import pickle
 import zlib
 from pathlib import Path
 
-from bank import problems, teacher
 from core.seeds import derive
+
+from bank import problems, teacher
 
 LEVELS = {1: "EASY", 2: "MEDIUM", 3: "MEDIUM_HARD", 4: "HARD", 5: "VERY_HARD"}
 QWEN_TEMPLATE = (
@@ -233,11 +233,21 @@ def make(folder: Path, *, traces: int, tasks: int, seed: int) -> None:
     print(f"{folder}: {2 * traces} traces, {tasks} problems, {len(STUDENTS)} students")
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+def add_parser(commands) -> None:
+    """Add the subcommand to the command line."""
+    parser = commands.add_parser(
+        "rehearse",
+        help="make the material of studies/rehearsal.yaml",
+        description="Makes a small corpus, a benchmark and two students in the published schemas.",
+    )
+    parser.add_argument("folder", type=Path, help="results/rehearsal-material for the study file")
     parser.add_argument("--traces", type=int, default=600, help="problems of the corpus [600]")
     parser.add_argument("--tasks", type=int, default=24, help="problems of the benchmark [24]")
-    parser.add_argument("--seed", type=int, default=61)
-    chosen = parser.parse_args()
-    make(chosen.folder, traces=chosen.traces, tasks=chosen.tasks, seed=chosen.seed)
+    parser.add_argument("--seed", type=int, default=61, help="of everything [61]")
+    parser.set_defaults(run=run)
+
+
+def run(options) -> int:
+    """Make the material; return the exit status."""
+    make(options.folder, traces=options.traces, tasks=options.tasks, seed=options.seed)
+    return 0
