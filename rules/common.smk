@@ -334,12 +334,11 @@ def canary_of(wildcards):
     declared = STUDY.config["students"][wildcards.student]["published"]
     if declared is None or STUDY.config["canary"] == "off":
         return []
-    canary = f"{ROOT}/students/{wildcards.student}/canary.json"
-    # An ancient input ages nothing once it is there; one that is to be made first would, and a
-    # canary that is declared late must train no finished arm again.
-    if Path(STUDY.checkpoint(arm_of(wildcards))).exists() and not Path(canary).exists():
+    # An arm that is trained doesn't wait: an edge to a canary that must be made (again) would keep
+    # Snakemake from looking whether the arm's own results are up to date, ancient or not.
+    if Path(STUDY.checkpoint(arm_of(wildcards))).exists():
         return []
-    return ancient(canary)
+    return ancient(f"{ROOT}/students/{wildcards.student}/canary.json")
 
 
 def published_score(wildcards):
