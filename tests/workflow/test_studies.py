@@ -59,6 +59,7 @@ def test_the_rehearsal_has_every_arm_of_the_paper_in_small():
     assert shape(rehearsed) == shape(study("paper").arms)
 
 
+@pytest.mark.timeout(1500)
 def test_the_rehearsal_runs_every_rule_of_the_paper_s_study(tmp_path):
     material = tmp_path / "results" / "rehearsal-material"
     assert valley(tmp_path, "rehearse", str(material)).returncode == 0
