@@ -74,7 +74,7 @@ def test_a_judge_that_judges_alike_leaves_the_pool_alone_and_another_does_not(de
     desk.snakemake("--cores", "2", "--", labels)
     assert "pool" not in desk.plan()
 
-    code("workflow_scripts/judge.py", 'verdict.verdict == "accepted"', "False")(desk)
+    code("workflow_scripts/judge.py", "else word == ACCEPTED", "else False")(desk)
     desk.snakemake("--cores", "2", "--", labels)
     plan = desk.plan()
     assert (plan["pool"], plan["train"], plan.get("labels")) == (1, 8, None)

@@ -27,10 +27,10 @@ def test_a_failed_job_ends_with_its_cause_and_its_log(printed):
     block = re.search(
         r"FAILED  Shard all.any: 5000 traces, replicate 0\n((?: {10}.*\n)+)", printed
     ).group(1)
-    assert [line.strip() for line in block.splitlines()] == [
+    assert [re.sub(r"line \d+", "line N", line.strip()) for line in block.splitlines()] == [
         "ValueError: slice all.any holds 200 traces, but 5000 were asked for; "
         "ask for less in the study file, or enlarge its corpus",
-        "shards.py, line 34, in shard",
+        "shards.py, line N, in shard",
         "log: results/smoke/logs/shards/all.any/n5000-s0.log",
     ]
     assert printed.count("Traceback") == 0
