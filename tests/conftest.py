@@ -1,6 +1,7 @@
 """Settings for all tests."""
 
 import os
+import signal
 from importlib.util import find_spec
 
 # One thread a process, as the workflow's jobs have: two processes of two threads each on two cores
@@ -10,3 +11,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 # They need an environment of their own: make test-vllm.
 collect_ignore = [] if find_spec("vllm") else ["with_vllm"]
+
+# Where this runs in the background of a script, SIGINT is ignored, here and in all that is started
+# here; tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
