@@ -9,7 +9,7 @@ rule shard:
     log:
         f"{ROOT}/logs/shards/{{slice}}/n{{size}}-s{{seed}}.log",
     group:
-        BUNDLED or "shards"
+        grouped(BUNDLED or "shards")
     conda:
         "../envs/analysis.yaml"
     params:
