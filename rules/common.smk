@@ -112,27 +112,27 @@ def source_of(key):
     return lambda wildcards: STUDY.sources[wildcards.benchmark][key]
 
 
-def source_files(wildcards):
-    """Return the local files of a benchmark's source; none where it comes from the hub."""
-    source = STUDY.sources[wildcards.benchmark]
-    if source["path"] is None:
+def local_files(where, path, globs):
+    """Return the local files of a source, `where` in the study file; none where it is the hub's."""
+    if path is None:
         return []
     try:
-        return [str(path) for path in find(patterns(source), path=source["path"])]
+        return [str(file) for file in find(globs, path=path)]
     except SourceError as error:
-        raise WorkflowError(f"benchmarks.{wildcards.benchmark}.source: {error}")
+        raise WorkflowError(f"{where}: {error}")
+
+
+def source_files(wildcards):
+    """Return the local files of a benchmark's source."""
+    source = STUDY.sources[wildcards.benchmark]
+    return local_files(f"benchmarks.{wildcards.benchmark}.source", source["path"], patterns(source))
 
 
 def files_of(source):
-    """Return the local files of a corpus, or of a data set of questions; none of the hub's."""
-    if source["path"] is None:
-        return []
+    """Return the local files of a corpus, or of a data set of questions."""
     files = source["files"]
     globs = files if isinstance(files, list) else sum(files.values(), [])
-    try:
-        return [str(path) for path in find(globs, path=source["path"])]
-    except SourceError as error:
-        raise WorkflowError(f"corpus: {error}")
+    return local_files("corpus", source["path"], globs)
 
 
 def source_home(wildcards):
