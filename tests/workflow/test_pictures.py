@@ -13,11 +13,9 @@ from workspace import REPOSITORY
 graphviz = pytest.mark.skipif(not shutil.which("dot"), reason="graphviz (dot) is not installed")
 
 
-def dag(workspace, *arguments, **environment):
+def dag(workspace, *arguments):
     """Run `valley dag`; return its exit status and what it printed."""
-    command = [sys.executable, str(REPOSITORY / "valley"), "dag", str(workspace.study), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=workspace.folder)
-    return done.returncode, done.stdout + done.stderr
+    return workspace.asked("dag", str(workspace.study), *arguments)
 
 
 def texts(path):

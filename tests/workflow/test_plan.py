@@ -13,11 +13,7 @@ from workspace import REPOSITORY, Workspace
 
 def valley(workspace, *arguments):
     """Run `valley plan` in a workspace; return its exit status and what it printed."""
-    command = [sys.executable, str(REPOSITORY / "valley"), "plan", str(workspace.study)]
-    done = subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, cwd=workspace.folder
-    )
-    return done.returncode, done.stdout + done.stderr
+    return workspace.asked("plan", str(workspace.study), *arguments)
 
 
 def with_sizes(workspace, sizes):

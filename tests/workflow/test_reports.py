@@ -2,18 +2,9 @@
 
 import json
 import re
-import subprocess
-import sys
 
 from reporting import partial
 from reporting.studies import layout_of
-from workspace import REPOSITORY
-
-
-def valley(workspace, *arguments):
-    command = [sys.executable, str(REPOSITORY / "valley"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=workspace.folder)
-    return done.returncode, done.stdout + done.stderr
 
 
 def test_snakemake_s_report_has_every_category_with_captions(finished, tmp_path):
@@ -28,7 +19,7 @@ def test_a_finished_study_s_report_uses_the_workflow_s_fits_and_adds_what_was_me
     finished, tmp_path
 ):
     out = tmp_path / "page.html"
-    status, printed = valley(finished, "report", str(finished.study), "--out", str(out))
+    status, printed = finished.asked("report", str(finished.study), "--out", str(out))
     assert status == 0, printed
     page = out.read_text(encoding="utf-8")
     made = set(re.findall(r"\(made for this page\) (\w+/\w+)", page))
@@ -45,7 +36,7 @@ def test_results_of_other_versions_are_told(copy, tmp_path):
     about["measured"]["versions"]["torch"] = "2.0.0"
     (beside / "checkpoint.meta.json").write_text(json.dumps(about))
     out = tmp_path / "page.html"
-    status, printed = valley(copy, "report", "study.yaml", "--out", str(out))
+    status, printed = copy.asked("report", "study.yaml", "--out", str(out))
     assert status == 0, printed
     assert "1 results of train were made with torch 2.0.0" in out.read_text(encoding="utf-8")
 
@@ -69,7 +60,7 @@ def test_a_stopped_study_s_report_is_partial_and_leaves_the_study_alone(copy, tm
         (root / kind / "tiny/distil/base/all.any/n32-s1/bank.parquet").unlink()
     before = copy.results()
     out = tmp_path / "page.html"
-    status, printed = valley(copy, "report", "study.yaml", "--out", str(out))
+    status, printed = copy.asked("report", "study.yaml", "--out", str(out))
     assert status == 1
     assert "Partial: 8 of 9 results" in printed
     assert "N = 32 · distil · replicate 1 on bank: begun, not finished" in printed

@@ -23,11 +23,7 @@ browser = pytest.mark.skipif(
 
 def status(workspace, *arguments):
     """Run `valley status`; return its exit status and what it printed."""
-    command = [sys.executable, str(REPOSITORY / "valley"), "status", str(workspace.study)]
-    done = subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, cwd=workspace.folder
-    )
-    return done.returncode, done.stdout + done.stderr
+    return workspace.asked("status", str(workspace.study), *arguments)
 
 
 def cells(seen, place):

@@ -61,12 +61,16 @@ class Workspace:
             assert done.returncode == 0, output[-6000:]
         return output
 
-    def valley(self, *arguments: str, status: int = 0) -> str:
-        """Run a subcommand of `valley` in the folder; return what it printed."""
+    def asked(self, *arguments: str) -> tuple[int, str]:
+        """Run a subcommand of `valley`; return its exit status and what it printed."""
         command = [sys.executable, str(self.repository / "valley"), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder)
-        output = done.stdout + done.stderr
-        assert done.returncode == status, output
+        return done.returncode, done.stdout + done.stderr
+
+    def valley(self, *arguments: str, status: int = 0) -> str:
+        """Run a subcommand of `valley` that must end with a status; return what it printed."""
+        ended, output = self.asked(*arguments)
+        assert ended == status, output
         return output
 
     def clone(self, folder: Path) -> None:
