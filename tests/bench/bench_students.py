@@ -39,14 +39,7 @@ def random_model(shape: flops.Shape, device: str, attention: str):
     from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config
 
     config = (Qwen2Config if shape.biases else LlamaConfig)(
-        vocab_size=shape.vocabulary,
-        hidden_size=shape.hidden,
-        intermediate_size=shape.inner,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.kv_heads,
-        tie_word_embeddings=shape.tied,
-        max_position_embeddings=32768,
+        **shape.config(), max_position_embeddings=32768
     )
     with torch.device(device):
         return AutoModelForCausalLM.from_config(

@@ -137,15 +137,7 @@ def test_shapes_have_the_parameters_that_transformers_makes_of_them(name, kind, 
     from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config
 
     shape = flops.STUDENTS[name]
-    config = {"qwen2": Qwen2Config, "llama": LlamaConfig}[kind](
-        vocab_size=shape.vocabulary,
-        hidden_size=shape.hidden,
-        intermediate_size=shape.inner,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.kv_heads,
-        tie_word_embeddings=shape.tied,
-    )
+    config = {"qwen2": Qwen2Config, "llama": LlamaConfig}[kind](**shape.config())
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     assert shape.parameters == sum(weight.numel() for weight in model.parameters())

@@ -71,6 +71,18 @@ class Shape:
             biases=config.get("model_type") == "qwen2",
         )
 
+    def config(self) -> dict:
+        """Return what `of` reads, as arguments of transformers' configurations."""
+        return {
+            "vocab_size": self.vocabulary,
+            "hidden_size": self.hidden,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.kv_heads,
+            "intermediate_size": self.inner,
+            "tie_word_embeddings": self.tied,
+        }
+
     @property
     def query(self) -> int:
         """Width of all heads together."""
