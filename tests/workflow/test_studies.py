@@ -13,7 +13,7 @@ STUDIES = REPOSITORY / "studies"
 
 
 def study(name):
-    return Study(yaml.safe_load((STUDIES / f"{name}.yaml").read_text(encoding="utf-8")))
+    return Study.read(STUDIES / f"{name}.yaml")
 
 
 def valley(folder, *arguments):

@@ -52,7 +52,7 @@ def add_parser(commands) -> None:
 def run(options) -> int:
     """Print the findings as they come; return the exit status."""
     try:
-        study = Study(yaml.safe_load(Path(options.study).read_text(encoding="utf-8")))
+        study = Study.read(options.study)
         profile = yaml.safe_load((Path(options.profile) / "config.yaml").read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         print(f"{options.study}: {error}", file=sys.stderr)

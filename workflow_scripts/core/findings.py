@@ -17,8 +17,7 @@ def add_parser(commands) -> None:
 def run(options) -> int:
     """Print the report's place and the findings; return the exit status."""
     try:
-        text = Path(options.study).read_text(encoding="utf-8")
-        root = Path(Study(yaml.safe_load(text)).root)
+        root = Path(Study.read(options.study).root)
     except (OSError, StudyError, yaml.YAMLError) as error:
         print(f"{options.study}: {error}")
         return 2

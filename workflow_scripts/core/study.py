@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import product
+from pathlib import Path
+
+import yaml
 
 from core import prompts, published, slices, sources
 from core import recipes as recipe_rules
@@ -87,6 +90,15 @@ class Study:
     def described(self) -> dict:
         """The study file without what has no bearing on any result."""
         return {key: value for key, value in self.config.items() if key not in UNBEARING}
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Study":
+        """Return the study of a study file.
+
+        Raises:
+            StudyError: every mistake found in it.
+        """
+        return cls(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
 
     @property
     def root(self) -> str:

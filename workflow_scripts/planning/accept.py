@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from core.files import digest, read_json, write_json
 from core.job import determining, is_code, sidecar
 from core.records import differences
@@ -65,7 +64,7 @@ def run(options) -> int:
         print("say what to accept: files, --rule RULE, or --all", file=sys.stderr)
         return 2
     try:
-        study = Study(yaml.safe_load(Path(options.study).read_text(encoding="utf-8")))
+        study = Study.read(options.study)
         jobs = planned(Path(options.study))
         chosen = jobs if options.all else selected(jobs, options.file, options.rule)
     except Exception as error:  # Snakemake's own errors have no common kind

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
 from adopting import checkpoints, generations
 from core.config import nearest
 from core.files import GENERATION, file_digest, read_parquet, write_json, write_parquet
@@ -45,7 +44,7 @@ def add_parser(commands) -> None:
 def run(options) -> int:
     """Adopt what was asked for; return the exit status."""
     try:
-        study = Study(yaml.safe_load(Path(options.study).read_text(encoding="utf-8")))
+        study = Study.read(options.study)
         arm = named(study, options.arm)
         if options.checkpoint:
             told = adopt_checkpoint(study, arm, options.checkpoint, options)

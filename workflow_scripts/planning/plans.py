@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import yaml
 from core.study import Study
 
 from planning import traces
@@ -22,7 +21,7 @@ class Plan:
     """
 
     def __init__(self, study: Path, targets: list[str] = (), learn: list[str] = ()):
-        self.study = Study(yaml.safe_load(study.read_text(encoding="utf-8")))
+        self.study = Study.read(study)
         self.jobs = planned(study, targets)
         self.states = traces.states(self.jobs)
         costs = Costs(self.study, [self.study.root, *learn])

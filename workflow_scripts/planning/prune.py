@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import yaml
 from core.files import read_json
 from core.given import given
 from core.job import sidecar
@@ -75,7 +74,7 @@ def add_parser(commands) -> None:
 def run(options) -> int:
     """List, and remove on request; return the exit status."""
     try:
-        study = Study(yaml.safe_load(Path(options.study).read_text(encoding="utf-8")))
+        study = Study.read(options.study)
         jobs = planned(Path(options.study))
     except Exception as error:  # Snakemake's own errors have no common kind
         print(f"{options.study}: {error}", file=sys.stderr)

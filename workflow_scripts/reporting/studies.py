@@ -31,6 +31,6 @@ def layout_of(path: str | Path) -> Layout:
     if not path.is_file():
         raise StudyError(f"{path}: there is no such study file or folder of results")
     try:
-        return Layout(Study(yaml.safe_load(path.read_text(encoding="utf-8"))))
+        return Layout(Study.read(path))
     except (yaml.YAMLError, StudyError) as error:
         raise StudyError(f"{path}: {error}") from error
