@@ -6,14 +6,12 @@ import shutil
 import subprocess
 
 import pytest
-from test_reports import valley
 
 
 @pytest.fixture(scope="module")
 def exported(finished, tmp_path_factory):
     out = tmp_path_factory.mktemp("exported")
-    status, printed = valley(finished, "export", str(finished.study), "--to", str(out))
-    assert status == 0, printed
+    finished.valley("export", str(finished.study), "--to", str(out))
     return out
 
 
