@@ -5,7 +5,7 @@ from pathlib import Path
 
 import generated_study
 import pytest
-from browser import Elements, dom
+from browser import Elements, browser, dom
 from core.console import cause
 from reporting import answers, drawing, page, paper
 from reporting.command import report as write_report
@@ -49,7 +49,7 @@ def test_every_figure_has_its_numbers_a_name_and_hints(whole):
     links = [value for tag, name, value in page_of.attributes if (tag, name) == ("a", "download")]
     assert page_of.count["figure"] == 5 == len([link for link in links if link != "scores.csv"])
     labels = [
-        value for tag, name, value in page_of.attributes if (tag, name) == ("g", "aria-label")
+        value for tag, name, value in page_of.attributes if tag in "ag" and name == "aria-label"
     ]
     assert any(
         re.match(r"pass@1 at 256 examples: 0\.\d+ \[0\.\d+, 0\.\d+\]", said) for said in labels
@@ -196,3 +196,79 @@ def test_a_study_of_a_hundred_arms_is_small_and_opens_at_once(tmp_path):
     assert ready < 3000
     (item,) = generated_study.embedded(out.read_text(encoding="utf-8"))
     assert item["arms"][50]["label"] in "".join(Elements(document).text)
+
+
+@pytest.fixture(scope="module")
+def opened(whole, tmp_path_factory):
+    """The page of the small study in a browser."""
+    page_at = tmp_path_factory.mktemp("opened") / "page.html"
+    page_at.write_text(whole, encoding="utf-8")
+    with browser() as tab:
+        yield tab, page_at
+
+
+def shown_arms(tab) -> list[str]:
+    return tab.ask("[...document.querySelectorAll('.side h4')].map(head => head.textContent)")
+
+
+def point(tab, label: str) -> str:
+    """Return the selector of the first mark with this label."""
+    name = tab.ask(f"document.querySelector('a.hint[aria-label^=\"{label}\"]').id")
+    return f"#{name}"
+
+
+def test_a_press_on_a_point_of_the_valley_shows_that_arm_s_answers(opened):
+    tab, at = opened
+    tab.open(at)
+    assert shown_arms(tab)[0] == "start (undistilled)"
+    for size in (16, 1024):
+        tab.press(point(tab, f"pass@1 at {size:,} examples"))
+        tab.wait("location.hash.startsWith('#answers/')")
+        first, *beside = shown_arms(tab)
+        assert first == f"N = {size:,} · distil · replicate 0"
+        assert beside[0] == "start (undistilled)"
+        tab.wait("document.querySelector('#answers-viewer').getBoundingClientRect().top < 100")
+    # The same point once more, from far above: there is no new address, yet it leads there.
+    tab.press(point(tab, "pass@1 at 1,024 examples"))
+    tab.wait("document.querySelector('#answers-viewer').getBoundingClientRect().top < 100")
+
+
+def test_a_press_on_a_contrast_shows_both_its_sides(opened):
+    tab, at = opened
+    tab.open(at)
+    tab.press(point(tab, "easy.any minus hard.any, N = 64, from mid"))
+    tab.wait("location.hash.includes('+')")
+    assert shown_arms(tab)[:2] == [
+        f"N = 64 · {slice_} · from mid · distil · replicate 0"
+        for slice_ in ("easy.any", "hard.any")
+    ]
+
+
+def test_the_keyboard_reaches_a_point_reads_it_and_goes_to_its_answers(opened):
+    tab, at = opened
+    tab.open(at)
+    tab.ask("document.querySelector('#found').scrollIntoView({behavior: 'instant'})")
+    for _ in range(40):
+        tab.key("Tab")
+        if tab.ask("document.activeElement.classList.contains('hint')"):
+            break
+    hint = tab.ask("document.querySelector('.tip').textContent")
+    assert re.fullmatch(r"pass@1 at the start: 0\.\d+ \[.*\]; press to read answers", hint)
+    tab.key("Tab")
+    tab.key("Enter")
+    tab.wait("location.hash.startsWith('#answers/')")
+    assert shown_arms(tab)[0] == "N = 16 · distil · replicate 0"
+    assert tab.ask("document.activeElement.id") == "answers-viewer"
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_nothing_is_wider_than_the_window(opened, width):
+    tab, at = opened
+    tab.open(at, width=width)
+    assert tab.ask("document.documentElement.scrollWidth") <= width
+
+
+def test_the_page_prints(opened):
+    tab, at = opened
+    tab.open(at)
+    assert tab.printed().startswith(b"%PDF")

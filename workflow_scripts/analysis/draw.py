@@ -20,10 +20,25 @@ def write_csv(path: str | Path, rows: list[dict]) -> None:
     write_text(path, buffer.getvalue())
 
 
-def bars(axes, x: list, points: list[dict], color: str, marker: str, what: str = "pass@1") -> None:
+def bars(
+    axes,
+    x: list,
+    points: list[dict],
+    color: str,
+    marker: str,
+    what: str = "pass@1",
+    group: dict | None = None,
+) -> None:
     """Draw points (dicts with size, estimate and interval) at x, with their intervals as bars.
 
-    `what` is estimated, for those who point at one.
+    Args:
+        axes: where.
+        x: the points' places.
+        points: what is drawn.
+        color, marker: how.
+        what: what is estimated, for those who point at one.
+        group: student, recipe, start and slice of the points' arms, where they are arms of this
+            study.
     """
     estimate = [point["estimate"] for point in points]
     below = [max(point["estimate"] - point["interval"][0], 0) for point in points]
@@ -43,7 +58,14 @@ def bars(axes, x: list, points: list[dict], color: str, marker: str, what: str =
     for place, point in zip(x, points, strict=True):
         at = f"{point['size']:,} examples" if point["size"] else "the start"
         said = words.interval(point["estimate"], point["interval"])
-        style.hint(axes, place, point["estimate"], f"{what} at {at}: {said}")
+        arms = arms_path(group, point["size"]) if group else ""
+        style.hint(axes, place, point["estimate"], f"{what} at {at}: {said}", arms)
+
+
+def arms_path(group: dict, size: int) -> str:
+    """Return the path of a group's arms of one size, as in the results, without a replicate."""
+    names = ("student", "recipe", "start", "slice")
+    return "/".join([*(group[name] for name in names), f"n{size}"])
 
 
 def spread(values: list[float], gap: float) -> list[float]:

@@ -35,7 +35,7 @@ def scaling(curve_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
                     mew=0.8,
                     zorder=3,
                 )
-        bars(axes, x, points, style.INK, "o")
+        bars(axes, x, points, style.INK, "o", group=curve)
         top = max(point["interval"][1] for point in points)
         axes.set_ylim(-0.02 * top, top * 1.28)
         _marks(axes, curve, top)
@@ -132,7 +132,8 @@ def fan(curve_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
                 {"size": s, **{f"p{k}": float(v[i]) for k, v in bands.items()}}
                 for i, s in enumerate(size[keep].tolist())
             ]
-        bars(axes, [places[p["size"]] for p in points], points, style.INK, "o")
+        x = [places[point["size"]] for point in points]
+        bars(axes, x, points, style.INK, "o", group=curve)
         if ahead:
             low, high = ahead["interval"]
             at, y = places[ahead["size"]], ahead["estimate"]

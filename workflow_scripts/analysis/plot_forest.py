@@ -5,7 +5,7 @@ from pathlib import Path
 from core.files import read_json
 
 from analysis import style, words
-from analysis.draw import write_csv
+from analysis.draw import arms_path, write_csv
 
 
 def forest(contrast_jsons: list[Path], svg: Path, pdf: Path, csv_path: Path) -> None:
@@ -45,9 +45,8 @@ def forest(contrast_jsons: list[Path], svg: Path, pdf: Path, csv_path: Path) -> 
                 ms=4 if bold else 3,
             )
             said = words.interval(row["estimate"], row["interval"])
-            style.hint(
-                axes, row["estimate"], y, f"{value['a']} minus {value['b']}, {label}: {said}"
-            )
+            text = f"{value['a']} minus {value['b']}, {label}: {said}"
+            style.hint(axes, row["estimate"], y, text, _both(row, value))
             rows.append(_forest_row(kind, row, value))
         margin = min((value["margin"] for value in values), default=0.0)
         axes.axvspan(-margin, margin, color=style.PALE, lw=0, zorder=0)
@@ -58,6 +57,15 @@ def forest(contrast_jsons: list[Path], svg: Path, pdf: Path, csv_path: Path) -> 
         axes.set_xlabel(f"difference in pass@1 (grey: ± {margin:g})", x=1.0, ha="right")
         style.save(drawn, svg, pdf)
     write_csv(csv_path, rows)
+
+
+def _both(row: dict, value: dict) -> str:
+    """Return the paths of the arms on both sides of a setting; none for the pooled difference."""
+    setting = row.get("setting")
+    if not setting or not setting.get("student"):
+        return ""  # pooled, or between two studies
+    sides = ({**setting, value["field"]: value[side]} for side in ("a", "b"))
+    return " ".join(arms_path(side, side["size"]) for side in sides)
 
 
 def setting_label(setting: dict, value: dict) -> str:

@@ -50,7 +50,7 @@ def _rates_panel(axes, group: dict) -> None:
         above = [i for i, item in enumerate(levels) if item["size"] > 0]
         y = [item["estimate"] for item in levels]
         axes.plot([x[i] for i in above], [y[i] for i in above], ls=dash, color=color, lw=0.9)
-        bars(axes, x, levels, color, marker, label)
+        bars(axes, x, levels, color, marker, label, group)
         ends.append((y[-1], label, color))
     right = max(places.values())
     for y, (_, label, color) in zip(spread([e[0] for e in ends], 0.07), ends, strict=True):

@@ -73,21 +73,28 @@ def save(drawn, svg: str | Path, pdf: str | Path) -> None:
         drawn.savefig(aside, format="pdf", metadata=blank)
 
 
-def hint(axes, x: float, y: float, text: str) -> None:
-    """Let a point say its values to who points at it: unseen, larger than its mark."""
+def hint(axes, x: float, y: float, text: str, arms: str = "") -> None:
+    """Let a point say its values to who points at it: unseen, larger than its mark.
+
+    `arms` is the path of the arms that it shows, without their replicate (or two, with a blank
+    between them): the report leads from there to their answers.
+    """
     drawn = axes.get_figure()
-    drawn.hints = [*getattr(drawn, "hints", []), text]
+    drawn.hints = [*getattr(drawn, "hints", []), (text, arms)]
     mark = axes.plot([x], [y], "o", ms=9, mew=0, alpha=0.0, zorder=9, scalex=False, scaley=False)
     mark[0].set_gid(f"hint-{len(drawn.hints)}")
 
 
-def _with_hints(svg: str, hints: list[str]) -> str:
-    """Return the SVG with each hint as the title of its mark."""
+def _with_hints(svg: str, hints: list[tuple[str, str]]) -> str:
+    """Return the SVG with each hint as the title of its mark, and its arms beside it."""
     from html import escape
 
-    for number, text in enumerate(hints, 1):
-        group = f'<g id="hint-{number}">'
-        svg = svg.replace(group, f"{group}\n<title>{escape(text)}</title>")
+    for number, (text, arms) in enumerate(hints, 1):
+        shown = f' data-arms="{escape(arms)}"' if arms else ""
+        svg = svg.replace(
+            f'<g id="hint-{number}">',
+            f'<g id="hint-{number}"{shown}>\n<title>{escape(text)}</title>',
+        )
     return svg
 
 

@@ -4,10 +4,12 @@ import csv
 import io
 import math
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from core.files import file_digest, read_json
-from core.study import BASE, Study
+from core.study import BASE, Arm, Study
 
 from reporting import drawing, page
 
@@ -72,8 +74,15 @@ def scores(path: Path) -> list[dict]:
     return list(arms.values())
 
 
-def figures(paths: list[Path]) -> dict[str, list[dict]]:
-    """Return figures by kind (the folder below figures/), in the page's form and order."""
+def figures(
+    paths: list[Path], place_of: Callable[[str, str], str | None] | None = None
+) -> dict[str, list[dict]]:
+    """Return figures by kind (the folder below figures/), in the page's form and order.
+
+    Args:
+        paths: the drawn files.
+        place_of: from a benchmark and arms to where their answers are in the page.
+    """
     from markupsafe import Markup
 
     kinds: dict[str, list[dict]] = {}
@@ -82,7 +91,8 @@ def figures(paths: list[Path]) -> dict[str, list[dict]]:
         table = path.with_suffix(".csv").read_text(encoding="utf-8")
         caption = CAPTIONS.get(kind, kind.replace("_", " ").capitalize() + ".")
         said = f"{caption.partition('. ')[0].rstrip('.')}: {name}"
-        svg = drawing.inline(path.read_text(encoding="utf-8"), f"f{number}-", said)
+        led = partial(place_of, Path(name).name) if place_of else None
+        svg = drawing.inline(path.read_text(encoding="utf-8"), f"f{number}-", said, led)
         kinds.setdefault(kind, []).append(
             {
                 "name": name,
@@ -122,6 +132,11 @@ def abstract(curves: list[dict], claims: dict[str, list[dict]]) -> list[str]:
     for curve in curves[:4]:
         points = curve["points"]
         lowest = min(points, key=lambda point: point["estimate"])
+        fall = (
+            "scores lower at no size"
+            if lowest["size"] == 0
+            else f"is lowest at {lowest['estimate']:.3f} ({lowest['size']:,} traces)"
+        )
         last = points[-1]
         begun = (
             f"starts at a pass@1 of {points[0]['estimate']:.3f}"
@@ -129,9 +144,8 @@ def abstract(curves: list[dict], claims: dict[str, list[dict]]) -> list[str]:
             else f"has a pass@1 of {points[0]['estimate']:.3f} at {points[0]['size']:,} traces"
         )
         said.append(
-            f"{curve['title']}: the student {begun}, is lowest at {lowest['estimate']:.3f} "
-            f"({lowest['size']:,} traces), and stands at {last['estimate']:.3f} with "
-            f"{last['size']:,} traces."
+            f"{curve['title']}: the student {begun}, {fall}, and stands at "
+            f"{last['estimate']:.3f} with {last['size']:,} traces."
         )
     for benchmark, judged in claims.items():
         by_status: dict[str, list[str]] = {}
@@ -172,7 +186,7 @@ def truncated(scored: list[dict]) -> list[dict]:
     return sorted(rows, key=lambda row: -row["cut"])
 
 
-def examples(found: list[dict], curves: list[dict], scored: list[dict], study: Study) -> list[dict]:
+def examples(found: list[dict], curves: list[dict], study: Study) -> list[dict]:
     """Return the example answers as the page's script wants them: named, with arms to begin with.
 
     The first arms shown side by side are the start, the curve's bottom and its largest size.
@@ -195,20 +209,40 @@ def examples(found: list[dict], curves: list[dict], scored: list[dict], study: S
         rest = [at for at in range(len(places)) if at not in first]
         defaults = [*first, *rest][:3]
         out.append({**item, "arms": arms, "defaults": defaults})
-    for row in scored:
-        for at, item in enumerate(found):
-            if item["benchmark"] == row["benchmark"]:
-                row["read"] = f"#answers/{at}/" + str(_place_of(row, item["arms"]))
     return out
 
 
-def _place_of(row: dict, arms: list[dict]) -> int:
-    names = ("student", "recipe", "start", "slice")
-    for at, arm in enumerate(arms):
-        same = int(row["size"]) == arm["size"] and all(row[n] == arm[n] for n in names)
-        if same and str(row["seed"]) == str(arm["seed"]):
-            return at
-    return 0
+class Places:
+    """Where the page shows each arm's answers."""
+
+    def __init__(self, found: list[dict], study: Study):
+        self.study = study
+        self.seeds = sorted({arm.seed for arm in study.arms} | {0})
+        self.at = {
+            (item["benchmark"], arm["place"]): f"#answers/{number}/{at}"
+            for number, item in enumerate(found)
+            for at, arm in enumerate(item["arms"])
+        }
+
+    def of_row(self, row: dict) -> str | None:
+        """Return the place of a row of the table of scores."""
+        arm = Arm(*(row[name] for name in ARM[:4]), int(row["size"]), int(row["seed"]))
+        return self._find(row["benchmark"], arm)
+
+    def of_arms(self, benchmark: str, arms: str) -> str | None:
+        """Return the place of arms by their paths without a replicate, the first of each."""
+        found = [self._first(benchmark, *path.rsplit("/n", 1)) for path in arms.split()]
+        if not found or None in found:
+            return None
+        first, *others = found
+        return "+".join([first, *(place.rpartition("/")[2] for place in others)])
+
+    def _first(self, benchmark: str, setting: str, size: str) -> str | None:
+        arms = (Arm(*setting.split("/"), int(size), seed) for seed in self.seeds)
+        return next(filter(None, (self._find(benchmark, arm) for arm in arms)), None)
+
+    def _find(self, benchmark: str, arm: Arm) -> str | None:
+        return self.at.get((benchmark, self.study.place(self.study.resolve(arm))))
 
 
 def corpus(summary: dict) -> list[tuple[str, int]]:

@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 
 SVG = "{http://www.w3.org/2000/svg}"
 LINK = "{http://www.w3.org/1999/xlink}href"
@@ -23,17 +24,20 @@ COLOURS = {
 FONT = re.compile(r"\b(font|font-family):\s*([^;]*)")
 
 
-def inline(svg: str, prefix: str, label: str) -> str:
+def inline(
+    svg: str, prefix: str, label: str, place_of: Callable[[str], str | None] | None = None
+) -> str:
     """Return a figure as an element of the page: nothing but shapes and text is taken over.
 
     Args:
         svg: the drawn file.
         prefix: goes before its ids, which must be the page's only ones.
         label: what it shows, for those who can't see it.
+        place_of: from the arms that a mark shows to the place in the page where their answers are.
     """
     ET.register_namespace("", "http://www.w3.org/2000/svg")
     root = ET.fromstring(svg)
-    _clean(root, prefix)
+    _clean(root, prefix, place_of or (lambda arms: None))
     for name in ("width", "height"):
         root.attrib.pop(name, None)
     root.set("role", "group")
@@ -41,11 +45,11 @@ def inline(svg: str, prefix: str, label: str) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
-def _clean(node: ET.Element, prefix: str) -> None:
+def _clean(node: ET.Element, prefix: str, place_of: Callable[[str], str | None]) -> None:
     for child in list(node):
         name = child.tag.removeprefix(SVG) if isinstance(child.tag, str) else ""
         if name in KEPT:
-            _clean(child, prefix)
+            _clean(child, prefix, place_of)
         else:
             node.remove(child)
     for key, value in list(node.attrib.items()):
@@ -59,9 +63,7 @@ def _clean(node: ET.Element, prefix: str) -> None:
             del node.attrib[key]
         elif key == "id":
             if value.startswith("hint-"):
-                node.set("class", "hint")
-                node.set("tabindex", "0")
-                node.set("role", "img")
+                _hint(node, place_of)
             node.set("id", f"{prefix}{value}")
         elif key == "clip-path":
             node.set(key, value.replace("url(#", f"url(#{prefix}"))
@@ -71,6 +73,18 @@ def _clean(node: ET.Element, prefix: str) -> None:
         title = node.find(f"{SVG}title")
         if title is not None:
             node.set("aria-label", title.text or "")
+
+
+def _hint(node: ET.Element, place_of: Callable[[str], str | None]) -> None:
+    """Let a mark be reached and told, and be a link where its arms' answers are in the page."""
+    node.set("class", "hint")
+    place = place_of(node.attrib.pop("data-arms", ""))
+    if place:
+        node.tag = f"{SVG}a"
+        node.set("href", place)
+    else:
+        node.set("tabindex", "0")
+        node.set("role", "img")
 
 
 def _style(value: str) -> str:

@@ -60,7 +60,8 @@ def page_of(
     found = answers.read(files["answers"])
     trained = content.training(_manifests(study, files["checkpoints"]))
     cut = content.truncated(scored)
-    shown = content.examples(found, curves, scored, study)
+    shown = content.examples(found, curves, study)
+    places = content.Places(found, study)
     used = sorted({str(path) for paths in files.values() for path in paths})
     return page.render(
         "report.html.j2",
@@ -71,7 +72,7 @@ def page_of(
         measured=measured,
         abstract=content.abstract(curves, claims),
         arms_of=content.arms_of,
-        figures=content.figures(files["figures"]),
+        figures=content.figures(files["figures"], places.of_arms),
         known_kinds=KNOWN_KINDS,
         shown_by=SHOWN_BY,
         claims=claims,
@@ -90,7 +91,7 @@ def page_of(
         no_code=sum(mix["no_code"] for mix in mixes.values()),
         compile_errors=sum(mix["compile_error"] for mix in mixes.values()),
         overlong=sum(row["overlong"] or 0 for row in trained),
-        scores=scored,
+        scores=[{**row, "read": places.of_row(row)} for row in scored],
         scores_csv=page.download(Path(files["scores"][0]).read_text(encoding="utf-8")),
         label=content.label,
         sources=content.sources(used, aside),

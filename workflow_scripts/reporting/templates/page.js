@@ -9,7 +9,7 @@ for (const mark of document.querySelectorAll(".hint")) {
   const title = mark.querySelector("title");
   if (title) title.remove();
   const show = () => {
-    tip.textContent = mark.getAttribute("aria-label");
+    tip.textContent = mark.getAttribute("aria-label") + (mark.hasAttribute("href") ? "; press to read answers" : "");
     tip.hidden = false;
     const box = mark.getBoundingClientRect(), own = tip.getBoundingClientRect();
     const left = Math.min(Math.max(6, box.left + box.width / 2 - own.width / 2), innerWidth - own.width - 6);
@@ -112,14 +112,17 @@ function viewer(section) {
     draw();
   }
 
+  // #answers/<benchmark>/<arm>[+<arm>][/<problem>]: these arms first, beside them what is shown at first.
   function follow() {
-    const found = /^#answers\/(\d+)\/(\d+)(?:\/(\d+))?$/.exec(location.hash);
+    const found = /^#answers\/(\d+)\/(\d+(?:\+\d+)*)(?:\/(\d+))?$/.exec(location.hash);
     if (!found || !all[found[1]]) return;
-    open(Number(found[1]));
-    const arm = Number(found[2]), problem = Number(found[3] || 0);
-    if (arm < data().arms.length) state.arms[2] = arm;
+    if (Number(found[1]) !== state.benchmark) open(Number(found[1]));
+    const arms = found[2].split("+").map(Number), problem = Number(found[3] ?? state.problem);
+    const beside = data().defaults.filter((at) => !arms.includes(at));
+    if (arms.every((at) => at < data().arms.length)) state.arms = [...arms, ...beside, -1, -1].slice(0, 3);
     if (problem < data().problems.length) state.problem = problem;
     draw();
+    section.focus({ preventScroll: true });
     section.scrollIntoView();
   }
 
@@ -132,6 +135,10 @@ function viewer(section) {
   $("before").addEventListener("click", () => step(-1));
   $("after").addEventListener("click", () => step(1));
   addEventListener("hashchange", follow);
+  addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#answers/"]');
+    if (link && link.getAttribute("href") === location.hash) follow(); // pressed again: no change to hear of
+  });
   open(0);
   section.hidden = false;
   follow();
