@@ -59,6 +59,8 @@ class Browser:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
+        self.send("Page.navigate", url="about:blank")
+        self.wait("location.protocol === 'about:'")
         self.send("Page.navigate", url=f"{page.resolve().as_uri()}{fragment}")
         self.wait("location.protocol === 'file:' && document.readyState === 'complete'")
 
