@@ -59,6 +59,9 @@ class Browser:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
+        # A page that scrolls smoothly would still move under the mouse.
+        still = {"name": "prefers-reduced-motion", "value": "reduce"}
+        self.send("Emulation.setEmulatedMedia", features=[still])
         self.send("Page.navigate", url="about:blank")
         self.wait("location.protocol === 'about:'")
         self.send("Page.navigate", url=f"{page.resolve().as_uri()}{fragment}")
