@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
 from core import closure, console, slices
 from core.files import file_digest, read_json
+from core.gates import GatedDAG
 from core.given import given, not_made
 from core.hub import SourceError, find
 from core.layout import CONTRAST, CURVE, Layout
@@ -31,6 +32,8 @@ if not workflow.output_settings.dryrun and not workflow.output_settings.verbose:
 
 # Snakemake asks the sidecars what made a file: they lie beside it and go where it goes.
 snakemake.workflow.FilePersistence = SidecarPersistence
+# What a job only waits for hides nothing that is stale below it.
+snakemake.workflow.DAG = GatedDAG
 
 try:
     STUDY = Study(config)
@@ -333,10 +336,6 @@ def canary_of(wildcards):
     """Return the comparison that a training waits for; it determines nothing of what is trained."""
     declared = STUDY.config["students"][wildcards.student]["published"]
     if declared is None or STUDY.config["canary"] == "off":
-        return []
-    # An arm that is trained doesn't wait: an edge to a canary that must be made (again) would keep
-    # Snakemake from looking whether the arm's own results are up to date, ancient or not.
-    if Path(STUDY.checkpoint(arm_of(wildcards))).exists():
         return []
     return ancient(f"{ROOT}/students/{wildcards.student}/canary.json")
 

@@ -34,7 +34,7 @@ def test_finished_arms_are_not_trained_again_for_a_canary(copy):
     config["statistics"]["bootstrap"] = 300
     published["tolerance"] = 0.2
     copy.write(config)
-    plan = copy.plan("all", canary)
+    plan = copy.plan()
     assert plan["score"] == 9
     assert plan["canary"] == 1
     assert "train" not in plan
@@ -59,6 +59,26 @@ def test_a_score_that_is_far_from_the_published_one_stops_training_until_told(co
     assert (copy.folder / ARM).exists()
     declare(copy, wrong, canary="off")
     assert copy.plan(ARM) == {}
+
+
+def test_a_failed_canary_lets_no_trained_arm_be_trained_again(copy):
+    """Whatever else is edited: what is trained waits too, when it is to be trained anew."""
+    declare(copy, measured(copy) + 0.5)
+    copy.snakemake("--cores", "1", "results/smoke/students/tiny/canary.json", check=False)
+    config = copy.smoke()
+    config["students"]["tiny"]["published"] = {"benchmark": "bank", "pass_at_1": 0.5}
+    config["sampling"]["temperature"] = 0.9
+    copy.write(config)
+    plan = copy.plan()
+    assert (plan["generate"], plan["canary"]) == (9, 1), "all that is stale is seen in one go"
+    assert "train" not in plan
+    config["recipes"]["distil"]["epochs"] = 3
+    copy.write(config)
+    assert copy.plan()["train"] == 8
+    trained = copy.results("checkpoints/**/*")
+    copy.snakemake("--cores", "2", "--keep-going", check=False)
+    assert copy.results("checkpoints/**/*") == trained
+    assert "CanaryError" in (copy.folder / "results/smoke/logs/canary/tiny.log").read_text()
 
 
 @pytest.mark.parametrize("canary", ["stop", "off"])
