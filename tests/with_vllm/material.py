@@ -1,7 +1,9 @@
 """What the tests of vLLM share."""
 
 from core.files import PROBLEM, write_parquet
+from lm import students
 from lm.requests import Request
+from lm_material import TEXTS
 
 GREEDY = {"precision": "fp32", "temperature": 0, "top_p": 1.0, "stop": []}
 # The machine's memory is the "GPU's" here; compiling pays on longer runs only.
@@ -25,3 +27,16 @@ def benchmark(path, texts):
     rows = [{**problem, "id": f"p{n:03}", "statement": text} for n, text in enumerate(texts)]
     write_parquet(path, rows, PROBLEM)
     return path
+
+
+def student(folder):
+    """Make a student that vLLM can run on a CPU; return its manifest."""
+    import torch
+
+    tokenizer = students.train_tokenizer(TEXTS, 400)
+    model = students.create(tokenizer, hidden=128, layers=4, heads=4, positions=256, seed=5)
+    with torch.no_grad():  # an untrained model repeats itself: larger weights make it say more
+        for weight in model.parameters():
+            weight.mul_(3)
+    students.save(model, tokenizer, folder / "checkpoint.json")
+    return folder / "checkpoint.json"

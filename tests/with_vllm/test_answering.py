@@ -2,12 +2,14 @@
 
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import textwrap
 import time
 
 import pytest
+from bench_vllm import Overhead, share
 from core.files import read_parquet
 from core.resume import Stopped
 from generate import answer, wanted, write
@@ -101,34 +103,10 @@ def test_a_stopped_job_saves_what_is_finished(
     assert equal(rows, undisturbed) >= 0.95
 
 
-def test_saving_and_decoding_cost_little(checkpoint, tmp_path, sampling, monkeypatch):
-    """Against vLLM's own loop on the same running engine; the least of several runs each."""
-    monkeypatch.setattr(with_vllm, "Engine", lambda *_, **__: sampling)
-    problems = benchmark(tmp_path / "problems.parquet", PROMPTS[:64])
-    sampling._started(256)
-    chosen = {**CHOSEN, "max_tokens": 180}
-    questions = wanted(problems, samples=4, seed=0)
-    requests = [{"prompt_token_ids": list(sampling.encode(q.prompt))} for q in questions]
-
-    def bare():
-        params = [
-            sampling._library.SamplingParams(
-                seed=question.seed, max_tokens=chosen["max_tokens"], **sampling._params
-            )
-            for question in questions
-        ]
-        begun = time.monotonic()
-        sampling._llm.generate(requests, params, use_tqdm=False)
-        return time.monotonic() - begun
-
-    def ours(number):
-        book = of_job(checkpoint, tmp_path / str(number), {"seed": 0, **chosen})
-        begun = time.monotonic()
-        answer(checkpoint, questions, book, **chosen, chunk=40)
-        return time.monotonic() - begun
-
-    bare(), ours("warm")
-    times = [(bare(), ours(number)) for number in range(4)]
-    ratio = min(own for _, own in times) / min(base for base, _ in times)
-    print(f"ours against bare LLM.generate: {ratio:.3f}")
-    assert ratio <= 1.05
+def test_saving_and_decoding_cost_little(checkpoint, tmp_path, sampling):
+    """Beside what `LLM.generate` does, too: both in one run, so that load slows them alike."""
+    both = Overhead(sampling, checkpoint, tmp_path, prompts=64, samples=4)
+    both.ours()
+    added = [share(both.ours()) for _ in range(3)]
+    print(f"added, of vLLM's own time: {[f'{value:.4f}' for value in added]}")
+    assert statistics.median(added) <= 0.05

@@ -4,7 +4,7 @@
 TAKEN = "is less than desired"  # others hold a part of the share that was to be set aside
 # too little of that share is left for the answers' keys and values
 LACKING = ("cache blocks", "available KV cache memory", "less than requested memory for kv")
-MOST, STEP = 0.95, 0.05  # largest share of the memory, and how it grows
+MOST, STEP = 0.95, 0.05  # largest share of the memory, and how much it grows at least
 LEAST_SEQUENCES = 4
 
 
@@ -32,5 +32,6 @@ def adjusted(speed: dict, error: Exception) -> dict:
         ) from error
     fewer = {**speed, "max_num_seqs": speed["max_num_seqs"] // 2}
     if lacking and share < MOST:
-        fewer["gpu_memory_utilization"] = round(min(MOST, share + STEP), 3)
+        larger = max(share + STEP, (share + MOST) / 2)
+        fewer["gpu_memory_utilization"] = round(min(MOST, larger), 3)
     return fewer

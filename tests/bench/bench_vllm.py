@@ -1,0 +1,135 @@
+"""What `generate` costs beside vLLM's own `LLM.generate`, on one running engine.
+
+    python tests/bench/bench_vllm.py --rounds 9      (in the environment of `make test-vllm`)
+
+Two measures. *Share*: within a run of ours, the time spent outside of what `LLM.generate` calls,
+too, over the time spent there; load slows both alike. *Ratio*: the time of ours over that of
+`LLM.generate`, run in turns; it means little while the machine does other work. With `--rounds` it
+also runs `LLM.generate` without seeds, to see what a seed for each request costs.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from unittest import mock
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "with_vllm"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow_scripts"))
+
+from generate import answer, wanted
+from lm.book import Book, of_job
+from lm.engines import with_vllm
+from material import GREEDY, PROMPTS, SPEED, benchmark, student
+
+CHOSEN = {"engine": "vllm", "max_tokens": 180, **GREEDY, "temperature": 0.8}
+
+
+class Overhead:
+    """Both ways of having the same questions answered by one engine, and their times.
+
+    Args:
+        engine: of `lm.engines.with_vllm`, with the settings of CHOSEN.
+        checkpoint: its manifest.
+        folder: for problems and books.
+        prompts, samples: what is asked.
+    """
+
+    def __init__(self, engine, checkpoint: Path, folder: Path, prompts: int, samples: int):
+        self.engine, self.checkpoint, self.folder = engine, checkpoint, folder
+        problems = benchmark(folder / "problems.parquet", PROMPTS[:prompts])
+        self.questions = wanted(problems, samples=samples, seed=0)
+        engine._started(256)
+        self._runs = 0
+
+    def bare(self, seeds: bool = True) -> float:
+        """Return the seconds of `LLM.generate`, prompts as token ids."""
+        encoded = {q.prompt: list(self.engine.encode(q.prompt)) for q in self.questions}
+        prompts = [{"prompt_token_ids": encoded[q.prompt]} for q in self.questions]
+        begun = time.perf_counter()
+        params = [
+            self.engine._library.SamplingParams(
+                seed=question.seed if seeds else None,
+                max_tokens=CHOSEN["max_tokens"],
+                **self.engine._params,
+            )
+            for question in self.questions
+        ]
+        self.engine._llm.generate(prompts, params, use_tqdm=False)
+        return time.perf_counter() - begun
+
+    def ours(self) -> Counter:
+        """Return the seconds of `generate.answer` by what they were spent on; "" is all of them."""
+        self._runs += 1
+        book = of_job(self.checkpoint, self.folder / str(self._runs), {"seed": 0, **CHOSEN})
+        seconds, engine = Counter(), self.engine._llm.llm_engine
+        with (
+            mock.patch.object(with_vllm, "Engine", lambda *_, **__: self.engine),
+            timed(seconds, "vLLM", engine, "step"),
+            timed(seconds, "vLLM", engine, "add_request"),
+            timed(seconds, "vLLM", engine.renderer, "render_cmpl"),
+            timed(seconds, "prompts", self.engine, "encode"),
+            timed(seconds, "decoding", self.engine, "decode"),
+            timed(seconds, "saving", Book, "write"),
+        ):
+            begun = time.perf_counter()
+            answer(self.checkpoint, self.questions, book, **CHOSEN, chunk=40)
+            seconds[""] = time.perf_counter() - begun
+        return seconds
+
+
+def timed(seconds: Counter, name: str, owner: object, method: str):
+    """Patch a method so that its time is counted under a name."""
+    inner = getattr(owner, method)
+
+    def timing(*arguments, **named):
+        begun = time.perf_counter()
+        try:
+            return inner(*arguments, **named)
+        finally:
+            seconds[name] += time.perf_counter() - begun
+
+    return mock.patch.object(owner, method, timing)
+
+
+def share(seconds: Counter) -> float:
+    """Return what ours adds, as a share of what vLLM's own calls take."""
+    return seconds[""] / seconds["vLLM"] - 1
+
+
+def spread(values: list[float]) -> str:
+    return f"{statistics.median(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--prompts", type=int, default=100)
+    parser.add_argument("--samples", type=int, default=4)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        checkpoint = student(folder)
+        engine = with_vllm.Engine(checkpoint, vllm=SPEED, **{name: CHOSEN[name] for name in GREEDY})
+        both = Overhead(engine, checkpoint, folder, options.prompts, options.samples)
+        both.bare(), both.ours()
+        rounds = [(both.bare(), both.ours(), both.bare(False)) for _ in range(options.rounds)]
+        engine.close()
+    shares = [share(own) for _, own, _ in rounds]
+    print(f"{options.rounds} rounds of {options.prompts} x {options.samples} answers")
+    print(f"LLM.generate, s:                  {spread([base for base, _, _ in rounds])}")
+    print(
+        f"ours / LLM.generate:              {spread([own[''] / base for base, own, _ in rounds])}"
+    )
+    print(f"LLM.generate with / without seeds: {spread([base / free for base, _, free in rounds])}")
+    print(f"added, of vLLM's own time:        {spread(shares)}")
+    for name in ("prompts", "decoding", "saving"):
+        print(f"  {name}: {spread([own[name] / own['vLLM'] for _, own, _ in rounds])}")
+
+
+if __name__ == "__main__":
+    main()
