@@ -45,6 +45,17 @@ def test_a_killed_job_shows_its_last_words(tmp_path):
     assert found[1:] == ["update 2/10", "update 3/10"]
 
 
+def test_a_stopped_job_has_not_failed(tmp_path):
+    log = write(tmp_path, TRACEBACK.format(raised="KeyboardInterrupt"))
+    assert cause(log) == ["stopped from outside; run the same again to go on"]
+    saved = "stopped as asked: 3 of 9 updates are done and saved\n"
+    log = write(tmp_path, saved + TRACEBACK.format(raised="core.resume.Stopped: 75"))
+    assert cause(log) == [saved.strip(), "stopped from outside; run the same again to go on"]
+    error = {"event": "job_error", "jobid": 1, "rule_msg": "Train tiny", "log": [str(log)]}
+    printed = said([{**error, "rule_name": "train", "aux": {}}])
+    assert "  STOPPED  Train tiny\n" in printed and "FAILED" not in printed
+
+
 def test_no_words_and_no_log_are_told_apart(tmp_path):
     assert "without a word" in cause(write(tmp_path, "\n"))[0]
     assert "no log" in cause(tmp_path / "nothing.log")[0]
@@ -87,6 +98,7 @@ def test_chatter_is_dropped_and_progress_counted():
             {"msg": "Select jobs to execute..."},
             {"event": "progress", "done": 3, "total": 12},
             info,
+            {"event": "job_info", "jobid": 0, "rule_msg": None, "rule_name": "all"},
             {"event": "progress", "done": 12, "total": 12},
         ]
     )

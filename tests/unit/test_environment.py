@@ -1,5 +1,8 @@
 """The environments say the same versions, and the README's files are there."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +47,28 @@ def test_the_snakefile_is_a_table_of_contents():
     lines = (ROOT / "Snakefile").read_text().splitlines()
     included = {line.split('"')[1] for line in lines if line.startswith("include:")}
     assert included == {f"rules/{path.name}" for path in (ROOT / "rules").glob("*.smk")}
+
+
+def test_without_an_environment_the_command_says_how_to_get_one(tmp_path):
+    shutil.copy(ROOT / "valley", tmp_path)
+    (tmp_path / "workflow_scripts").symlink_to(ROOT / "workflow_scripts")
+    bare = [sys.executable, "-I", "-S", str(tmp_path / "valley"), "plan"]
+    done = subprocess.run(bare, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "`make study` sets it up" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(tmp_path):
+    """`./valley keys | head -1`: the pipe is closed while there is more to say."""
+    command = [sys.executable, str(ROOT / "valley"), "keys"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_results_that_are_looked_for_elsewhere_are_told(tmp_path):
+    study = ROOT / "studies" / "smoke.yaml"
+    command = [sys.executable, str(ROOT / "valley"), "findings", str(study)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert f"results are looked for below {tmp_path}" in done.stderr

@@ -13,10 +13,13 @@ CHATTER = re.compile(
     r"Assuming unrestricted shared|Removing output files of failed job|Using workflow specific"
 )
 MARGIN = " " * 10
+STOPPED = "stopped from outside"
 
 
 def cause(log: str | Path, lines: int = 3) -> list[str]:
     """Return why a job failed, from its log: the last exception and where it was raised.
+
+    A job that was stopped, by Ctrl-C or a scheduler, did not fail: it says what it has saved.
 
     Args:
         log: the job's log; without a traceback in it (a killed job) its last words are returned.
@@ -34,6 +37,9 @@ def cause(log: str | Path, lines: int = 3) -> list[str]:
         return ["no error in its log, so it was killed; the last words:", *said[1 - lines :]]
     raised = re.split(r"\n(?=\S)", traceback, maxsplit=1)[-1].strip().splitlines()
     frames = re.findall(r'^  File "([^"]+)", line (\d+), in (.+)$', traceback, re.MULTILINE)
+    if raised and re.match(r"KeyboardInterrupt\b|(\w+\.)*Stopped\b", raised[0]):
+        saved = [line for line in said if line.startswith("stopped as asked: ")]
+        return [*saved[-1:], f"{STOPPED}; run the same again to go on"]
     kept = [line for line in raised if line.strip()][: lines - 1]
     own = [frame for frame in frames if re.search(r"/workflow_scripts/|/[.]snakemake/", frame[0])]
     for file, number, function in (own or frames)[-1:]:
@@ -77,7 +83,8 @@ class _Lines(logging.Formatter):
 
     def _job_error(self, record) -> str:
         name = self.names.get(record.jobid) or record.rule_msg or record.rule_name
-        block = [f"{_clock()}  FAILED  {name}"]
+        stopped = any(STOPPED in cause(log)[-1] for log in record.log or [])
+        block = [f"{_clock()}  {'STOPPED' if stopped else 'FAILED'}  {name}"]
         if record.rule_msg and record.rule_msg != name:  # what an executor says of its end
             block += textwrap.wrap(
                 record.rule_msg, 88, initial_indent=MARGIN, subsequent_indent=MARGIN
@@ -115,6 +122,8 @@ def _worth_printing(formatter: _Lines):
         if event == "progress":
             formatter.done, formatter.total = record.done, record.total
             return record.done == record.total
+        if event == "job_info" and not record.rule_msg:
+            return False  # a target, such as all: it only asks for what others make
         if event == "job_error" and getattr(record, "indent", False):
             return _failed_by_itself(record)
         return event not in ("job_finished", "group_info") and not CHATTER.match(

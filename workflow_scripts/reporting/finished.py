@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from core.console import cause
+from core.console import STOPPED, cause
 from core.layout import Layout
 from core.study import Arm
 
@@ -52,5 +52,7 @@ def _reason(layout: Layout, arm: Arm, benchmark: str) -> dict:
         return {"stage": stage, "why": "not begun", "log": "", "failed": False}
     if "Traceback (most recent call last)" in path.read_text(encoding="utf-8", errors="replace"):
         why = " ".join(cause(path, 2))
-        return {"stage": stage, "why": f"failed: {why}", "log": str(path), "failed": True}
+        failed = STOPPED not in why
+        said = f"failed: {why}" if failed else why
+        return {"stage": stage, "why": said, "log": str(path), "failed": failed}
     return {"stage": stage, "why": "begun, not finished", "log": str(path), "failed": False}
