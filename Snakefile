@@ -77,5 +77,9 @@ rule figures:
         FIGURES,
 
 
+onstart:
+    begin_alone()
+
+
 onsuccess:
     let_weights_go()

@@ -3,6 +3,7 @@
 import gc
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
-from core import closure, console, slices
+from core import asides, closure, console, processes, slices
 from core.files import file_digest, read_json
 from core.gates import GatedDAG
 from core.given import given, not_made
@@ -45,6 +46,10 @@ try:
 except StudyError as error:
     raise WorkflowError(str(error))
 
+
+# Jobs are told by it from those of other runs, should this one be killed.
+if workflow.is_main_process and not workflow.output_settings.dryrun:
+    os.environ[processes.MARK] = processes.mark(ROOT)
 
 # What is frozen or adopted is no rule's output, whatever has changed.
 MADE = not_made(ROOT, GIVEN)
@@ -316,6 +321,18 @@ def student_material(wildcards):
         return {}
     folder = f"{ROOT}/students/{wildcards.student}"
     return {"shard": f"{folder}/pairs.parquet", "text": f"{folder}/text.parquet"}
+
+
+def begin_alone():
+    """Refuse to start beside a killed run's jobs; clear away what killed jobs were writing."""
+    if left := processes.orphans(ROOT):
+        raise WorkflowError(
+            f"jobs of a run that was killed are still at work on {ROOT} (process "
+            f"{', '.join(map(str, sorted(left)))}). `./valley resume` with this study file waits "
+            "for them and then goes on; with --cancel it ends them."
+        )
+    asides.sweep(ROOT, STUDY.store)
+    asides.sweep(tempfile.gettempdir(), deep=False)
 
 
 def let_weights_go():

@@ -2,13 +2,12 @@
 
 import hashlib
 import heapq
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-from core import holdout, slices
+from core import asides, holdout, slices
 from core.files import POOL, parquet_batches, parquet_stream, stream_rows
 from core.seeds import derive
 
@@ -125,7 +124,7 @@ def in_order(pool: Path, places: list[int]) -> Iterator[dict]:
     portion at a time is held in memory.
     """
     wanted = {place: position for position, place in enumerate(places)}
-    with tempfile.TemporaryDirectory() as folder:
+    with asides.scratch() as folder:
         portions: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
         schema = POOL.append(pa.field("position", pa.int64()))
         for number, row in _picked(pool, wanted):

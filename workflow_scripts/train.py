@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from core import disk
 from core.files import read_json, read_parquet, write_json, write_text
 from core.resume import Stopped, stop_signals
 from core.seeds import derive
@@ -311,7 +312,9 @@ def one_of_several(job: Path) -> None:
 
     with stop_signals() as told:
         try:
-            outcome = {"measured": work(read_json(job), asked)}
+            described = read_json(job)
+            with disk.explained(described["manifest"], described["state"]):
+                outcome = {"measured": work(described, asked)}
         except Stopped as stopped:
             outcome = {"stopped": stopped.message}
     if os.environ["RANK"] == "0":

@@ -1,10 +1,10 @@
 """Teachers that are run here, by the engines that let students answer."""
 
 import importlib
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from core import asides
 from core.files import write_json
 from lm.requests import Request, room
 
@@ -25,7 +25,7 @@ class Local:
         self, *, id: str, revision: str | None, engine: str, max_tokens: int, **settings: object
     ):
         module = importlib.import_module(f"lm.engines.with_{engine}")
-        with tempfile.TemporaryDirectory() as folder:
+        with asides.scratch() as folder:
             manifest = Path(folder) / "checkpoint.json"
             write_json(manifest, {"hub": {"id": id, "revision": revision}})
             self._engine = module.Engine(manifest, **settings)

@@ -6,6 +6,8 @@ import textwrap
 import time
 from pathlib import Path
 
+from core import disk
+
 # What Snakemake says between jobs, beside what its jobs say of themselves.
 CHATTER = re.compile(
     r"Select jobs to execute|Execute \d+ jobs|RuleException:\s+CalledProcessError|"
@@ -28,11 +30,15 @@ def cause(log: str | Path, lines: int = 3) -> list[str]:
     try:
         text = Path(log).read_text(encoding="utf-8", errors="replace")
     except OSError:
+        text = None
+    _, found, traceback = (text or "").rpartition("Traceback (most recent call last):")
+    if not found and disk.none_left(log):
+        return [f"{disk.told(log)}, so its log says no more. {disk.ADVICE}"]
+    if text is None:
         return ["it left no log: it may never have begun"]
     said = [line for line in text.splitlines() if line.strip()]
     if not said:
         return ["it ended without a word: killed, for memory or time?"]
-    _, found, traceback = text.rpartition("Traceback (most recent call last):")
     if not found:
         return ["no error in its log, so it was killed; the last words:", *said[1 - lines :]]
     raised = re.split(r"\n(?=\S)", traceback, maxsplit=1)[-1].strip().splitlines()

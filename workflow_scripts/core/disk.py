@@ -1,7 +1,27 @@
-"""Free disk space, asked before long work rather than found missing after it."""
+"""Free disk space: asked before long work, told of in plain words when it runs out after all."""
 
+import errno
+import os
+import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+# What libraries make of it that hide the error's number.
+WORDS = re.compile(
+    r"no space left on device|disk is full|disk quota exceeded|unexpected pos \d+ vs \d+", re.I
+)
+NOTHING = 64 << 10  # bytes: what is left when a disk is called full
+# What to do; the same wherever it is told.
+ADVICE = (
+    "Make room there (`./valley prune` lists what no study wants, `./valley plan` says how much is "
+    "still to come), then give the same command again: what is finished or saved is kept"
+)
+
+
+class DiskFull(OSError):
+    """A file system has no room left; the message says which, how little there is, what to do."""
 
 
 def require_free(folder: str | Path, needed: float, what: str) -> None:
@@ -13,14 +33,99 @@ def require_free(folder: str | Path, needed: float, what: str) -> None:
         what: what they are for.
 
     Raises:
-        OSError: there is too little; the message has both numbers.
+        DiskFull: there is too little; the message has both numbers.
     """
-    folder = Path(folder).resolve()
-    while not folder.exists():
-        folder = folder.parent
+    folder = _existing(folder)
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise OSError(
-            f"{what} needs {needed:,.0f} bytes below {folder}, but only {free:,} are free; "
-            "free some, or keep fewer checkpoints"
+        raise DiskFull(
+            f"{what} needs {needed:,.0f} bytes below {folder}, but only {free:,} are free. {ADVICE}"
         )
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Tell whether a full disk, or a quota that is used up, is behind an error."""
+    while error is not None:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if WORDS.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+@contextmanager
+def explained(*places: str | Path) -> Iterator[None]:
+    """Say in plain words what is full, where libraries say it in theirs.
+
+    Args:
+        places: files or folders on all file systems that may be written to.
+
+    Raises:
+        DiskFull: in place of whatever a full disk led to.
+    """
+    try:
+        yield
+    except (DiskFull, SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # PyTorch has one of its own that is no Exception
+        if not is_full(error):
+            raise
+        notes = "".join(f"; {note}" for note in _notes(error))
+        raise DiskFull(f"{told(*places)}{notes}. {ADVICE}") from error
+
+
+@contextmanager
+def noted(path: Path, aside: Path) -> Iterator[None]:
+    """Note with an error how much of a file had been written when the disk was full.
+
+    Args:
+        path: the file.
+        aside: what is written in its place.
+    """
+    try:
+        yield
+    except Exception as error:
+        if is_full(error):
+            with suppress(OSError):
+                size = aside.stat().st_size
+                error.add_note(f"{path} needs more than the {size:,} bytes that could be written")
+        raise
+
+
+def told(*places: str | Path) -> str:
+    """Return which of some places has no room, and how little that is."""
+    usage = {}
+    for place in map(_existing, places):
+        with suppress(OSError):
+            usage.setdefault(os.stat(place).st_dev, (place, os.statvfs(place)))
+    if not usage:
+        return "the disk is full"
+    place, have = min(usage.values(), key=lambda pair: pair[1].f_bavail * pair[1].f_frsize)
+    free, whole = have.f_bavail * have.f_frsize, have.f_blocks * have.f_frsize
+    if not have.f_favail and have.f_files:
+        return f"the disk below {place} can hold no more files: all {have.f_files:,} are in use"
+    return f"the disk below {place} is full (or your quota on it): {free:,} of {whole:,} bytes free"
+
+
+def none_left(place: str | Path) -> bool:
+    """Tell whether next to nothing can be written to a place."""
+    with suppress(OSError):
+        return shutil.disk_usage(_existing(place)).free < NOTHING
+    return False
+
+
+def _existing(place: str | Path) -> Path:
+    """Return a place, or the nearest folder above it that exists."""
+    place = Path(place).resolve()
+    while not place.exists():
+        place = place.parent
+    return place
+
+
+def _notes(error: BaseException | None) -> list[str]:
+    found = []
+    while error is not None:
+        found += getattr(error, "__notes__", [])
+        error = error.__cause__ or error.__context__
+    return found

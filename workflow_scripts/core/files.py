@@ -12,6 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core import asides, disk
+
 PROBLEM = pa.schema(
     [
         ("id", pa.string()),
@@ -78,10 +80,11 @@ def whole(path: str | Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it is renamed to `path` only if all went well."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=asides.prefix(path.name))
     os.close(handle)
     try:
-        yield Path(aside)
+        with disk.noted(path, Path(aside)):
+            yield Path(aside)
         os.chmod(aside, 0o644)
         os.replace(aside, path)
     finally:

@@ -6,13 +6,15 @@ import platform
 import resource
 import shutil
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from core import disk
 from core.files import digest, file_digest, write_json
-from core.resume import Stopped, queue_again, state_folder
+from core.resume import Stopped, queue_again, state_folder, state_place
 from core.store import Store
 from core.versions import installed
 
@@ -92,7 +94,8 @@ def bind(
     os.environ.update(OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     targets, folders = [Path(path) for path in snakemake.output], folders or []
-    with _logged(snakemake.log[0] if snakemake.log else None):
+    written = [targets[0].parent, *([store] if store else []), tempfile.gettempdir()]
+    with _logged(snakemake.log[0] if snakemake.log else None), disk.explained(*written):
         about = {
             "rule": snakemake.rule,
             "params": determining(snakemake.params),
@@ -129,8 +132,8 @@ def bind(
                 "measured": {**_measurements(begun), "versions": versions, **job.measured},
             },
         )
-        if state:
-            shutil.rmtree(state)
+        if resumes:  # also of a job that was killed when its result was kept already
+            shutil.rmtree(state_place(store, contents), ignore_errors=True)
 
 
 def decisive(inputs) -> list[str]:
@@ -182,11 +185,16 @@ def _logged(path: str | None) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        traceback.print_exc()
-        # The log tells it whole, and Snakemake's process its cause: once is enough.
-        sys.excepthook = lambda *_: None
+        with contextlib.suppress(OSError):  # the disk may be full
+            sys.stdout.flush()
+            traceback.print_exc()
+            sys.stderr.flush()
+            # The log tells it whole, and Snakemake's process its cause: once is enough.
+            sys.excepthook = lambda *_: None
         raise
     finally:
-        sys.stdout.flush(), sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
         os.dup2(kept[0], 1), os.dup2(kept[1], 2)
         os.close(kept[0]), os.close(kept[1])

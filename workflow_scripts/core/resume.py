@@ -34,6 +34,12 @@ class Stopped(SystemExit):
         print(f"stopped as asked: {message}", flush=True)
 
 
+def state_place(store: str | Path, contents: dict) -> Path:
+    """Return where a job's resumable state lies, if there is any; for arguments see below."""
+    params = {name: value for name, value in contents["params"].items() if name != "code"}
+    return Path(store) / "resume" / digest({**contents, "params": params})
+
+
 def state_folder(store: str | Path, contents: dict, policy: str) -> Path:
     """Return the folder of a job's resumable state, made if need be.
 
@@ -46,9 +52,8 @@ def state_folder(store: str | Path, contents: dict, policy: str) -> Path:
     Raises:
         RuntimeError: there is state by other code, and the policy is to ask.
     """
-    params = dict(contents["params"])
-    code = str(params.pop("code", ""))
-    folder = Path(store) / "resume" / digest({**contents, "params": params})
+    code = str(contents["params"].get("code", ""))
+    folder = state_place(store, contents)
     stamp = folder / "code"
     if stamp.is_file() and stamp.read_text(encoding="utf-8") != code:
         if policy == "ask":

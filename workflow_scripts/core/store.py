@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.files import file_digest, read_json, write_json
+from core import asides
+from core.files import file_digest, read_json, whole, write_json
 
 
 class Store:
@@ -54,10 +55,8 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
             _link_tree(entry / f"folder{number}", folder)
         for number, target in enumerate(targets):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            aside = target.with_name(f".{target.name}.restoring")
-            shutil.copyfile(entry / f"file{number}", aside)
-            os.replace(aside, target)
+            with whole(target) as aside:
+                shutil.copyfile(entry / f"file{number}", aside)
         return True
 
     def keep(self, key: str, targets: list[Path], folders: list[Path], about: dict) -> None:
@@ -98,7 +97,7 @@ class Store:
         """Yield a folder that becomes the key's entry if all goes well."""
         entry = self.entry(key)
         entry.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(dir=entry.parent, prefix=".keeping-"))
+        aside = Path(tempfile.mkdtemp(dir=entry.parent, prefix=asides.prefix("keeping")))
         try:
             yield aside
             shutil.rmtree(entry, ignore_errors=True)  # a damaged one

@@ -1,11 +1,11 @@
 """Questions that stand in other data sets: found by data set, split and row."""
 
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+from core import asides
 from core.files import stream_rows
 from core.hub import find
 from core.rows import read_rows
@@ -128,7 +128,7 @@ class Statements:
     """Statements and difficulties of problems by id, on disk: memory holds a few pages of them."""
 
     def __init__(self, problems: Path):
-        self._folder = tempfile.TemporaryDirectory()
+        self._folder = asides.scratch()
         self._base = sqlite3.connect(f"{self._folder.name}/statements.sqlite", isolation_level=None)
         self._base.execute("PRAGMA synchronous=OFF")
         self._base.execute("PRAGMA journal_mode=OFF")

@@ -1,15 +1,16 @@
 """Programs that wait to be judged, on disk, by problem."""
 
 import sqlite3
-import tempfile
 from collections.abc import Collection, Iterator
+
+from core import asides
 
 
 class Programs:
     """A table of programs that is gone when left; memory holds a few pages of it."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory()
+        self._folder = asides.scratch()
         self._base = sqlite3.connect(f"{self._folder.name}/programs.sqlite", isolation_level=None)
         self._base.execute("PRAGMA synchronous=OFF")
         self._base.execute("PRAGMA journal_mode=OFF")

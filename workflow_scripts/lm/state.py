@@ -83,8 +83,13 @@ class Keeper:
         self.world.meet()
         weights, moments = get_state_dict(self.learner, self.optimizer, options=OPTIONS)
         held = {"weights": weights, "moments": moments}
-        with _quiet():
-            dcp.save(held, checkpoint_id=aside, no_dist=self.world.size == 1)
+        try:
+            with _quiet():
+                dcp.save(held, checkpoint_id=aside, no_dist=self.world.size == 1)
+        except BaseException:  # the disk is full: what can't be used takes no room from the log
+            if self.world.first:
+                shutil.rmtree(aside, ignore_errors=True)
+            raise
         self.world.meet()
         if self.world.first:
             shutil.rmtree(final, ignore_errors=True)

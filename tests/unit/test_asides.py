@@ -1,0 +1,107 @@
+"""What killed processes leave behind: told from what living ones are writing, and cleared away."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from core import asides, processes
+from core.files import whole
+
+WRITER = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {scripts!r})
+from core.files import whole
+from core.store import Store
+with whole({target!r}) as aside, Store({store!r})._filled("abcd") as folder:
+    aside.write_text("half")
+    (folder / "file0").write_text("half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+SCRIPTS = Path(__file__).resolve().parents[2] / "workflow_scripts"
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """A process that is writing a file and an entry of the store."""
+    where = {"target": str(tmp_path / "table.csv"), "store": str(tmp_path / "store")}
+    code = WRITER.format(scripts=str(SCRIPTS), **where)
+    started = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert started.stdout.readline() == "writing\n"
+    yield started
+    started.kill()
+    started.wait()
+
+
+def test_what_a_living_process_writes_is_left_alone(writer, tmp_path):
+    assert asides.sweep(tmp_path) == []
+    assert len(list(tmp_path.rglob(".*.????????"))) == 2
+
+
+def test_what_a_killed_process_was_writing_is_removed(writer, tmp_path):
+    writer.kill()
+    writer.wait()
+    assert len(asides.sweep(tmp_path)) == 2
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_another_machine_s_writer_is_taken_for_gone_after_a_day(tmp_path):
+    path = tmp_path / ".table.csv.00000000-12-345.abcdefgh"
+    path.write_text("half")
+    assert asides.sweep(tmp_path) == []
+    os.utime(path, (0, time.time() - asides.LONG - 60))
+    assert asides.sweep(tmp_path) == [path]
+
+
+@pytest.mark.parametrize("name", [".hidden", "table.csv", ".table.csv.swp", ".table.1-2-3.abc"])
+def test_other_files_are_never_touched(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    assert asides.sweep(tmp_path) == []
+
+
+def test_a_file_is_written_beside_its_place(tmp_path):
+    with whole(tmp_path / "table.csv") as aside:
+        assert aside.parent == tmp_path
+        assert asides.NAME.fullmatch(aside.name)["writer"] == processes.name()
+
+
+def test_a_process_is_told_from_a_later_one_of_the_same_number():
+    machine, pid, started = processes.name().split("-")
+    assert processes.alive(processes.name()) is True
+    assert processes.alive(f"{machine}-{pid}-{int(started) + 1}") is False
+    assert processes.alive(f"00000000-{pid}-{started}") is None
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run (a shell) with a job below it, marked as Snakemake's are."""
+    script = (
+        f"import os, sys, subprocess, time; sys.path.insert(0, {str(SCRIPTS)!r})\n"
+        "from core import processes\n"
+        f"os.environ[processes.MARK] = processes.mark({str(tmp_path / 'results')!r})\n"
+        "job = subprocess.Popen(['sleep', '60'])\n"
+        "print(job.pid, flush=True); job.wait()"
+    )
+    started = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    job = int(started.stdout.readline())
+    yield started, job
+    started.kill()
+    os.kill(job, signal.SIGKILL)
+
+
+def test_a_killed_run_s_jobs_are_found_by_its_results_and_by_its_folder(run, tmp_path):
+    started, job = run
+    assert processes.orphans(tmp_path) == {}, "its run is alive"
+    started.kill()
+    os.waitid(os.P_PID, started.pid, os.WEXITED | os.WNOWAIT)  # ended, and nobody has asked how
+    assert list(processes.orphans(tmp_path)) == [job]
+    started.wait()
+    assert list(processes.orphans(tmp_path / "results")) == [job]
+    assert processes.orphans(tmp_path / "other") == {}

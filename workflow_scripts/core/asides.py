@@ -1,0 +1,62 @@
+"""What is being written: files and folders beside their place, named by who writes them.
+
+A process that is killed can't clear them away. The next run does, for the name says whether the
+writer is gone.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from core import processes
+
+NAME = re.compile(r"\..+\.(?P<writer>[0-9a-f]{8}-\d+-\d+)\.\w{8}")
+LONG = 24 * 3600  # seconds after which a writer on another machine is taken for gone
+
+
+def prefix(name: str) -> str:
+    """Return how the name of a file begins that this process writes aside for `name`."""
+    return f".{name}.{processes.name()}."
+
+
+def scratch() -> tempfile.TemporaryDirectory:
+    """Return a folder for temporary files, gone when left."""
+    return tempfile.TemporaryDirectory(prefix=prefix("valley"))
+
+
+def abandoned(path: Path) -> bool:
+    """Tell whether something was being written by a process that is gone."""
+    found = NAME.fullmatch(path.name)
+    if not found:
+        return False
+    alive = processes.alive(found["writer"])
+    if alive is not None:
+        return not alive
+    try:
+        return time.time() - path.lstat().st_mtime > LONG
+    except OSError:
+        return False
+
+
+def sweep(*roots: str | Path, deep: bool = True) -> list[Path]:
+    """Remove what killed processes were writing; return it.
+
+    Args:
+        roots: folders to look through.
+        deep: also in the folders below.
+    """
+    gone = []
+    for root in roots:
+        for folder, folders, files in os.walk(root):
+            for path in [Path(folder, name) for name in (*folders, *files) if name[0] == "."]:
+                if abandoned(path):
+                    gone.append(path)
+                    if path.is_dir() and not path.is_symlink():
+                        shutil.rmtree(path, ignore_errors=True)
+                    else:
+                        path.unlink(missing_ok=True)
+            folders[:] = [name for name in folders if deep and Path(folder, name) not in gone]
+    return gone
