@@ -10,6 +10,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 TORCH_INDEX ?=
 # What bench-training measures: cpu (packed against padded) or cuda (full-size students)
 DEVICE ?= cpu
+# How often `make chaos` kills.
+KILLS ?= 50
 # `make test-slurm`: a cluster set up here and taken down again, or with SLURM=site your own.
 SLURM ?= here
 
@@ -22,7 +24,7 @@ VLLM_READY := $(VLLM_VENV)/.ready
 RUN_IN = env -u PYTHONPATH -u PYTHONHOME -u VIRTUAL_ENV PATH="$(abspath $(1))/bin:$$PATH"
 RUN := $(call RUN_IN,$(VENV))
 
-.PHONY: help study rehearsal test test-slurm test-vllm check bench-judge bench-stats bench-training bench-dag clean
+.PHONY: help study rehearsal test test-slurm test-vllm check chaos bench-judge bench-stats bench-training bench-dag clean
 .DEFAULT_GOAL := help
 
 help:
@@ -32,6 +34,7 @@ help:
 	@echo 'make test-vllm   tests of generation with vLLM, in an environment of 4 GB'
 	@echo 'make test-slurm   tests on a real SLURM, set up here (Debian, root) or SLURM=site: your own'
 	@echo 'make check   lint and format checks'
+	@echo 'make chaos   kill a study again and again, and see that it comes back (KILLS=…)'
 	@echo 'make bench-judge, bench-stats, bench-training, bench-dag   measurements, see docs/benchmarks.md'
 	@echo 'make clean   remove the environment (results stay)'
 
@@ -71,6 +74,9 @@ check: $(READY)
 	@$(RUN) ruff format --check .
 	@$(RUN) snakefmt --check Snakefile rules
 	@$(RUN) snakemake --lint
+
+chaos: $(READY)
+	@$(RUN) python tests/workflow/chaos.py --kills $(KILLS)
 
 bench-judge: $(READY)
 	@$(RUN) python tests/bench/bench_judge.py --write docs/benchmarks.md

@@ -33,6 +33,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "workflow_scripts")]
@@ -58,7 +59,7 @@ class Timeline:
     def of(cls, workspace: Workspace) -> "Timeline":
         """Read it from the sidecars of a study that was run once, from its study file on."""
         begun = workspace.study.stat().st_mtime
-        return cls(tuple(sorted(path.stat().st_mtime - begun for path in sidecars(workspace))))
+        return cls(tuple(sorted(finished_at(path) - begun for path in sidecars(workspace))))
 
     @property
     def duration(self) -> float:
@@ -104,6 +105,12 @@ class Outcome:
 def sidecars(workspace: Workspace) -> list[Path]:
     """Return the sidecars of the study's jobs: one for each that is done."""
     return list((workspace.folder / "results" / "smoke").rglob("*.meta.json"))
+
+
+def finished_at(sidecar: Path) -> float:
+    """Return when a job was done, from its sidecar: its files' times may be touched later."""
+    told = read_json(sidecar)["measured"]["finished"]
+    return datetime.strptime(told, "%Y-%m-%dT%H:%M:%S%z").timestamp()
 
 
 class Hunt:
@@ -252,8 +259,9 @@ class Hunt:
             entry = store / about["key"][:2] / about["key"] / "entry.json"
             if about["rule"] not in ("train", "student") or about["restored"]:
                 continue
-            began = path.stat().st_mtime - about["measured"]["wall_seconds"]
-            if entry.stat().st_mtime < began - 1:
+            # In whole seconds, cut off: never later than it was.
+            began = finished_at(path) - about["measured"]["wall_seconds"]
+            if entry.stat().st_mtime < began:
                 self._fault(f"{path} was trained, though the store had it")
 
     def _check_end(self) -> None:
@@ -307,13 +315,14 @@ def _end_tree(root: int) -> None:
 
 def draw(timeline: Timeline, kills: int, chance: random.Random) -> list[list[Kill]]:
     """Return the kills of each study, in order."""
-    drawn = []
+    drawn, kinds = [], [KINDS[i % len(KINDS)] for i in range(kills)]
+    chance.shuffle(kinds)
     for first in range(0, kills, PER_STUDY):
         count = min(PER_STUDY, kills - first)
         # The last hundredth is left out: a study that has ended can't be killed.
         moments = sorted(chance.uniform(0, 0.99 * timeline.duration) for _ in range(count))
         number = len(drawn) + 1
-        drawn.append([Kill(number, moment, chance.choice(KINDS)) for moment in moments])
+        drawn.append([Kill(number, moment, kinds.pop()) for moment in moments])
     return drawn
 
 

@@ -30,10 +30,11 @@ class Workspace:
     Args:
         folder: working directory: results/ and Snakemake's own folder lie in it.
         repository: where the Snakefile lies.
+        within: what a command is put behind, such as one that enters a namespace.
     """
 
-    def __init__(self, folder: Path, repository: Path = REPOSITORY):
-        self.folder, self.repository = folder, repository
+    def __init__(self, folder: Path, repository: Path = REPOSITORY, within: tuple[str, ...] = ()):
+        self.folder, self.repository, self.within = folder, repository, within
         self.study = folder / "study.yaml"
         folder.mkdir(parents=True, exist_ok=True)
         self.write(self.smoke())
@@ -47,13 +48,8 @@ class Workspace:
         self.study.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
     def snakemake(self, *arguments: str, check: bool = True) -> str:
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--snakefile",
-            str(self.repository / "Snakefile"),
-        ]
+        command = [*self.within, sys.executable, "-m", "snakemake"]
+        command += ["--snakefile", str(self.repository / "Snakefile")]
         command += ["--directory", str(self.folder), "--configfile", str(self.study), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder)
         output = done.stdout + done.stderr
