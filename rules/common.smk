@@ -17,14 +17,15 @@ from snakemake.logging import logger
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
 from core import asides, closure, console, processes, slices
+from core.arms import BASE, Arm
 from core.files import file_digest, read_json
 from core.gates import GatedDAG
 from core.given import given, not_made
 from core.hub import SourceError, find
-from core.layout import CONTRAST, CURVE, Layout
+from core.layout import CONTRAST, CURVE, LEARNING, Layout
 from core.published import home, patterns
 from core.records import SidecarPersistence
-from core.study import Arm, Study, StudyError
+from core.study import Study, StudyError
 from core.versions import installed, stamped
 
 # A dry-run tells its reasons in Snakemake's own way.
@@ -84,7 +85,7 @@ wildcard_constraints:
     size="[1-9][0-9]*",
     seed="[0-9]+",
     # where an arm's generations, verdicts and scores lie: the student itself, or a trained arm
-    place=f"{MADE}[A-Za-z0-9_-]+/(base|[A-Za-z0-9_-]+/[A-Za-z0-9_-]+/[^/]+/n[1-9][0-9]*-s[0-9]+)",
+    place=f"{MADE}[A-Za-z0-9_-]+/({BASE}|[A-Za-z0-9_-]+/[A-Za-z0-9_-]+/[^/]+/n[1-9][0-9]*-s[0-9]+)",
 
 
 def of_wildcards(function):
@@ -168,14 +169,7 @@ def teacher_prompt(wildcards):
 
 def arm_of(wildcards):
     """Return the arm that a rule's wildcards name."""
-    return Arm(
-        wildcards.student,
-        wildcards.recipe,
-        wildcards.start,
-        wildcards.slice,
-        int(wildcards.size),
-        int(wildcards.seed),
-    )
+    return Arm.named(wildcards)
 
 
 @of_wildcards
@@ -191,7 +185,7 @@ def start_checkpoint(wildcards):
 def place_checkpoint(wildcards):
     """Return the manifest of the checkpoint whose answers lie at a place."""
     student, _, rest = wildcards.place.partition("/")
-    if rest == "base":
+    if rest == BASE:
         return f"{ROOT}/students/{student}/checkpoint.json"
     return f"{ROOT}/checkpoints/{wildcards.place}/checkpoint.json"
 
@@ -360,7 +354,7 @@ def canary_of(wildcards):
 def published_score(wildcards):
     """Return the student's own score on the benchmark that a published one is declared for."""
     benchmark = STUDY.config["students"][wildcards.student]["published"]["benchmark"]
-    return f"{ROOT}/scores/{wildcards.student}/base/{benchmark}.json"
+    return f"{ROOT}/scores/{wildcards.student}/{BASE}/{benchmark}.json"
 
 
 ENGINE = STUDY.config["sampling"]["engine"]

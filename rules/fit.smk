@@ -93,9 +93,9 @@ rule learning:
     input:
         lambda wildcards: [arm["losses"] for arm in learning_arms(wildcards)],
     output:
-        f"{ROOT}/learning/{CURVE.rpartition('/')[0]}.json",
+        f"{ROOT}/learning/{LEARNING}.json",
     log:
-        f"{ROOT}/logs/learning/{CURVE.rpartition('/')[0]}.log",
+        f"{ROOT}/logs/learning/{LEARNING}.log",
     conda:
         "../envs/analysis.yaml"
     params:

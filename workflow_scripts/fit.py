@@ -9,9 +9,8 @@ from analysis.curve_report import curve_report
 from analysis.judgement import judge_claims
 from analysis.plain import plain
 from analysis.sample import levels
+from core.arms import GROUP
 from core.files import read_json, write_json
-
-GROUP = ("student", "recipe", "start", "slice")
 
 
 def curve(
@@ -47,7 +46,7 @@ def curve(
         samples=data.samples,
     )
     one = max(arms, key=lambda arm: int(arm["size"]))
-    fixed = {name: one.get(name) for name in ("student", "recipe", "start", "slice")}
+    fixed = {name: one.get(name) for name in GROUP}
     write_json(out_json, plain({"title": title, **fixed, **report}))
 
 

@@ -1,10 +1,9 @@
 """Figures, tables and the report, from what was fitted and scored."""
 
-import csv
-import io
 from pathlib import Path
 
-from core.files import read_json, write_text
+from core.arms import FIELDS
+from core.files import read_json, write_csv, write_text
 
 
 def figure(kind: str, fits: list[Path], svg: Path, pdf: Path, table: Path) -> None:
@@ -30,9 +29,6 @@ def figure(kind: str, fits: list[Path], svg: Path, pdf: Path, table: Path) -> No
     draw(fits[0], svg, pdf, table)
 
 
-ARM = ("student", "recipe", "start", "slice", "size", "seed", "benchmark")
-
-
 def table(scored: list[dict], scores: Path, verdicts: Path) -> None:
     """Write every score and every count of verdicts as tidy CSV.
 
@@ -41,10 +37,11 @@ def table(scored: list[dict], scores: Path, verdicts: Path) -> None:
         scores: CSV to write, a row per arm, benchmark, group of problems and quantity.
         verdicts: CSV to write, a row per arm, benchmark and verdict.
     """
+    named_by = [*FIELDS, "benchmark"]
     rows, mixes = [], []
     for arm in scored:
         score = read_json(arm["path"])
-        named = {name: arm[name] for name in ARM}
+        named = {name: arm[name] for name in named_by}
         groups = {"all": score["overall"], **score["by_difficulty"], **score.get("by_cutoff", {})}
         for group, quantities in groups.items():
             for quantity, value in quantities.items():
@@ -56,16 +53,8 @@ def table(scored: list[dict], scores: Path, verdicts: Path) -> None:
                 )
         for verdict, number in sorted(score["verdicts"].items()):
             mixes.append({**named, "verdict": verdict, "answers": number})
-    _write_csv(scores, [*ARM, "problems", "quantity", "estimate", "low", "high", "n"], rows)
-    _write_csv(verdicts, [*ARM, "verdict", "answers"], mixes)
-
-
-def _write_csv(path: Path, names: list[str], rows: list[dict]) -> None:
-    lines = io.StringIO()
-    writer = csv.DictWriter(lines, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, lines.getvalue())
+    write_csv(scores, rows, [*named_by, "problems", "quantity", "estimate", "low", "high", "n"])
+    write_csv(verdicts, mixes, [*named_by, "verdict", "answers"])
 
 
 def answers(arms: list[dict], problems: Path, out: Path, *, benchmark: str, benchmarks: int):

@@ -51,7 +51,7 @@ def shard(
     subset = derive("subset", seed)
     places, held = chosen(_light(pool, held_out), slice, size, subset, examples)
     if len(places) < size:
-        kind = {"rows": "traces", "problems": "problems"}[examples]
+        kind = slices.COUNTED[examples]
         if slices.split(slice)[2]:
             kind = f"pairs of {kind}" if examples == "rows" else "problems answered both ways"
         raise ValueError(

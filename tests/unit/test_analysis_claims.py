@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from analysis import power
 from analysis.judge_parts import against, widened
-from analysis.judgement import DEFAULTS, judge_claims
+from analysis.judgement import KINDS, judge_claims
 from analysis.words import interval, would_decide
+from core.claims import KEYS, PAPER
 
 PARTS = {"problem": 1e-4, "answers": 1e-4, "seed": 1e-4, "problems": 250, "samples": 4,
          "replicates": 2}  # fmt: skip
@@ -244,6 +245,8 @@ def test_a_study_declares_claims_of_its_own():
     claim = one("steps", contrasts=[found], config=config)
     assert claim["status"] == "supported" and claim["text"] == "steps do not matter"
     assert one("F1", curves=[curve()], config=config)["status"] == "refuted"
-    assert [c["name"] for c in judge_claims([], [], None, config)] == [*DEFAULTS, "steps"]
-    with pytest.raises(ValueError, match="claim odd: kind 'best'"):
-        judge_claims([], [], None, {"odd": {"kind": "best"}})
+    assert [c["name"] for c in judge_claims([], [], None, config)] == [*PAPER, "steps"]
+
+
+def test_every_kind_that_a_study_file_may_declare_has_a_judge():
+    assert set(KINDS) == set(KEYS)

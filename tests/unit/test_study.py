@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from core.study import Arm, Study, StudyError
+from core.arms import Arm
+from core.study import Study, StudyError
 
 SMOKE = yaml.safe_load(
     (Path(__file__).parents[2] / "studies" / "smoke.yaml").read_text(encoding="utf-8")
@@ -62,6 +63,17 @@ MISTAKES = [
         "axes.difficulty.contrasts",
         [{"field": "slice", "a": "easy.any", "b": "all.any"}],
         "axes.difficulty.contrasts[0].b: there is no slice 'all.any'",
+    ),
+    ("claims.F1", {"shar": 0.4}, "claims.F1.shar: unknown key (did you mean 'share'?); allowed"),
+    ("claims.F1", {"margin": 0.1}, "claims.F1.margin: means nothing to a claim of kind valley"),
+    ("claims.F1", {"where": {"slice": "al.any"}}, "claims.F1.where.slice: there is no slice"),
+    ("claims.F2", {"b": "hrd.any"}, "claims.F2.b: there is no slice 'hrd.any' (did you mean"),
+    ("claims.F5", {"share": 0.4}, "claims.F5.kind: is missing; a claim beside the paper's F1, F2"),
+    ("claims.steps", {"kind": "best"}, "claims.steps.kind: 'best' is not allowed; choose from"),
+    (
+        "claims.steps",
+        {"kind": "equal", "text": "Steps do not matter.", "field": "recipe", "a": "distil"},
+        "claims.steps.b: is missing; a claim of kind equal needs field, a, b",
     ),
 ]
 

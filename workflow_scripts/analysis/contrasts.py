@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from core.arms import FIELDS
 
 from analysis import noise as training
-from analysis.load import SETTING, Evaluation
+from analysis.load import Evaluation
 from analysis.resample import percentile, problem_weights
 
 
@@ -47,7 +48,7 @@ def pairs(arms: list[Evaluation], field: str, a: str, b: str, metric: str = "pas
 
     Returns pairs in the order of their settings. Arms without a partner are left out.
     """
-    rest = [name for name in SETTING if name not in (field, "seed")]
+    rest = [name for name in FIELDS if name not in (field, "seed")]
     sides: dict[str, dict[tuple, Evaluation]] = {a: {}, b: {}}
     for arm in arms:
         if arm.setting[field] in sides:
@@ -68,12 +69,12 @@ def pairs(arms: list[Evaluation], field: str, a: str, b: str, metric: str = "pas
 
 
 def arm_keys(found: list[Pair], field: str, sides: tuple[str, str]) -> list[tuple]:
-    """Return the settings (all but the seed, in the order of SETTING) of both sides' arms."""
+    """Return the settings (all but the seed, in the order of FIELDS) of both sides' arms."""
     out = []
     for item in found:
         for side in sides:
             named = {**item.setting, field: side}
-            out.append(tuple(named[name] for name in SETTING if name != "seed"))
+            out.append(tuple(named[name] for name in FIELDS if name != "seed"))
     return out
 
 

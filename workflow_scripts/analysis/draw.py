@@ -1,23 +1,8 @@
-"""What the figures share: point marks with intervals, label spacing, tidy CSV."""
+"""What the figures share: point marks with intervals, label spacing."""
 
-import csv
-import io
 import itertools
-from pathlib import Path
-
-from core.files import write_text
 
 from analysis import style, words
-
-
-def write_csv(path: str | Path, rows: list[dict]) -> None:
-    """Write rows of one shape as CSV; an empty list gives an empty file."""
-    buffer = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    write_text(path, buffer.getvalue())
 
 
 def bars(

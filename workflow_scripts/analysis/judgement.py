@@ -6,41 +6,11 @@ correction for the number of parts to support a claim. Refuting by any of m part
 part is judged at 5 % / m (Bonferroni) by widening its interval.
 """
 
+from core import claims
+
 from analysis import words
 from analysis.judge_parts import equal_parts, follow_parts, more_parts, valley_parts
 
-DEFAULTS = {
-    "F1": {
-        "kind": "valley",
-        "text": "performance first falls by more than half, then rises, sharper than log-linearly",
-        "share": 0.5,
-        "sharper": True,
-        "where": {"slice": "all.any", "start": "base"},
-    },
-    "F2": {
-        "kind": "more",
-        "text": "training on easier questions helps much more than on harder ones",
-        "field": "slice",
-        "a": "easy.any",
-        "b": "hard.any",
-        "by_start": True,
-    },
-    "F3": {
-        "kind": "equal",
-        "text": "whether the training outputs are correct makes no difference",
-        "field": "slice",
-        "a": "all.correct",
-        "b": "all.incorrect",
-        "by_start": True,
-    },
-    "F4": {
-        "kind": "follow",
-        "text": "completion and think-tag rate follow data quantity closely, performance weakly",
-        "rates": ["completion", "think_tag"],
-        "close": 0.8,
-        "weak": 0.5,
-    },
-}
 KINDS = {
     "valley": valley_parts,
     "more": more_parts,
@@ -50,20 +20,14 @@ KINDS = {
 NOTHING = "This study has no arms that bear on it."
 
 
-def judge_claims(curves: list, contrasts: list, rates: dict | None, config: dict) -> list[dict]:
-    """Return one judgement a claim, in the order declared.
+def judge_claims(curves: list, contrasts: list, rates: dict | None, declared: dict) -> list[dict]:
+    """Return one judgement a claim: the paper's four, then the study's own, in the order declared.
 
-    `config` maps a claim's name to its settings; F1 to F4 have defaults, and only what differs need
-    be given. Another name declares a claim of its own and must say its `kind` and `text`.
+    `declared` maps a claim's name to its settings as the study file gives them; of the paper's only
+    what differs.
     """
     out = []
-    names = [*DEFAULTS, *(name for name in config if name not in DEFAULTS)]
-    for name in names:
-        given = config.get(name) or {}
-        settings = {**DEFAULTS.get(name, {}), **given}
-        if settings.get("kind") not in KINDS:
-            known = ", ".join(KINDS)
-            raise ValueError(f"claim {name}: kind {settings.get('kind')!r} is not one of {known}")
+    for name, settings in claims.settings(declared).items():
         judge = KINDS[settings["kind"]]
         looks = len(judge(curves, contrasts, rates, {**settings, "looks": 1}))
         parts = judge(curves, contrasts, rates, {**settings, "looks": looks})

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+from core.arms import FIELDS
 
 METRICS = ("pass@1", "completion", "think_tag", "well_formed", "tokens")
-SETTING = ("student", "recipe", "start", "slice", "size", "seed")
 
 
 @dataclass
@@ -98,12 +98,12 @@ def evaluations(arms: list[dict], ids: list[str]) -> list[Evaluation]:
     """
     seen: dict[tuple, Evaluation] = {}
     out = []
-    for arm in {tuple(item.get(name) for name in SETTING): item for item in arms}.values():
+    for arm in {tuple(item.get(name) for name in FIELDS): item for item in arms}.values():
         key = (str(arm["generations"]), str(arm["verdicts"]))
         if key not in seen:
             seen[key] = evaluation(ids, arm["generations"], arm["verdicts"], {})
         read = seen[key]
-        setting = {name: arm.get(name) for name in SETTING}
+        setting = {name: arm.get(name) for name in FIELDS}
         out.append(Evaluation(**{**read.__dict__, "setting": setting}))
     return out
 

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from core.files import write_csv
+
 from analysis import style
-from analysis.draw import bars, write_csv
+from analysis.draw import bars
 
 APART = 0.012  # of the axis: so that two points at one size are both seen
 

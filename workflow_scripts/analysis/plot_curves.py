@@ -4,10 +4,10 @@ import math
 from pathlib import Path
 
 import numpy as np
-from core.files import read_json
+from core.files import read_json, write_csv
 
 from analysis import style
-from analysis.draw import bars, write_csv
+from analysis.draw import bars
 
 SHOWN = 2  # families drawn in the scaling figure
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from core.files import read_json
+from core.files import read_json, write_csv
 
 from analysis import style, words
-from analysis.draw import arms_path, write_csv
+from analysis.draw import arms_path
 
 
 def forest(contrast_jsons: list[Path], svg: Path, pdf: Path, csv_path: Path) -> None:

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from core.files import read_json
+from core.files import read_json, write_csv
 
 from analysis import style
-from analysis.draw import write_csv
 
 
 def learning(learning_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
+from core.files import write_csv
+
 from analysis import style
-from analysis.draw import write_csv
 
 SHOWN = 120  # places along a training at which a loss is drawn: means of the updates around
 

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from core.files import read_json
+from core.arms import GROUP
+from core.files import read_json, write_csv
 
 from analysis import style, words
-from analysis.draw import bars, spread, write_csv
+from analysis.draw import bars, spread
 
 RATE_LOOK = {
     "pass@1": ("pass@1", style.INK, "o", "-"),
@@ -28,7 +29,7 @@ def rates(rates_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
                     low, high = item["interval"]
                     rows.append(
                         {
-                            **{k: group[k] for k in ("student", "recipe", "start", "slice")},
+                            **{name: group[name] for name in GROUP},
                             "metric": metric,
                             "size": item["size"],
                             "estimate": item["estimate"],
@@ -102,7 +103,7 @@ def correlation(rates_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
             )
             rows.append(
                 {
-                    **{k: group[k] for k in ("student", "recipe", "start", "slice")},
+                    **{name: group[name] for name in GROUP},
                     **{k: item[k] for k in ("rate", "with", "sizes", "estimate")},
                     "low": item["interval"][0] if item["interval"] else "",
                     "high": item["interval"][1] if item["interval"] else "",

@@ -1,7 +1,9 @@
 """Writing artefacts: whole or not at all, and the same bytes for the same content."""
 
+import csv
 import hashlib
 import heapq
+import io
 import json
 import os
 import tempfile
@@ -201,6 +203,22 @@ def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text with Unix line ends."""
     with whole(path) as aside:
         aside.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_csv(path: str | Path, rows: list[dict], names: list[str] | None = None) -> None:
+    """Write rows of one shape as CSV.
+
+    Args:
+        path: file to write.
+        rows: each with the same keys.
+        names: of the columns, in their order; by default the first row's.
+    """
+    lines = io.StringIO()
+    if names or rows:
+        writer = csv.DictWriter(lines, names or list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    write_text(path, lines.getvalue())
 
 
 def read_json(path: str | Path) -> object:

@@ -1,9 +1,10 @@
 """Where a study's results lie, and which arms each of its fits reads."""
 
+from core.arms import GROUP
 from core.study import Study
 
-GROUP = ("student", "recipe", "start", "slice")
-CURVE = "{axis}/{student}/{recipe}/{start}/{slice}/{benchmark}"
+LEARNING = "{axis}/{student}/{recipe}/{start}/{slice}"
+CURVE = f"{LEARNING}/{{benchmark}}"
 CONTRAST = "{axis}/{a}-vs-{b}/{benchmark}"
 
 

@@ -1,5 +1,7 @@
 """What recipes may say together: mistakes that a schema can't see."""
 
+from core.arms import BASE
+
 EITHER = (("epochs", "steps"), ("batch_examples", "batch_tokens"))
 
 
@@ -46,7 +48,7 @@ def _unmergeable(config: dict, name: str) -> list[str]:
                 "(`think: tokens`), which they don't hold; set it to true"
             )
     for axis, settings in config["axes"].items():
-        later = [start for start in settings["starts"] if start != "base"]
+        later = [start for start in settings["starts"] if start != BASE]
         if name in settings["recipes"] and later:
             found.append(
                 f"{where} keeps adapters beside their base on the hub, but axes.{axis} starts from "
@@ -56,6 +58,6 @@ def _unmergeable(config: dict, name: str) -> list[str]:
         f"{where} keeps adapters beside their base on the hub, but starts.{start} begins from "
         f"{settings['start']!r}; set it to true"
         for start, settings in config["starts"].items()
-        if settings["recipe"] == name and settings["start"] != "base"
+        if settings["recipe"] == name and settings["start"] != BASE
     ]
     return found

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 CORRECTNESS = ("any", "correct", "incorrect")
 PAIRED = {"paired-correct": "correct", "paired-incorrect": "incorrect"}
 EVERY = "all"  # the difficulty that means every difficulty
+COUNTED = {"rows": "traces", "problems": "problems"}  # what examples of either kind are called
 
 
 def names(difficulties: Iterable[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """The study: its arms and axes, expanded from the study file and checked for sense."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import product
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import yaml
 
-from core import prompts, published, slices, sources
-from core import recipes as recipe_rules
-from core.config import StudyError, complaint, complete, nearest
+from core import prompts, slices, sources
+from core.arms import BASE, Arm
+from core.config import StudyError, complaint, complete
+from core.mistakes import mistakes_in
 
-BASE = "base"
 UNBEARING = (
     "estimates",
     "frozen",
@@ -24,37 +24,6 @@ UNBEARING = (
     "retention",
     "training",
 )
-
-
-@dataclass(frozen=True, order=True)
-class Arm:
-    """One cell of the study.
-
-    Attributes:
-        student, recipe, start, slice: names from the study file.
-        size: examples trained on; 0 is the start itself.
-        seed: the replicate.
-    """
-
-    student: str
-    recipe: str
-    start: str
-    slice: str
-    size: int
-    seed: int
-
-    @property
-    def path(self) -> str:
-        """The arm as part of a path."""
-        return f"{self.student}/{self.recipe}/{self.start}/{self.slice}/n{self.size}-s{self.seed}"
-
-    @property
-    def shard(self) -> str:
-        """The arm's data shard as part of a path: students and recipes share shards."""
-        return f"{self.slice}/n{self.size}-s{self.seed}"
-
-    def __str__(self) -> str:
-        return self.path
 
 
 class Study:
@@ -69,7 +38,7 @@ class Study:
 
     def __init__(self, config: dict):
         self.config = complete(config)
-        mistakes = self._mistakes()
+        mistakes = mistakes_in(self.config)
         if mistakes:
             raise complaint(mistakes)
         self._points: dict[str, list[dict]] = {}
@@ -242,11 +211,7 @@ class Study:
         for arm in _product(self.config["axes"][axis], self.students):
             resolved = self.resolve(arm)
             point = {
-                "student": arm.student,
-                "recipe": arm.recipe,
-                "start": arm.start,
-                "slice": arm.slice,
-                "size": arm.size,
+                **vars(arm),
                 "seed": arm.seed if resolved.size else None,
                 "place": self.place(resolved),
             }
@@ -268,7 +233,7 @@ class Study:
         Raises:
             StudyError: naming each slice, how many rows it holds and how many were asked for.
         """
-        kind = {"rows": "traces", "problems": "problems"}[self.config["corpus"]["examples"]]
+        kind = slices.COUNTED[self.config["corpus"]["examples"]]
         short = {}
         for arm in self.arms:
             enough = arm.size <= counts.get(arm.slice, arm.size)
@@ -282,103 +247,6 @@ class Study:
                     for name, sizes in sorted(short.items())
                 ]
             )
-
-    def _mistakes(self) -> list[str]:
-        config, found = self.config, []
-
-        def known(where: str, name: str, names: list[str], kind: str) -> None:
-            if name not in names:
-                found.append(
-                    f"{where}: there is no {kind} {name!r}{nearest(name, names)}; "
-                    f"choose from: {', '.join(names)}"
-                )
-
-        recipes = list(config["recipes"])
-        words = list(config["corpus"]["difficulties"])
-        known_slices = slices.names(words) + slices.paired_names(words)
-        found += sources.mistakes(config["corpus"])
-        starts = [BASE, *config["starts"]]
-        if BASE in config["starts"]:
-            found.append("starts.base: 'base' is the undistilled student; choose another name")
-        if slices.EVERY in config["corpus"]["difficulties"]:
-            found.append("corpus.difficulties.all: 'all' means every difficulty; rename it")
-        found += recipe_rules.mistakes(config)
-        worded = {"prompt": config}
-        for name, benchmark in config["benchmarks"].items():
-            worded[f"benchmarks.{name}.prompt"] = benchmark
-            if "source" in benchmark:
-                found += published.mistakes(f"benchmarks.{name}.source", benchmark["source"])
-        for name, teacher in config["corpus"].get("teachers", {}).items():
-            if "mistakes" in teacher and "bank" not in config["corpus"]:
-                found.append(
-                    f"corpus.teachers.{name}: the procedural teacher answers the bank's problems "
-                    "only; ask one with endpoint or model"
-                )
-            worded[f"corpus.teachers.{name}.prompt"] = teacher
-        for where, holder in worded.items():
-            try:
-                prompts.texts(holder.get("prompt"))
-            except ValueError as error:
-                found.append(f"{where}: {error}")
-        for name, student in config["students"].items():
-            scratch, claimed = student.get("scratch"), student["published"]
-            if claimed:
-                where = f"students.{name}.published"
-                known(f"{where}.benchmark", claimed["benchmark"], self.benchmarks, "benchmark")
-                if 1 not in config["statistics"]["ks"]:
-                    found.append(f"{where}: pass@1 is wanted, but statistics.ks has no 1")
-            if scratch:
-                known(f"students.{name}.scratch.recipe", scratch["recipe"], recipes, "recipe")
-                if scratch["hidden"] % (2 * scratch["heads"]):
-                    found.append(
-                        f"students.{name}.scratch.hidden: {scratch['hidden']} is not a multiple "
-                        f"of twice the {scratch['heads']} heads"
-                    )
-        for name in config["estimates"]["parameters"]:
-            known(f"estimates.parameters.{name}", name, self.students, "student")
-        for name, start in config["starts"].items():
-            known(f"starts.{name}.recipe", start["recipe"], recipes, "recipe")
-            known(f"starts.{name}.slice", start["slice"], known_slices, "slice")
-            known(f"starts.{name}.start", start["start"], starts, "start")
-        found += self._cycles()
-        for name, axis in config["axes"].items():
-            where = f"axes.{name}"
-            for field, names in (
-                ("students", self.students),
-                ("recipes", recipes),
-                ("starts", starts),
-                ("slices", known_slices),
-            ):
-                for at, value in enumerate(axis.get(field, [])):
-                    known(f"{where}.{field}[{at}]", value, names, field[:-1])
-            for at, contrast in enumerate(axis["contrasts"]):
-                field = contrast["field"] + "s"
-                options = axis.get(field, self.students)
-                for side in "ab":
-                    known(f"{where}.contrasts[{at}].{side}", contrast[side], options, field[:-1])
-                if contrast["a"] == contrast["b"]:
-                    found.append(f"{where}.contrasts[{at}]: a and b are both {contrast['a']!r}")
-        largest = max(config["statistics"]["ks"])
-        if largest > config["sampling"]["samples"]:
-            found.append(
-                f"statistics.ks: pass@{largest} needs {largest} samples a problem, but "
-                f"sampling.samples is {config['sampling']['samples']}"
-            )
-        return found
-
-    def _cycles(self) -> list[str]:
-        starts = self.config["starts"]
-        for name in starts:
-            seen, at = [name], starts[name]["start"]
-            while at in starts and at not in seen:
-                seen.append(at)
-                at = starts[at]["start"]
-            if at == name:
-                return [
-                    f"starts.{name}.start: {' → '.join([*seen, name])} is a circle; "
-                    "a start must lead back to base"
-                ]
-        return []
 
 
 def _product(axis: dict, students: list[str]) -> list[Arm]:
@@ -395,4 +263,4 @@ def _product(axis: dict, students: list[str]) -> list[Arm]:
     ]
 
 
-__all__ = ["BASE", "Arm", "Study", "StudyError"]
+__all__ = ["Study", "StudyError"]

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from adopting import checkpoints, generations
+from core.arms import Arm
 from core.config import nearest
 from core.files import GENERATION, file_digest, read_parquet, write_json, write_parquet
 from core.given import adopted, note_adopted
 from core.job import sidecar
-from core.study import Arm, Study
+from core.study import Study
 
 
 def add_parser(commands) -> None:

@@ -5,8 +5,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from core.arms import Arm
 from core.job import sidecar
-from core.study import Arm
 
 from planning import traces
 from planning.dag import PlannedJob
@@ -15,7 +15,6 @@ from planning.words import arm_of
 
 STATES = ("done", "running", "missing", "stale", "blocked", "failed")
 BY_ARM = ("shard", "student", "train", "generate", "judge", "score")
-PARTS = ("student", "recipe", "start", "slice", "size", "seed")
 
 
 def overview(plan: Plan) -> dict:

@@ -9,11 +9,12 @@ import os
 import shutil
 from pathlib import Path
 
+from core.arms import Arm
 from core.files import read_json
 from core.given import given
 from core.job import sidecar
 from core.store import Store
-from core.study import Arm, Study
+from core.study import Study
 
 from planning.books import tombstone
 from planning.dag import PlannedJob

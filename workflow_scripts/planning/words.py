@@ -1,6 +1,6 @@
 """How plans and status pages say times, sizes and arms."""
 
-from core.study import BASE
+from core.arms import BASE, Arm
 
 from planning.dag import PlannedJob
 
@@ -35,11 +35,5 @@ def arm_of(job: PlannedJob) -> str | None:
     if place:
         return place
     if job.rule == "train":
-        names = ("student", "recipe", "start", "slice")
-        return "/".join(
-            [
-                *(job.wildcards[n] for n in names),
-                f"n{job.wildcards['size']}-s{job.wildcards['seed']}",
-            ]
-        )
+        return Arm.named(job.wildcards).path
     return f"{job.wildcards['student']}/{BASE}" if job.rule == "student" else None

@@ -14,8 +14,9 @@ from analysis.curve_report import points
 from analysis.load import Evaluation
 from analysis.plain import plain
 from analysis.sample import levels
+from core.arms import FIELDS, GROUP
 from core.files import digest, read_parquet, write_json
-from core.layout import GROUP, Layout
+from core.layout import Layout
 
 from reporting import content, page
 from reporting.finished import done
@@ -138,7 +139,7 @@ class Compared:
 
 
 def _key(arm: Evaluation) -> tuple:
-    return tuple(arm.setting[name] for name in load.SETTING)
+    return tuple(arm.setting[name] for name in FIELDS)
 
 
 def _problems(layout: Layout, benchmark: str) -> dict[str, str]:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from core.arms import BASE, Arm
 from core.files import file_digest, read_json
-from core.study import BASE, Arm, Study
+from core.study import Study
 
 from reporting import drawing, page
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from core.arms import Arm
 from core.console import STOPPED, cause
 from core.layout import Layout
-from core.study import Arm
 
 from reporting.content import label
 
