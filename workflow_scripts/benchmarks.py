@@ -1,18 +1,15 @@
 """Make a benchmark of published problems, or of one's own: read, chosen, counted, never in part."""
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from core.files import PROBLEM, file_digest, whole
+from core.complaints import Complaints
+from core.files import PROBLEM, file_digest, parquet_stream
 from core.hub import SourceError, find
-from judging.assertions import BadRow
 from judging.sources import stream_problems
 
 _GROUP_BYTES = 32 << 20  # of a row group; at most that much, and one problem, is held in memory
-_SHOWN = 20
 
 
 def published(
@@ -49,25 +46,18 @@ def published(
 
     Raises:
         SourceError: files are missing or hold another number of problems, or nothing is left.
-        BadRow: a row is none, and `bad_rows` is "stop".
+        BadRows: a row is none, and `bad_rows` is "stop".
     """
     sources = find(files, path=path, hub=hub, revision=revision)
-    complaints: list[str] = []
+    complaints = Complaints(bad_rows, "bad_rows of this source")
     read, left_out, kept = Counter(), Counter(), Counter()
 
-    def complain(text: str) -> None:
-        if bad_rows == "stop":
-            raise BadRow(f"{text}\n(`bad_rows: skip` in the study file leaves such rows out)")
-        complaints.append(text)
-        if len(complaints) <= _SHOWN:
-            print(f"left out: {text}", flush=True)
-
-    def chosen() -> Iterator[pa.Table]:
-        for place, problem in stream_problems(sources, complain):
+    with parquet_stream(out, PROBLEM, group_bytes=_GROUP_BYTES) as stream:
+        for place, problem in stream_problems(sources, complaints):
             try:
                 row = _checked(problem)
             except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-                complain(f"{place}: {str(error)[:200]}")
+                complaints(f"{place}: {str(error)[:200]}")
                 continue
             read["problems"] += 1
             reason = _outside(problem, first_day, last_day, platforms, difficulties)
@@ -77,11 +67,8 @@ def published(
             kept["problems"] += 1
             kept["untrusted"] += problem.get("trusted") is False
             kept["undated"] += not problem.get("date")
-            yield row
-
-    with whole(out) as aside:
-        _write(aside, chosen())
-        rows = read["problems"] + len(complaints)
+            stream.write_batch(row)
+        rows = read["problems"] + complaints.count
         if expected is not None and rows != expected:
             raise SourceError(
                 f"{', '.join(str(source) for source in sources)} hold {rows} rows, but {expected} "
@@ -92,24 +79,22 @@ def published(
             raise SourceError(
                 f"none of {read['problems']} problems is left ({_told(left_out)}); ask for others"
             )
-    if len(complaints) > _SHOWN:
-        print(f"… and {len(complaints) - _SHOWN} more such rows")
-    print(f"kept {_told(kept)}; left out {_told(left_out)}; bad rows {len(complaints)}")
+    print(f"kept {_told(kept)}; left out {_told(left_out)}; bad rows {complaints.count}")
     return {
         "files": {source.name: file_digest(source) for source in sources},
         "rows": rows,
-        "bad_rows": len(complaints),
-        "complaints": complaints[:_SHOWN],
+        "bad_rows": complaints.count,
+        "first_bad_rows": complaints.first,
         "left_out": dict(left_out),
         "kept": dict(kept),
     }
 
 
-def _checked(problem: dict) -> pa.Table:
-    """Return a problem as a table of one row; an error says which value has the wrong type."""
+def _checked(problem: dict) -> pa.RecordBatch:
+    """Return a problem as columns of one row; an error says which value has the wrong type."""
     if not str(problem.get("statement") or "").strip():
         raise ValueError("statement: there is none")
-    return pa.Table.from_pylist([problem], schema=PROBLEM)
+    return pa.RecordBatch.from_pylist([problem], schema=PROBLEM)
 
 
 def _outside(
@@ -132,20 +117,6 @@ def _outside(
     if difficulties and problem.get("difficulty") not in difficulties:
         return "other difficulty"
     return None
-
-
-def _write(path: Path, rows: Iterator[pa.Table]) -> None:
-    """Write one-row tables as they come, in row groups of bounded size."""
-    held, size = [], 0
-    with pq.ParquetWriter(path, PROBLEM, compression="zstd", store_schema=False) as writer:
-        for row in rows:
-            held.append(row)
-            size += row.nbytes
-            if size >= _GROUP_BYTES:
-                writer.write_table(pa.concat_tables(held).combine_chunks())
-                held, size = [], 0
-        if held:
-            writer.write_table(pa.concat_tables(held).combine_chunks())
 
 
 def _told(counts: Counter) -> str:

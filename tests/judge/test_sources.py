@@ -7,8 +7,8 @@ import zlib
 
 import pyarrow.parquet as pq
 import pytest
+from core.complaints import BadRow
 from core.files import PROBLEM, write_parquet
-from judging.assertions import BadRow
 from judging.batch import Task, judge
 from judging.forms import convert
 from judging.packed import livecodebench_tests

@@ -6,8 +6,8 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from core.complaints import BadRows, Complaints
 from core.rows import read_rows
-from corpora.complaints import BadRows, Complaints
 
 GOOD = [{"a": 1, "b": "one"}, {"a": 2, "b": "two"}]
 
@@ -140,4 +140,4 @@ def test_the_study_file_says_whether_a_bad_row_is_the_end():
     assert skip.first[0] == "x.jsonl: row 0: broken"
     assert len(skip.first) == 20
     with pytest.raises(BadRows, match=r"x\.jsonl: row 7: broken\n.*corpus\.bad_rows to skip"):
-        Complaints("stop")("x.jsonl: row 7: broken")
+        Complaints("stop", "corpus.bad_rows")("x.jsonl: row 7: broken")

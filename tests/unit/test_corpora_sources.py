@@ -5,10 +5,10 @@ import json
 import foreign_corpora as made
 import pytest
 from core import hub
+from core.complaints import BadRow, BadRows
 from core.files import read_json, read_parquet
 from core.sources import resolved, resolved_questions
 from corpora import columns as reading
-from corpora.complaints import BadRow, BadRows
 from corpus import source_problems, source_traces
 
 PLAIN = {

@@ -14,11 +14,11 @@ import yaml
 from benchmarks import published
 from core import prompts
 from core import rows as reading
+from core.complaints import BadRows
 from core.files import GENERATION, PROBLEM, VERDICT, read_json, read_parquet, write_parquet
 from core.hub import SourceError, find
 from core.published import home
 from core.study import Study, StudyError
-from judging.assertions import BadRow
 from judging.batch import Task, judge
 from judging.forms import convert
 from score import score
@@ -160,12 +160,12 @@ def test_a_bad_row_stops_or_is_skipped_and_named_either_way(tmp_path, out, monke
     path = tmp_path / "test.jsonl"
     path.write_bytes(lines_of([GOOD, row, made.lcb_function(2)]))
     settings = {**LCB, "path": str(path), "expected": 3}
-    with pytest.raises(BadRow, match=rf"test.jsonl: row 2: .*{message}(.|\n)*bad_rows: skip"):
+    with pytest.raises(BadRows, match=rf"test.jsonl: row 2: .*{message}(.|\n)*bad_rows .*to skip"):
         published(out, **settings)
     assert not out.exists() and not list(out.parent.iterdir())
     told = published(out, **{**settings, "bad_rows": "skip"})
     assert [row["id"] for row in read_parquet(out)] == ["abc101_a", "3002"]
-    assert told["bad_rows"] == 1 and f"{path}: row 2: " in told["complaints"][0]
+    assert told["bad_rows"] == 1 and f"{path}: row 2: " in told["first_bad_rows"][0]
 
 
 @pytest.mark.parametrize("cut", [0.4, 0.9])
@@ -174,7 +174,7 @@ def test_a_truncated_parquet_file(tmp_path, out, cut):
     made.humaneval(path)
     path.write_bytes(path.read_bytes()[: int(cut * path.stat().st_size)])
     settings = {**LCB, "files": ["test.parquet"], "path": str(path)}
-    with pytest.raises(BadRow, match=r"test.parquet: row 1: .*the file is damaged"):
+    with pytest.raises(BadRows, match=r"test.parquet: row 1: .*the file is damaged"):
         published(out, **settings)
     with pytest.raises(SourceError, match="none of 0 problems is left"):
         published(out, **{**settings, "bad_rows": "skip"})

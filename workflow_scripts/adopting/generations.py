@@ -1,10 +1,9 @@
-"""Answers from elsewhere: the study's own form (Parquet, JSONL), or LiveCodeBench's."""
+"""Answers from elsewhere: the study's own form (Parquet, Arrow, JSONL), or LiveCodeBench's."""
 
-import json
 from collections import defaultdict
 from pathlib import Path
 
-from core.files import read_parquet
+from core.rows import read_rows
 
 ENDS = ("stop", "length")
 SHOWN = 5  # faults and names that a message lists
@@ -24,7 +23,7 @@ def read(path: Path, finish_reason: str | None = None) -> list[dict]:
         ValueError: naming the row and what is wrong with it.
     """
     rows, given = [], defaultdict(int)
-    for number, row in enumerate(_rows(path), 1):
+    for number, row in read_rows(path, _refuse):
         place = f"{path}: row {number}"
         problem = row.get("problem_id", row.get("question_id"))
         if problem is None:
@@ -82,13 +81,8 @@ def fitted(rows: list[dict], problems: list[str], samples: int) -> tuple[list[di
     return [found[key] for key in sorted(wanted)], len(found) - len(wanted)
 
 
-def _rows(path: Path) -> list[dict]:
-    if path.suffix == ".parquet":
-        return read_parquet(path)
-    text = path.read_text(encoding="utf-8")
-    if text.lstrip().startswith("["):
-        return json.loads(text)
-    return [json.loads(line) for line in text.splitlines() if line.strip()]
+def _refuse(complaint: str) -> None:
+    raise ValueError(complaint)
 
 
 def _texts(row: dict, place: str) -> list[str]:

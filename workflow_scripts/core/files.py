@@ -105,14 +105,18 @@ class ParquetStream:
 
     A row group ends after so many bytes or rows of content, so the same rows give the same bytes in
     whatever portions they come; what fits one group has the bytes that `write_parquet` gives it.
+
+    Args:
+        path: file to write.
+        schema: of the rows.
+        group_bytes: content of a row group.
     """
 
-    GROUP_BYTES = 64 << 20
     GROUP_ROWS = 1 << 20
     PORTION = 256  # rows turned into columns at once
 
-    def __init__(self, path: Path, schema: pa.Schema):
-        self.schema, self.rows = schema, 0
+    def __init__(self, path: Path, schema: pa.Schema, group_bytes: int = 64 << 20):
+        self.schema, self.group_bytes, self.rows = schema, group_bytes, 0
         self._writer = pq.ParquetWriter(path, schema, compression="zstd", store_schema=False)
         self._portion: list[dict] = []
         self._group: list[pa.RecordBatch] = []
@@ -125,15 +129,23 @@ class ParquetStream:
         if len(self._portion) == self.PORTION:
             self._take_portion()
 
+    def write_batch(self, batch: pa.RecordBatch) -> None:
+        """Add rows that are columns already: rows too large for a portion of them to be held."""
+        self._take_portion()
+        self.rows += batch.num_rows
+        self._take(batch)
+
     def _take_portion(self) -> None:
         if not self._portion:
             return
-        batch = pa.RecordBatch.from_pylist(self._portion, schema=self.schema)
+        self._take(pa.RecordBatch.from_pylist(self._portion, schema=self.schema))
         self._portion = []
+
+    def _take(self, batch: pa.RecordBatch) -> None:
         self._group.append(batch)
         self._bytes += batch.nbytes
         self._group_rows += batch.num_rows
-        if self._bytes >= self.GROUP_BYTES or self._group_rows >= self.GROUP_ROWS:
+        if self._bytes >= self.group_bytes or self._group_rows >= self.GROUP_ROWS:
             self._write_group()
 
     def _write_group(self) -> None:
@@ -151,10 +163,10 @@ class ParquetStream:
 
 
 @contextmanager
-def parquet_stream(path: str | Path, schema: pa.Schema) -> Iterator[ParquetStream]:
+def parquet_stream(path: str | Path, schema: pa.Schema, **options) -> Iterator[ParquetStream]:
     """Yield a stream of rows to a Parquet file that is there only if all went well."""
     with whole(path) as aside:
-        stream = ParquetStream(aside, schema)
+        stream = ParquetStream(aside, schema, **options)
         try:
             yield stream
         except BaseException:

@@ -1,4 +1,4 @@
-"""Rows of JSONL, Parquet and Arrow files, one at a time, in bounded memory.
+"""Rows of JSONL, Parquet and Arrow files, one at a time, in bounded memory, and of JSON lists.
 
 What is no row is complained of, by file and row, and left out; the caller's `complain` decides
 whether that is the end.
@@ -32,7 +32,8 @@ def read_rows(
     """Yield (row number from 1, row) of a file; its suffix tells what it is.
 
     Args:
-        path: .parquet, .arrow (Arrow's stream or file), or JSONL, which .gz, .zst, .bz2 may follow.
+        path: .parquet, .arrow (Arrow's stream or file), .json with one list (read at once), or
+            JSONL, which .gz, .zst, .bz2 may follow.
         complain: told of everything that is left out.
         columns: those to read, as far as the file has them; all by default. Of JSONL all are read.
         without: columns to leave out.
@@ -43,13 +44,30 @@ def read_rows(
         return _read_parquet(path, complain, columns, without)
     if path.suffix == ".arrow":
         return _read_arrow(path, complain, columns, without)
-    return read_jsonl(path, complain, longest)
+    if path.suffix == ".json" and _begins_a_list(path):
+        return _read_list(path, complain)
+    return _read_jsonl(path, complain, longest)
 
 
-def read_jsonl(
-    path: Path, complain: Complain, longest: int | None = None
-) -> Iterator[tuple[int, dict]]:
-    """Yield (line number, object) of a JSONL file; see `read_rows`."""
+def _begins_a_list(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(64).lstrip()[:1] == b"["
+
+
+def _read_list(path: Path, complain: Complain) -> Iterator[tuple[int, dict]]:
+    try:
+        rows = json.loads(path.read_bytes(), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        complain(f"{path}: not JSON: {str(error)[:100]}")
+        return
+    for number, row in enumerate(rows, 1):
+        if isinstance(row, dict):
+            yield number, row
+        else:
+            complain(f"{path}: row {number}: a {type(row).__name__}, not an object")
+
+
+def _read_jsonl(path: Path, complain: Complain, longest: int | None) -> Iterator[tuple[int, dict]]:
     number, longest = 0, longest or LONGEST_LINE
     try:
         with _opened(path) as file:

@@ -1,13 +1,14 @@
 """From a source's columns to ours: types checked, words for correctness understood."""
 
 import math
+import os
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
+from core.complaints import BadRow, Complaints
 from core.hub import find
 from core.rows import read_rows
-
-from corpora.complaints import BadRow, Complaints, names_of
 
 ABSENT = {"", "-", "none", "null", "nan", "n/a", "unknown", "unknown_difficulty"}
 REQUIRED = ("response", "reasoning")  # other columns may be missing in some revisions
@@ -53,6 +54,12 @@ def source_rows(
                     complain(f"{names[path]}: row {number}: {error}")
                     continue
                 yield f"{names[path]}:{number}", values
+
+
+def names_of(files: list[Path]) -> dict[Path, str]:
+    """Return each file's name in its source: what follows the folder that they share."""
+    shared = os.path.commonpath([path.parent for path in files])
+    return {path: path.relative_to(shared).as_posix() for path in files}
 
 
 def _must_have(row: dict, paths: list[str]) -> None:

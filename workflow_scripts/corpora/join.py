@@ -6,14 +6,14 @@ from hashlib import sha256
 from pathlib import Path
 
 from core import asides
+from core.complaints import BadRow, Complaints
 from core.files import stream_rows
 from core.hub import find
 from core.rows import read_rows
 from judging.forms import convert
 from judging.sources import HEAVY
 
-from corpora.columns import text, word
-from corpora.complaints import BadRow, Complaints, names_of
+from corpora.columns import names_of, text, word
 
 Place = tuple[str, str, int]  # data set, split, row
 

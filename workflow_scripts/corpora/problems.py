@@ -2,10 +2,10 @@
 
 from collections import Counter
 
+from core.complaints import BadRow, Complaints
 from core.files import ParquetStream
 
 from corpora.columns import source_rows, text, word
-from corpora.complaints import BadRow, Complaints
 from corpora.join import place_of, plain_problem, problem_id, read_questions
 
 ROLES = {"problem", "prompt", "dataset", "split", "index", "difficulty", "origin"}
@@ -18,7 +18,7 @@ def gather(
 
     Memory: an id (about 100 bytes) a problem.
     """
-    complaints, counts = Complaints(bad_rows), Counter()
+    complaints, counts = Complaints(bad_rows, "corpus.bad_rows"), Counter()
     wanted: dict[str, dict[str, set[int]]] = {}
     told: set[str] = set()
     for source in sources:

@@ -3,11 +3,11 @@
 from collections import Counter
 from pathlib import Path
 
+from core.complaints import BadRow, Complaints
 from core.files import ParquetStream
 from core.text import tokens
 
 from corpora.columns import correct, source_rows, text, word
-from corpora.complaints import BadRow, Complaints
 from corpora.join import Statements, place_of, problem_id
 
 
@@ -20,7 +20,7 @@ def convert(
     bad_rows: str,
 ) -> dict[str, object]:
     """Write a source's rows as pool rows, one by one, and return counts."""
-    complaints, counts, teachers = Complaints(bad_rows), Counter(), Counter()
+    complaints, counts, teachers = Complaints(bad_rows, "corpus.bad_rows"), Counter(), Counter()
     rows = source_rows(source, set(source["columns"]), complaints, counts)
     with Statements(problems) as statements:
         for place, values in rows:

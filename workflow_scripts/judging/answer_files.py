@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.rows import read_jsonl
+from core.rows import read_rows
 
 from judging.answers import extract_program
 from judging.verdicts import ACCEPTED, Verdict
@@ -27,7 +27,7 @@ def read_answers(path: Path) -> Answers:
     path = Path(path)
     found = Answers()
     seen: set[tuple[str, int]] = set()
-    for number, row in _rows(path, found.complaints):
+    for number, row in read_rows(path, found.complaints.append):
         place = f"{path}: row {number}"
         for problem_id, sample, program in _answers_of(row, place, found.complaints):
             if sample is None:
@@ -49,30 +49,6 @@ def read_answers(path: Path) -> Answers:
                 }
             )
     return found
-
-
-def _rows(path: Path, complaints: list[str]):
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        number = 0
-        for batch in pq.ParquetFile(path).iter_batches():
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row
-        return
-    with open(path, "rb") as file:
-        start = file.read(64).lstrip()[:1]
-    if start != b"[":
-        yield from read_jsonl(path, complaints.append)
-        return
-    with open(path, encoding="utf-8") as file:
-        rows = json.load(file)
-    for number, row in enumerate(rows, 1):
-        if isinstance(row, dict):
-            yield number, row
-        else:
-            complaints.append(f"{path}: row {number}: a {type(row).__name__}, not an object")
 
 
 def _answers_of(row: dict, place: str, complaints: list[str]):

@@ -15,9 +15,7 @@ import ast
 import builtins
 from dataclasses import dataclass
 
-
-class BadRow(ValueError):
-    """A row that cannot be read; the message names the field."""
+from core.complaints import BadRow
 
 
 @dataclass(frozen=True)

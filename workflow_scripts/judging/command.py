@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from core.files import write_json, write_text
-from core.rows import read_jsonl
+from core.rows import read_rows
 
 from judging import isolation as isolating
 from judging.answer_files import Answers, evaluation, read_answers
@@ -142,7 +142,7 @@ def _judge(rows: list[dict], problems: Problems, options: argparse.Namespace) ->
     known: dict[str, Verdict] = {}
     if options.resume and partial.exists():
         # The last line may be cut; it is judged again.
-        for _, line in read_jsonl(partial, lambda _: None):
+        for _, line in read_rows(partial, lambda _: None):
             key = line.pop("key")
             known[key] = Verdict(**line)
     verdicts: list[Verdict | None] = [known.get(row["key"]) for row in rows]

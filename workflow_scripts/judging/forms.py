@@ -5,8 +5,10 @@ import json
 import re
 from collections.abc import Callable
 
+from core.complaints import BadRow
+
 from judging import errata
-from judging.assertions import BadRow, asserted_tests, called_name
+from judging.assertions import asserted_tests, called_name
 from judging.packed import livecodebench_tests
 
 TIME_LIMIT_S = 6.0  # LiveCodeBench's own, where a row names none

@@ -6,7 +6,7 @@ import json
 import pickle
 import zlib
 
-from judging.assertions import BadRow
+from core.complaints import BadRow
 
 LARGEST = 1 << 30  # bytes, unpacked
 

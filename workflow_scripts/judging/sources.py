@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.complaints import BadRow
 from core.rows import Complain, read_rows
 
-from judging.assertions import BadRow
 from judging.forms import convert
 from judging.problems import BadProblem, read_problem
 
