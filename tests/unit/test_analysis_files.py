@@ -143,14 +143,6 @@ def test_judge_errors_and_single_samples_are_said(study, tmp_path):
     assert "One sample a problem" in notes and "6 judge errors" in notes
 
 
-def test_think_tags():
-    assert load.has_think_tag("<think>a</think>b") and load.has_think_tag("\n <think>")
-    assert not load.has_think_tag("so <think>a</think>")
-    assert load.is_well_formed("<think>a</think>\nprint(1)")
-    for text in ("<think>a", "<think>a</think>", "<think><think>a</think>b", "</think><think>b"):
-        assert not load.is_well_formed(text), text
-
-
 def test_an_unknown_problem_is_an_error(study):
     _, _, arms = study
     with pytest.raises(ValueError, match="not in the benchmark"):

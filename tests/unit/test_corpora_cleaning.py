@@ -5,7 +5,7 @@ import random
 import foreign_corpora as made
 import pytest
 from core.files import POOL, PROBLEM, read_json, read_parquet, write_parquet
-from corpora.cleaning import NearDuplicates, language, repeated, well_formed
+from corpora.cleaning import NearDuplicates, language, repeated
 from corpora.decontaminate import contaminated
 from corpora.join import plain_problem
 from corpora.ngrams import ngrams
@@ -35,22 +35,6 @@ def trace(name: str, response: str, **changed) -> dict:
 
 def thoughtful(words: int = 80, code: str = "print(1)", fence: str = "python") -> str:
     return made.answer(code, made.thoughts(RNG, words), fence)
-
-
-@pytest.mark.parametrize(
-    ("response", "fine"),
-    [
-        ("<think>a</think>b", True),
-        ("<think>a", False),
-        ("a</think>b", False),
-        ("so <think>a</think>b", False),
-        ("<think>a</think>b</think>", False),
-        ("<think>a<think>b</think>c</think>", False),
-        ("<think>a</think>b<think>c", False),
-    ],
-)
-def test_reasoning_stands_first_in_one_pair_of_tags(response, fine):
-    assert well_formed(response) is fine
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 from core.arms import FIELDS
+from core.text import has_think_tag, well_formed
 
 METRICS = ("pass@1", "completion", "think_tag", "well_formed", "tokens")
 
@@ -40,18 +41,6 @@ class Evaluation:
         return np.where(bottom > 0, top / np.maximum(bottom, 1), np.nan)
 
 
-def has_think_tag(text: str) -> bool:
-    """Say whether an answer begins with <think> (blank space aside), as the paper counts it."""
-    return text.lstrip().startswith("<think>")
-
-
-def is_well_formed(text: str) -> bool:
-    """Say whether an answer is one <think>…</think> pair followed by something (the program)."""
-    if not has_think_tag(text) or text.count("<think>") != 1 or text.count("</think>") != 1:
-        return False
-    return bool(text.split("</think>")[1].strip())
-
-
 def problem_table(problems: str | Path) -> tuple[list[str], list[str]]:
     """Return the benchmark's problem ids, sorted, and their difficulties."""
     table = pq.read_table(problems, columns=["id", "difficulty"]).to_pydict()
@@ -79,7 +68,7 @@ def evaluation(
         zeros["samples"][row] += 1
         zeros["completion"][row] += reason == "stop"
         zeros["think_tag"][row] += has_think_tag(text)
-        zeros["well_formed"][row] += is_well_formed(text)
+        zeros["well_formed"][row] += well_formed(text)
         zeros["tokens"][row] += tokens or 0
     table = pq.read_table(verdicts, columns=["problem_id", "verdict"]).to_pydict()
     mix = Counter(table["verdict"])

@@ -5,6 +5,7 @@ import tempfile
 from hashlib import sha256
 
 import numpy as np
+from core.text import well_formed
 from judging.answers import extract_program, fenced_blocks, is_python
 
 from corpora.ngrams import ngrams
@@ -24,15 +25,6 @@ KEPT = len(STEPS)
 PERMUTATIONS = 64
 SHINGLE = 5  # words
 WINDOW = 8  # neighbours in a bucket that a trace is compared with
-
-
-def well_formed(response: str) -> bool:
-    """Tell whether an answer begins with its reasoning, in one pair of tags, and goes on after."""
-    return (
-        response.startswith("<think>")
-        and response.count("<think>") == 1
-        and response.count("</think>") == 1
-    )
 
 
 def language(response: str) -> str | None:
