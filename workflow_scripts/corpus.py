@@ -98,10 +98,7 @@ def pairs(
     solved = problems.generate(number, seed, "base")
     write_parquet(
         pairs_out,
-        [
-            trace_row(worded(row), teacher.direct(row, derive("direct", seed, row["id"])), "direct")
-            for row in solved
-        ],
+        [trace_row(worded(row), teacher.direct(row), "direct") for row in solved],
         POOL,
     )
     write_parquet(

@@ -30,7 +30,10 @@ from lm.loss import response_loss
 def examples_of(kind: str, count: int) -> tuple[list[chat.Example], object]:
     """Return encoded examples (direct answers, traces, or both by turns) and their tokenizer."""
     rows = problems.generate(count, 1, "tune")
-    write = {"answers": teacher.direct, "traces": lambda row, seed: teacher.trace(row, seed, 0.2)}
+    write = {
+        "answers": lambda row, seed: teacher.direct(row),
+        "traces": lambda row, seed: teacher.trace(row, seed, 0.2),
+    }
     kinds = list(write) if kind == "mixed" else [kind]
     texts = [
         (row["statement"], write[kinds[at % len(kinds)]](row, at)) for at, row in enumerate(rows)

@@ -11,8 +11,8 @@ from bank import problems
 from bank.catalogue import BY_NAME, OPERATIONS
 from bank.operations import NUMBER, NUMBERS, WORDS, Step, Unfit, apply, fits, show, values
 from bank.plans import behaviour, home
-from bank.teacher import size
 from core.files import PROBLEM, read_parquet, write_parquet
+from core.text import tokens
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +30,14 @@ def run(program: str, text: str) -> str:
 
 
 def test_same_seed_same_rows_and_a_larger_count_extends_a_smaller_one(rows):
-    problems.plan.cache_clear()
+    problems.regenerate.cache_clear()
     assert problems.generate(40, 7, "train") == rows["train"][:40]
     assert problems.generate(40, 8, "train") != rows["train"][:40]
 
 
 def test_small_spaces_do_not_repeat_a_statement():
     drawn = problems.generate(300, 1, "tune", families={"number": 1}, steps={1: 1})
-    told = {problems.plan(row["id"]).told for row in drawn}
+    told = {problems.regenerate(row["id"]).told for row in drawn}
     assert len(told) == 300
     assert drawn[:100] == problems.generate(100, 1, "tune", families={"number": 1}, steps={1: 1})
 
@@ -54,7 +54,7 @@ def test_ids_are_unique_and_lead_back_to_the_structure(rows):
     ids = [row["id"] for part in rows.values() for row in part]
     assert len(set(ids)) == len(ids)
     with pytest.raises(ValueError, match="not the id"):
-        problems.plan("bank-test-1-000001-words2")
+        problems.regenerate("bank-test-1-000001-words2")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_wrong_options_are_named(options, message):
 def test_splits_share_no_behaviour_and_no_statement(rows):
     splits = list(rows)
     for i, one in enumerate(splits):
-        assert all(home(behaviour(problems.plan(row["id"]).plan)) == one for row in rows[one])
+        assert all(home(behaviour(problems.regenerate(row["id"]).plan)) == one for row in rows[one])
         for other in splits[i + 1 :]:
             assert problems.overlap(rows[one], rows[other]) == []
 
@@ -112,15 +112,15 @@ def test_difficulty_is_a_third_each_and_statements_are_short(rows):
     levels = Counter(row["difficulty"] for row in rows["train"])
     assert set(levels) == {"easy", "medium", "hard"}
     assert min(levels.values()) > 0.25 * len(rows["train"])
-    words = [len(problems.plan(row["id"]).told.split()) for row in rows["train"]]
+    words = [len(problems.regenerate(row["id"]).told.split()) for row in rows["train"]]
     assert sorted(words)[len(words) // 2] <= 55
     assert max(words) <= 100
-    assert max(size(problems.solution(row["id"])) for row in rows["train"]) <= 140
+    assert max(tokens(problems.solution(row["id"])) for row in rows["train"]) <= 140
 
 
 def test_there_is_room_for_many_behaviours():
     drawn = problems.generate(400, 3, "eval")
-    assert len({behaviour(problems.plan(row["id"]).plan) for row in drawn}) > 350
+    assert len({behaviour(problems.regenerate(row["id"]).plan) for row in drawn}) > 350
 
 
 def test_the_catalogue_is_rich_and_well_formed():

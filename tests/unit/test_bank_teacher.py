@@ -8,6 +8,7 @@ import statistics
 import pytest
 from bank import problems, teacher
 from bank.mistakes import wrong_versions
+from core.text import tokens
 
 SHAPE = re.compile(r"<think>\n(.+?)\n</think>\n```python\n(.+?)\n```\n", re.DOTALL)
 
@@ -38,7 +39,7 @@ def program_of(text: str) -> str | None:
 
 def test_direct_answers_are_bare_and_right(rows):
     for row in rows:
-        text = teacher.direct(row, 0)
+        text = teacher.direct(row)
         assert text.startswith("```python\n") and "<think>" not in text
         assert passes(program_of(text), row)
 
@@ -77,7 +78,7 @@ def test_traces_vary_with_the_seed_and_repeat_with_it(rows):
 def test_lengths_keep_to_the_budget(rows):
     sizes = {level: [] for level in ("easy", "medium", "hard")}
     for row in rows:
-        sizes[row["difficulty"]].append(teacher.size(teacher.trace(row, 5, 0.2)))
+        sizes[row["difficulty"]].append(tokens(teacher.trace(row, 5, 0.2)))
     assert max(max(part) for part in sizes.values()) <= 260
     assert statistics.median(sizes["easy"]) <= 130
     assert statistics.median(sizes["easy"]) < statistics.median(sizes["hard"]) <= 210
@@ -86,7 +87,7 @@ def test_lengths_keep_to_the_budget(rows):
 def test_private_tests_catch_nearly_all_wrong_versions(rows):
     caught = total = 0
     for row in rows[:80]:
-        structure = problems.plan(row["id"]).plan
+        structure = problems.regenerate(row["id"]).plan
         for version in wrong_versions(structure):
             text = problems.program(structure.kind, version.steps, version.final)
             total += 1

@@ -1,7 +1,5 @@
 """Choosing a problem's tests: two short samples to show, and private ones that catch mistakes."""
 
-from __future__ import annotations
-
 import random
 
 from bank.mistakes import wrong_versions

@@ -1,7 +1,5 @@
 """Plausible wrong versions of a plan: what tests must catch, and what a careless teacher writes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from bank.catalogue import BY_NAME

@@ -4,8 +4,6 @@ A problem reads one value into `a`, rewrites `a` step by step, and prints someth
 text is the only definition of an operation: the bank evaluates the very text that it teaches.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 

@@ -1,7 +1,5 @@
 """Drawing a problem's structure, and telling which split its behaviour belongs to."""
 
-from __future__ import annotations
-
 import hashlib
 import random
 from dataclasses import dataclass

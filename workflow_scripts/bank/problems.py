@@ -1,7 +1,5 @@
 """The problem bank: rows in the project's problem contract, four splits that share no behaviour."""
 
-from __future__ import annotations
-
 import builtins
 import random
 import re
@@ -13,7 +11,7 @@ from core.seeds import derive
 
 from bank.examples import choose
 from bank.operations import READ, Step, show
-from bank.plans import FAMILIES, LEVELS, SHARES, Plan, behaviour, common_probes, draw, fingerprint
+from bank.plans import FAMILIES, LEVELS, SHARES, Plan, common_probes, draw, fingerprint
 from bank.wording import telling, with_samples, without_samples
 
 SPLITS = tuple(SHARES)
@@ -56,7 +54,7 @@ def generate(
         length = rng.choices(list(steps), list(steps.values()))[0]
         name = f"bank-{split}-{seed}-{index:06d}-{family}{length}"
         for again in range(1000):
-            problem = plan(f"{name}-r{again}" if again else name)
+            problem = regenerate(f"{name}-r{again}" if again else name)
             if problem.told not in seen:
                 break
         else:
@@ -73,7 +71,7 @@ def _check(what: str, given: Mapping, allowed: object) -> None:
 
 
 @lru_cache(maxsize=20_000)
-def plan(problem_id: str) -> Problem:
+def regenerate(problem_id: str) -> Problem:
     """Regenerate a problem with its structure from its id. Raises ValueError for a foreign id."""
     match = _ID.fullmatch(problem_id)
     if not match or match[1] not in SPLITS:
@@ -117,7 +115,7 @@ def program(kind: str, steps: tuple[Step, ...], final: Step) -> str:
 
 def solution(problem_id: str) -> str:
     """Return the reference program of a problem."""
-    structure = plan(problem_id).plan
+    structure = regenerate(problem_id).plan
     return program(structure.kind, structure.steps, structure.final)
 
 
@@ -142,7 +140,7 @@ def _text(row: dict) -> str:
 
 
 def _ran(row: dict) -> str:
-    kind = plan(row["id"]).plan.kind
+    kind = regenerate(row["id"]).plan.kind
     code = compile(solution(row["id"]), row["id"], "exec")
     outputs = []
     for probe in common_probes(kind):
@@ -155,6 +153,3 @@ def _ran(row: dict) -> str:
         exec(code, names)
         outputs.append("\n".join(printed))
     return fingerprint(kind, outputs)
-
-
-__all__ = ["SPLITS", "Problem", "behaviour", "generate", "overlap", "plan", "program", "solution"]

@@ -5,17 +5,15 @@ sometimes has second thoughts, and gives the program. Nothing here says whether 
 that is for the judge.
 """
 
-from __future__ import annotations
-
 import random
-import re
 
 from core.seeds import derive
+from core.text import tokens
 
 from bank.mistakes import Mistake, wrong_versions
 from bank.operations import CRASHES, Step, apply, output, parse, show
 from bank.plans import Plan
-from bank.problems import Problem, plan, program, solution
+from bank.problems import Problem, program, regenerate, solution
 from bank.wording import input_phrase
 
 LIMIT = 220
@@ -54,13 +52,8 @@ _SURE = (
 _CLOSE = ("Now the program.", "So I write it.", "Done.", "")
 
 
-def size(text: str) -> int:
-    """Count words and punctuation marks, a stand-in for tokens."""
-    return len(re.findall(r"\w+|[^\w\s]", text))
-
-
-def direct(problem_row: dict, seed: int) -> str:
-    """Return an answer without reasoning: the fenced, correct program (the same for every seed)."""
+def direct(problem_row: dict) -> str:
+    """Return an answer without reasoning: the fenced, correct program."""
     return _fenced(solution(problem_row["id"]))
 
 
@@ -73,12 +66,12 @@ def trace(problem_row: dict, seed: int, mistakes: float) -> str:
     """
     if not 0 <= mistakes <= 1:
         raise ValueError(f"mistakes must be a probability from 0 to 1, not {mistakes!r}")
-    problem = plan(problem_row["id"])
+    problem = regenerate(problem_row["id"])
     rng = random.Random(derive("teacher", problem.id, seed))
     if rng.random() < mistakes:
         return _wrong(rng, problem)
     final = solution(problem.id)
-    thought = _think(rng, problem, problem.plan.steps, problem.plan.final, size(final))
+    thought = _think(rng, problem, problem.plan.steps, problem.plan.final, tokens(final))
     return _answer(thought, _fenced(final))
 
 
@@ -111,7 +104,7 @@ def _think(
         [opening, *doubted, *worked[: min(shown, 1)]],
         [opening, *plain, *worked[:1]],
     ):
-        if size("\n".join(lines)) + spent <= LIMIT - 12:
+        if tokens("\n".join(lines)) + spent <= LIMIT - 12:
             return "\n".join(lines)
     return "\n".join([opening, *plain])
 
@@ -180,12 +173,12 @@ def _wrong(rng: random.Random, problem: Problem) -> str:
     kind = rng.choices(("plan", "program", "text"), (50, 32, 18))[0]
     if kind == "text":
         final, rest = _careless(rng, solution(problem.id))
-        return _answer(_think(rng, problem, right.steps, right.final, size(final)), rest)
+        return _answer(_think(rng, problem, right.steps, right.final, tokens(final)), rest)
     mistake = _pick(rng, problem)
     final = program(right.kind, mistake.steps, mistake.final)
     followed = mistake if kind == "plan" else right
     return _answer(
-        _think(rng, problem, followed.steps, followed.final, size(final)), _fenced(final)
+        _think(rng, problem, followed.steps, followed.final, tokens(final)), _fenced(final)
     )
 
 

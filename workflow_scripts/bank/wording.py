@@ -1,7 +1,5 @@
 """Telling a plan as a statement: forwards, backwards, or with words defined on the spot."""
 
-from __future__ import annotations
-
 import random
 
 from bank.operations import NUMBER, NUMBERS, WORDS, Step
