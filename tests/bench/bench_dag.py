@@ -25,7 +25,8 @@ REPOSITORY = HERE.parents[1]
 sys.path.insert(0, str(REPOSITORY / "workflow_scripts"))
 
 from core.files import file_digest  # noqa: E402
-from core.job import determining, sidecar  # noqa: E402
+from core.job import determining  # noqa: E402
+from core.sidecars import sidecar  # noqa: E402
 from core.slices import names  # noqa: E402
 from core.study import Study  # noqa: E402
 from planning.dag import built  # noqa: E402

@@ -1,6 +1,7 @@
 """Dependencies point one way: commands → stages → helpers → core (docs/architecture.md)."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,18 @@ def test_core_knows_nothing_of_the_rest():
 @pytest.mark.parametrize("helper", sorted(HELPERS))
 def test_a_helper_imports_no_stage_and_no_command(helper):
     assert not imports(helper) & (STAGES | COMMANDS)
+
+
+def test_helpers_lean_on_each_other_one_way():
+    leaning = {helper: imports(helper) & HELPERS for helper in HELPERS}
+    assert any(leaning.values())
+    list(TopologicalSorter(leaning).static_order())  # names a circle, if there is one
+
+
+@pytest.mark.parametrize("stage", sorted(STAGES))
+def test_a_stage_imports_no_command(stage):
+    # The report's page is the command's, too: `valley report` makes it of what is there so far.
+    assert not imports(stage) & COMMANDS - ({"reporting"} if stage == "report" else set())
 
 
 @pytest.mark.parametrize("stage", sorted(STAGES))

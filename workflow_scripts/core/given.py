@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.config import complaint
 from core.files import read_json, write_json
-from core.job import sidecar
+from core.sidecars import provenance
 from core.study import Study
 
 
@@ -74,8 +74,7 @@ def frozen_notes(study: Study, code: dict[str, str]) -> list[dict]:
     """
     notes = []
     for arm in study.frozen:
-        beside = sidecar(study.checkpoint(arm))
-        about = read_json(beside) if beside.is_file() else {}
+        about = provenance(study.checkpoint(arm))
         code_then = about.get("params", {}).get("code")
         now = code["train" if arm.size else "student"]
         notes.append(

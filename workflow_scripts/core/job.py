@@ -15,6 +15,7 @@ from pathlib import Path
 from core import disk
 from core.files import digest, file_digest, write_json
 from core.resume import Stopped, queue_again, state_folder, state_place
+from core.sidecars import sidecar
 from core.store import Store
 from core.versions import installed
 
@@ -41,11 +42,6 @@ class Job:
     def __init__(self, key: str, about: dict, restored: bool, state: Path | None):
         self.key, self.about, self.restored, self.state = key, about, restored, state
         self.measured: dict[str, object] = {}
-
-
-def sidecar(target: str | Path) -> Path:
-    """Return the path of a target's provenance sidecar."""
-    return Path(target).with_suffix(".meta.json")
 
 
 def determining(params) -> dict:

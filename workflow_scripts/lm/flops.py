@@ -56,6 +56,12 @@ class Shape:
     biases: bool = False
 
     @classmethod
+    def scratch(cls, vocabulary: int, hidden: int, layers: int, heads: int) -> "Shape":
+        """Return the shape of a student made from scratch."""
+        inner = -(-8 * hidden // 3 // 32) * 32
+        return cls(vocabulary, hidden, layers, heads, heads, hidden // heads, inner, tied=True)
+
+    @classmethod
     def of(cls, config: dict) -> "Shape":
         """Return the shape that a model's config.json tells."""
         heads = config["num_attention_heads"]

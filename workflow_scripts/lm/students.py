@@ -8,6 +8,7 @@ from core.files import file_digest, read_json, write_json
 
 from lm.adapters import quantization
 from lm.chat import THINK
+from lm.flops import Shape
 
 USER, ASSISTANT, END, PAD = "<|user|>", "<|assistant|>", "<|end|>", "<|pad|>"
 TEMPLATE = (
@@ -69,14 +70,8 @@ def create(tokenizer, *, hidden: int, layers: int, heads: int, positions: int, s
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=hidden,
-        intermediate_size=-(-8 * hidden // 3 // 32) * 32,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=heads,
+        **Shape.scratch(len(tokenizer), hidden, layers, heads).config(),
         max_position_embeddings=positions,
-        tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

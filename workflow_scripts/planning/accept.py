@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.files import digest, read_json, write_json
-from core.job import determining, is_code, sidecar
+from core.files import digest, write_json
+from core.job import determining, is_code
 from core.records import differences
+from core.sidecars import provenance, sidecar
 from core.store import Store
 from core.study import Study
 
@@ -116,11 +117,8 @@ def changes(jobs: Iterable[PlannedJob], cosmetic: set[str]) -> list[Change]:
     """
     found = []
     for job in jobs:
-        path = sidecar(job.outputs[0])
-        if not path.is_file():
-            continue
-        about = read_json(path)
-        differing = differences(about, determining(job.params))
+        about = provenance(job.outputs[0])
+        differing = differences(about, determining(job.params)) if about else {}
         if not differing:
             continue
         obstacles = [

@@ -14,7 +14,7 @@ from core.arms import Arm
 from core.config import nearest
 from core.files import GENERATION, file_digest, read_parquet, write_json, write_parquet
 from core.given import adopted, note_adopted
-from core.job import sidecar
+from core.sidecars import sidecar
 from core.study import Study
 
 

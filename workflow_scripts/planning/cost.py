@@ -1,11 +1,12 @@
 """What jobs cost: learnt from the sidecars of jobs that have run, else estimated."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.files import read_json
+from core.sidecars import provenances
 from core.study import Study
 
 from planning.dag import PlannedJob
@@ -14,7 +15,6 @@ from planning.estimates import Unestimated, estimate, trained_examples
 # Folders below a study's root whose next part is the student.
 BY_STUDENT = ("students", "checkpoints", "generations", "verdicts", "scores")
 GROWING = ("shard", "answer", "generate")  # rules whose results grow with the work
-SUFFIX = ".meta.json"
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,7 @@ def measurements(root: Path) -> Iterator[tuple[tuple[str, str], float, float, fl
 
     Jobs that only took their result from the store say nothing about what it costs to make.
     """
-    for path in root.rglob(f"*{SUFFIX}"):
-        about = json.loads(path.read_text(encoding="utf-8"))
+    for path, about in provenances(root):
         if about.get("restored") or "wall_seconds" not in about.get("measured", {}):
             continue
         parts = path.relative_to(root).parts
@@ -136,7 +135,7 @@ def size_of(target: Path) -> int:
     if target.name != "checkpoint.json":
         return own
     try:
-        files = json.loads(target.read_text(encoding="utf-8")).get("files", {})
+        files = read_json(target).get("files", {})
     except ValueError:  # damaged: its own size is all that can be told
         return own
     return own + sum(described["bytes"] for described in files.values())

@@ -9,16 +9,18 @@ where each comes from. Imports nothing heavy, and nothing of Snakemake.
 import re
 from dataclasses import dataclass
 
-TRAINING_FLOPS = 6  # per parameter and token: 2 forward, 4 backward (Kaplan et al., 2020, sec. 2.1)
-LORA_FLOPS = 4  # the frozen weights' own gradients are never computed
-DECODING_FLOPS = 2  # per parameter and token
+from core.published import home
+from lm import flops as flops_of
+from lm.flops import Shape
+
 MOMENT_BYTES = 8  # AdamW's two moments per trained parameter, in single precision
 MASTER_BYTES = 4  # the weights that the optimizer updates, in single precision
-GRADIENT_BYTES = 4
 LORA_SHARE = 0.01  # of the parameters, in the adapters: the moments of the rest don't exist
 TEXT_BYTES = 1.5  # of compressed text per token
 ROW_BYTES = 30  # of a verdict
 PROGRAM_SECONDS = {"bank": 0.01, "real": 1.0}  # see docs/benchmarks.md; long tests of real corpora
+
+SHAPE = ("vocabulary", "hidden", "layers", "heads")  # of a student made here
 
 # Parameters of models whose names round them; others are read off the name ("-7B").
 KNOWN = {
@@ -75,16 +77,6 @@ def trained_examples(size: int, epochs: float | None, steps: int | None, batch: 
     return steps * batch if steps else size * (epochs or 1)
 
 
-def training_flops(parameters: float, tokens: float, lora: bool = False) -> float:
-    """Return the floating-point operations of a training; attention counts as utilisation."""
-    return (LORA_FLOPS if lora else TRAINING_FLOPS) * parameters * tokens
-
-
-def decoding_flops(parameters: float, tokens: float) -> float:
-    """Return the floating-point operations of writing tokens; reading prompts is left out."""
-    return DECODING_FLOPS * parameters * tokens
-
-
 def seconds(flops: float, tera: float, utilisation: float) -> float:
     """Return device seconds of some work at a share of a peak in 10^12 operations a second."""
     return flops / (tera * 1e12 * utilisation)
@@ -99,18 +91,6 @@ def resume_bytes(parameters: float, lora: bool = False) -> float:
     """Return the size of what a stopped training goes on from: weights and AdamW's moments."""
     trained = parameters * (LORA_SHARE if lora else 1)
     return trained * (MASTER_BYTES + MOMENT_BYTES)
-
-
-def training_memory_bytes(parameters: float, lora: bool = False) -> float:
-    """Return the GPU memory of weights, gradients and moments; activations come on top."""
-    trained = parameters * (LORA_SHARE if lora else 1)
-    return parameters * MASTER_BYTES + trained * (GRADIENT_BYTES + MOMENT_BYTES)
-
-
-def scratch_parameters(vocabulary: int, hidden: int, layers: int, **_other: object) -> float:
-    """Return the parameters of a student made here (see lm/students.py)."""
-    inner = -(-8 * hidden // 3 // 32) * 32
-    return vocabulary * hidden + layers * (4 * hidden**2 + 3 * hidden * inner + 2 * hidden) + hidden
 
 
 def named_parameters(name: str) -> float | None:
@@ -133,8 +113,9 @@ def parameters_of(config: dict, student: str) -> float:
     if declared:
         return declared
     described = config["students"][student]
-    if described.get("scratch"):
-        return scratch_parameters(**described["scratch"])
+    if "scratch" in described:
+        made = described["scratch"]
+        return Shape.scratch(*(made[n] for n in SHAPE)).parameters
     name = str((described.get("hub") or {}).get("id", ""))
     count = named_parameters(name)
     if count is None:
@@ -147,8 +128,17 @@ def parameters_of(config: dict, student: str) -> float:
 
 
 def problems_of(config: dict, benchmark: str) -> int:
-    """Return how many problems a benchmark has: as the study file says, else as it assumes."""
-    return _declared(config["benchmarks"].get(benchmark)) or config["estimates"]["problems"]
+    """Return how many problems a benchmark has: as declared or published, else as assumed.
+
+    What a source leaves out by day, platform or difficulty nobody knows before it is read.
+    """
+    described = config["benchmarks"][benchmark]
+    if "bank" in described:
+        return described["bank"]["problems"]
+    source = described["source"]
+    count = source["count"] or home(source["format"], source["release"]).count
+    chosen = any(source[key] for key in ("from", "to", "platforms", "difficulties"))
+    return config["estimates"]["problems"] if chosen or not count else count
 
 
 def estimate(config: dict, rule: str, wildcards: dict) -> Estimate:
@@ -180,29 +170,40 @@ def _student(config: dict, wildcards: dict) -> Estimate:
 
 
 def _training(config: dict, student: str, recipe: str, size: int, what: str) -> Estimate:
-    assumed, how, count = config["estimates"], config["recipes"][recipe], None
-    count, lora = parameters_of(config, student), bool(how.get("lora"))
-    length = assumed["trace_tokens"] or how["max_length"] / 4
-    batch = how.get("batch_examples") or how["batch_tokens"] / min(length, how["max_length"])
-    seen = trained_examples(size, how.get("epochs"), how.get("steps"), batch)
-    tokens = seen * min(length, how["max_length"])
-    flops = training_flops(count, tokens, lora)
-    here = _on_cores(config, student)
-    time = (
-        seconds(flops, assumed["core_tflops"], 1)
-        if here
-        else seconds(flops, assumed["gpu_tflops"], assumed["training_utilisation"])
-    )
+    assumed, how = config["estimates"], config["recipes"][recipe]
+    count, lora = parameters_of(config, student), bool(how["lora"])
+    length = min(assumed["trace_tokens"] or how["max_length"] / 4, how["max_length"])
+    batch = how["batch_examples"] or how["batch_tokens"] / length
+    seen = trained_examples(size, how["epochs"], how["steps"], batch)
+    flops = flops_of.dense(count, seen * length, lora)
     return Estimate(
         flops,
         "FLOP",
         assumed["job_seconds"],
-        **{"core_seconds" if here else "gpu_seconds": time},
+        **_device_seconds(config, student, flops, "training_utilisation", 1),
         disk_bytes=checkpoint_bytes(count, how["precision"]),
         resume_bytes=resume_bytes(count, lora),
-        said=f"{LORA_FLOPS if lora else TRAINING_FLOPS} x {count:.3g} parameters x {seen:,.0f} "
-        f"{what} x {min(length, how['max_length']):,.0f} tokens",
+        said=f"{flops_of.dense(1, 1, lora):.0f} x {count:.3g} parameters x {seen:,.0f} {what} x "
+        f"{length:,.0f} tokens",
     )
+
+
+def _device_seconds(
+    config: dict, student: str, flops: float, on_gpus: str, on_cores: float
+) -> dict[str, float]:
+    """Return how long some work takes, by what it runs on: students made here run on cores.
+
+    Args:
+        config: a completed study file.
+        student: whose work it is.
+        flops: the work.
+        on_gpus: the assumption that says which share of a GPU's peak it reaches.
+        on_cores: which share of the assumed peak of cores.
+    """
+    assumed = config["estimates"]
+    if "scratch" in config["students"][student]:
+        return {"core_seconds": seconds(flops, assumed["core_tflops"], on_cores)}
+    return {"gpu_seconds": seconds(flops, assumed["gpu_tflops"], assumed[on_gpus])}
 
 
 def _generate(config: dict, wildcards: dict) -> Estimate:
@@ -214,26 +215,21 @@ def _generate(config: dict, wildcards: dict) -> Estimate:
     length = min(assumed["answer_tokens"] or sampling["max_tokens"] / 2, sampling["max_tokens"])
     asked = [wildcards["benchmark"]] if "benchmark" in wildcards else config["benchmarks"]
     answers = sum(_answers(config, {"benchmark": benchmark}) for benchmark in asked)
-    flops = decoding_flops(count, answers * length)
-    here = _on_cores(config, student)
-    time = (
-        seconds(flops, assumed["core_tflops"], assumed["core_decoding_utilisation"])
-        if here
-        else seconds(flops, assumed["gpu_tflops"], assumed["decoding_utilisation"])
-    )
+    flops = flops_of.FORWARD * count * answers * length
+    on_cores = assumed["core_decoding_utilisation"]
     return Estimate(
         flops,
         "FLOP",
         assumed["job_seconds"],
-        **{"core_seconds" if here else "gpu_seconds": time},
+        **_device_seconds(config, student, flops, "decoding_utilisation", on_cores),
         disk_bytes=answers * length * TEXT_BYTES,
-        said=f"{DECODING_FLOPS} x {count:.3g} parameters x {answers:,.0f} answers x "
+        said=f"{flops_of.FORWARD} x {count:.3g} parameters x {answers:,.0f} answers x "
         f"{length:,.0f} tokens",
     )
 
 
 def _judge(config: dict, wildcards: dict) -> Estimate:
-    kind = "bank" if "bank" in (config["benchmarks"].get(wildcards["benchmark"]) or {}) else "real"
+    kind = "bank" if "bank" in config["benchmarks"][wildcards["benchmark"]] else "real"
     return _programs(config, _answers(config, wildcards), kind)
 
 
@@ -279,10 +275,6 @@ def _small(config: dict, _wildcards: dict) -> Estimate:
     return Estimate(1, "jobs", config["estimates"]["job_seconds"], said="a small job")
 
 
-def _on_cores(config: dict, student: str) -> bool:
-    return bool(config["students"][student].get("scratch"))
-
-
 def _answers(config: dict, wildcards: dict) -> float:
     return problems_of(config, wildcards["benchmark"]) * config["sampling"]["samples"]
 
@@ -291,17 +283,8 @@ def _traces(config: dict) -> float:
     """Return the traces of the corpus: as it says, else the largest size that an axis asks for."""
     corpus = config["corpus"]
     largest = max(size for axis in config["axes"].values() for size in axis["sizes"])
-    return (_declared(corpus) or largest) * max(1, len(corpus.get("teachers", {})))
-
-
-def _declared(source: object) -> int | None:
-    """Return a number of problems that a source declares, wherever in it that stands."""
-    if not isinstance(source, dict):
-        return None
-    for key in ("problems", "limit"):
-        if isinstance(source.get(key), int):
-            return source[key]
-    return next((found for value in source.values() if (found := _declared(value))), None)
+    problems = corpus["bank"]["problems"] if "bank" in corpus else largest
+    return problems * max(1, len(corpus.get("teachers", {})))
 
 
 _STAGES = {

@@ -1,14 +1,13 @@
 """What a status page shows: arms by stages, failures, the critical path, as plain values."""
 
-import json
 import time
 from collections import Counter
-from pathlib import Path
 
 from core.arms import Arm
-from core.job import sidecar
+from core.files import read_json
+from core.sidecars import provenance
 
-from planning import traces
+from planning import progress
 from planning.dag import PlannedJob
 from planning.plans import Plan
 from planning.words import arm_of
@@ -31,7 +30,7 @@ def overview(plan: Plan) -> dict:
     cells: dict[tuple, list] = {}
     others, failures = [], []
     for job, state, cost in zip(plan.jobs, plan.states, plan.costs, strict=True):
-        about = _about(job) if state == "done" else {}
+        about = provenance(job.outputs[0]) if state == "done" else {}
         took = about.get("measured", {}).get("wall_seconds")
         seconds = took if took is not None else cost.seconds
         gpu = (took if took is not None else cost.gpu_seconds) if cost.gpu_seconds else 0
@@ -42,7 +41,7 @@ def overview(plan: Plan) -> dict:
         else:
             others.append({"rule": job.rule, "path": job.outputs[0], "cell": cell})
         if state == "failed":
-            said = traces.last_lines(job) or ["it left no log"]
+            said = progress.last_lines(job) or ["it left no log"]
             log = job.logs[0] if job.logs else ""
             failures.append({"path": job.outputs[0], "rule": job.rule, "log": log, "said": said})
     columns = [{"rule": "shard", "benchmark": ""}, {"rule": "train", "benchmark": ""}]
@@ -126,18 +125,10 @@ def _template(root: str, rule: str, benchmark: str) -> str:
 def _score(root: str, place: str, benchmark: str) -> list[float] | None:
     """Return pass@1 with its interval."""
     try:
-        path = Path(f"{root}/scores/{place}/{benchmark}.json")
-        found = json.loads(path.read_text(encoding="utf-8"))["overall"]["pass@1"]
+        found = read_json(f"{root}/scores/{place}/{benchmark}.json")["overall"]["pass@1"]
         return [found["estimate"], *found["interval"]]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _about(job: PlannedJob) -> dict:
-    try:
-        return json.loads(sidecar(job.outputs[0]).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def _brief(job: PlannedJob, about: dict) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from core.study import Study
 
-from planning import traces
+from planning import progress
 from planning.cost import Cost, Costs
 from planning.dag import PlannedJob, planned
 from planning.simulate import Task, critical_path
@@ -23,7 +23,7 @@ class Plan:
     def __init__(self, study: Path, targets: list[str] = (), learn: list[str] = ()):
         self.study = Study.read(study)
         self.jobs = planned(study, targets)
-        self.states = traces.states(self.jobs)
+        self.states = progress.states(self.jobs)
         costs = Costs(self.study, [self.study.root, *learn])
         self.costs = [costs.of(job) for job in self.jobs]
         self.unknown = sorted(costs.unknown)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from core.files import read_json
 from core.given import given
-from core.job import sidecar
+from core.sidecars import provenances, sidecar
 from core.store import Store
 from core.study import Study
 
@@ -108,7 +108,7 @@ def find(study: Study, jobs: list[PlannedJob]) -> Finding:
     wanted = {path for job in jobs for path in (*job.outputs, *job.inputs)}
     wanted |= {study.checkpoint(arm) for arm in study.arms} | given(study)
     wanted |= {f"{root}/shards/{arm.shard}.parquet" for arm in study.arms}
-    abouts = {path: read_json(path) for path in Path(study.config["results"]).rglob("*.meta.json")}
+    abouts = dict(provenances(study.config["results"]))
     left = {  # sidecars of results that stay
         path: about
         for path, about in abouts.items()

@@ -10,9 +10,8 @@ import shutil
 from pathlib import Path
 
 from core.arms import Arm
-from core.files import read_json
 from core.given import given
-from core.job import sidecar
+from core.sidecars import provenance
 from core.store import Store
 from core.study import Study
 
@@ -63,11 +62,9 @@ def weights(study: Study, arm: Arm, keys: set[str], store: Store) -> list[Path]:
     """
     manifest = Path(study.checkpoint(arm))
     found = [manifest.with_name("model")]
-    about = sidecar(manifest)
-    if about.is_file():
-        key = read_json(about).get("key")
-        if key and key not in keys:
-            found.append(store.entry(key))
+    key = provenance(manifest).get("key")
+    if key and key not in keys:
+        found.append(store.entry(key))
     return [path for path in found if path.is_dir()]
 
 

@@ -1,11 +1,12 @@
 """`./valley why FILE`: what made a file, what would make it again, and what depends on it."""
 
-import json
 import sys
 from pathlib import Path
 
 from core.files import file_digest
-from core.job import determining, sidecar
+from core.job import determining, is_code
+from core.records import differences
+from core.sidecars import provenance
 from core.versions import installed
 
 from planning.dag import PlannedJob, planned
@@ -50,21 +51,20 @@ def now(job: PlannedJob) -> list[str]:
 
 def made(job: PlannedJob) -> list[str]:
     """Return what the sidecar says of how the file was made, and what is wanted otherwise now."""
-    path = sidecar(job.outputs[0])
-    if not path.is_file():
+    about = provenance(job.outputs[0])
+    if not about:
         return ["", "Nothing is known of how it was made."] if job.state != "missing" else []
-    about = json.loads(path.read_text(encoding="utf-8"))
-    wanted = json.loads(json.dumps(determining(job.params), default=str))
+    wanted = determining(job.params)
+    differing = differences(about, wanted)
     lines = ["", "Made with"]
     for name in sorted(about["params"].keys() | wanted.keys()):
-        then, now = (params.get(name, ...) for params in (about["params"], wanted))
-        changed = "" if then == now else f"   (now {_short(now)})"
-        code = (
-            "   its code, or code that it reaches, has changed"
-            if changed and "code" in name
-            else ""
-        )
-        lines.append(f"  {name} = {_short(then)}{changed}{code}")
+        then, changed = about["params"].get(name, ...), ""
+        if name in differing:
+            then, now = differing[name]
+            changed = f"   (now {_short(now)})"
+            if is_code(name):
+                changed += "   its code, or code that it reaches, has changed"
+        lines.append(f"  {name} = {_short(then)}{changed}")
     lines += ["", "From"]
     for name in sorted(about["inputs"].keys() | set(job.inputs)):
         lines.append(f"  {name}  {_change(name, about['inputs'].get(name), name in job.inputs)}")
@@ -87,9 +87,7 @@ def _change(name: str, then: str | None, wanted: bool) -> str:
         return f"{then[:12]}   (not wanted any more)"
     if not Path(name).is_file():
         return f"{then[:12]}   (gone)"
-    by = sidecar(name)
-    told = json.loads(by.read_text(encoding="utf-8")) if by.is_file() else {}
-    now = told.get("outputs", {}).get(name) or file_digest(name)
+    now = provenance(name).get("outputs", {}).get(name) or file_digest(name)
     return then[:12] if now == then else f"{then[:12]}   (now {now[:12]})"
 
 

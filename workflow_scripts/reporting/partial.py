@@ -14,8 +14,8 @@ import fit
 import report as drawn
 import score
 from analysis import plot_losses
-from core.job import sidecar
 from core.layout import Layout
+from core.sidecars import sidecar
 
 from reporting import answers
 from reporting.finished import done, state_of

@@ -1,6 +1,6 @@
 """What Snakemake's logs tell of jobs that failed."""
 
-from planning import traces
+from planning import progress
 from planning.dag import PlannedJob
 
 STARTED = "[date]\nlocalrule train:\n    output: {}\n    log: a.log\n    jobid: 1\n"
@@ -12,7 +12,7 @@ def logged(folder, *texts):
     logs.mkdir(parents=True)
     for number, text in enumerate(texts):
         (logs / f"2026-01-0{number + 1}T000000.000000.snakemake.log").write_text(text)
-    return traces.failed(folder)
+    return progress.failed(folder)
 
 
 def job(output, state="missing", needs=(), **marks):
@@ -33,7 +33,7 @@ def test_dry_runs_say_nothing_of_it(tmp_path):
 
 
 def test_without_logs_nothing_has_failed(tmp_path):
-    assert traces.failed(tmp_path) == set()
+    assert progress.failed(tmp_path) == set()
 
 
 def test_what_waits_for_a_failed_job_is_blocked_and_marks_go_first(tmp_path):
@@ -47,14 +47,14 @@ def test_what_waits_for_a_failed_job_is_blocked_and_marks_go_first(tmp_path):
         job("f", state="done", needs=(0,)),
         job("g", state="stale"),
     ]
-    assert traces.states(jobs, tmp_path) == [
+    assert progress.states(jobs, tmp_path) == [
         *("failed", "blocked", "blocked", "running", "failed", "done", "stale")
     ]
 
 
 def test_the_last_lines_of_a_log_are_told(tmp_path):
     (tmp_path / "a.log").write_text("\n".join(map(str, range(100))) + "\n\n")
-    told = traces.last_lines(
+    told = progress.last_lines(
         PlannedJob("r", {}, {}, (), ("a",), "missing", "", 1, 0, ("a.log",)), tmp_path
     )
     assert told == [str(number) for number in range(88, 100)]

@@ -1,4 +1,4 @@
-"""What Snakemake's own traces tell of jobs: running, failed, cut off.
+"""How far jobs are, by what Snakemake leaves behind: running, failed, cut off, blocked.
 
 - *running*: Snakemake has marked the outputs as incomplete and holds their lock. A Snakemake that
   was killed outright leaves both; `snakemake --unlock` takes the lock away.
