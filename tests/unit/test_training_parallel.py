@@ -85,10 +85,6 @@ def launched(job, processes=2):
     return launch.run(file, Layout(1, processes), threads=1)
 
 
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
-
-
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
     return hub_student(tmp_path_factory.mktemp("student"))

@@ -7,7 +7,7 @@ from core.arms import FIELDS
 
 from analysis import noise as training
 from analysis.load import Evaluation
-from analysis.resample import percentile, problem_weights
+from analysis.resample import Z, percentile, problem_weights
 
 
 @dataclass
@@ -220,6 +220,6 @@ def tipping(estimate: float, draws: np.ndarray, scales: np.ndarray, runs: np.nda
     In units of log-odds; 0 if it holds 0 without any training noise. It tells how much seeds would
     have to matter to undo a difference.
     """
-    spare = (estimate / 1.959964) ** 2 - draws.var()
+    spare = (estimate / Z) ** 2 - draws.var()
     unit = (scales / runs).sum() / len(scales) ** 2
     return float(np.sqrt(max(spare, 0.0) / unit)) if unit > 0 else None

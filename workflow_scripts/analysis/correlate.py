@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from analysis.resample import Z
 from analysis.sample import Levels
 
 RATES = ("completion", "think_tag", "well_formed")
@@ -64,5 +65,5 @@ def bonett_wright(rho: float, count: int) -> list[float] | None:
     if count < 4 or not np.isfinite(rho):
         return None
     clipped = min(max(rho, -0.999), 0.999)
-    half = 1.959964 * np.sqrt((1 + clipped * clipped / 2) / (count - 3))
+    half = Z * np.sqrt((1 + clipped * clipped / 2) / (count - 3))
     return np.tanh(np.arctanh(clipped) + np.array([-half, half])).tolist()

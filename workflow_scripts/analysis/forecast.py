@@ -153,9 +153,6 @@ def response_at(levels: Levels, p: float) -> float:
     return float(np.median(np.minimum(ratio, 1.0)) * p * (1 - p))
 
 
-READOUTS = ("depth", "bottom", "recovery", "largest")
-
-
 def curve_readouts(curves: np.ndarray, sizes: np.ndarray) -> dict[str, np.ndarray]:
     """Return depth, log bottom, log recovery and last level of (draws, sizes) curves, 0 first.
 

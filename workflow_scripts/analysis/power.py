@@ -5,6 +5,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from analysis.resample import Z
+
 POWER = 0.8
 FACTORS = (1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 DRAWS = 4000
@@ -63,7 +65,7 @@ def needed(parts: dict | None, estimate: float | None, decides: Callable, seed: 
     return out
 
 
-def outside(low: float, high: float, z: float = 1.959964) -> Callable:
+def outside(low: float, high: float, z: float = Z) -> Callable:
     """Return the rule "the interval lies wholly above `high` or below `low`"."""
     return lambda value, error: (value - z * error > high) | (value + z * error < low)
 
@@ -73,6 +75,6 @@ def inside_or_apart(margin: float) -> Callable:
 
     def decides(value: np.ndarray, error: float) -> np.ndarray:
         equal = np.abs(value) + 1.644854 * error < margin
-        return equal | (np.abs(value) - 1.959964 * error > 0)
+        return equal | (np.abs(value) - Z * error > 0)
 
     return decides

@@ -10,6 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 
+Z = 1.959964  # half a 95 % interval, in standard errors
+
 
 @lru_cache(maxsize=16)
 def problem_weights(problems: int, draws: int, seed: int) -> np.ndarray:
@@ -47,7 +49,7 @@ def percentile(draws: np.ndarray, level: float = 0.95) -> list[float]:
     return np.nanpercentile(draws, [tail, 100 - tail], axis=0).T.tolist()
 
 
-def wilson(share: float, count: float, z: float = 1.959964) -> list[float]:
+def wilson(share: float, count: float, z: float = Z) -> list[float]:
     """Return Wilson's interval of a share of `count` trials; the fallback at 0 and at 1."""
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)

@@ -1,9 +1,9 @@
 """Sentences made from numbers: they say what the interval says, and no more."""
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """Return a number with three decimals, or "beyond" where it is not bounded."""
-    return "unbounded" if value is None else f"{value:.{digits}f}"
+def number(value: float | None) -> str:
+    """Return a number with three decimals; None is an end that is not bounded."""
+    return "unbounded" if value is None else f"{value:.3f}"
 
 
 def interval(estimate: float | None, bounds: list | None) -> str:

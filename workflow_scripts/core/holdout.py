@@ -12,14 +12,14 @@ def is_held_out(problem: str, share: float) -> bool:
         problem: its id.
         share: of all problems that is held out, 0 to 1.
     """
-    return _place(problem) < share * 2**64
+    return _hash(problem) < share * 2**64
 
 
 def rank(problem: str) -> int:
     """Return a held-out problem's rank: those of the lowest ranks are measured."""
-    return _place(problem)
+    return _hash(problem)
 
 
-def _place(problem: str) -> int:
+def _hash(problem: str) -> int:
     digest = hashlib.sha256(f"held out\x1f{problem}".encode()).digest()
     return int.from_bytes(digest[:8], "big")

@@ -8,7 +8,7 @@ import numpy as np
 from core.text import well_formed
 from judging.answers import extract_program, fenced_blocks, is_python
 
-from corpora.ngrams import ngrams
+from corpora.ngrams import mix, ngrams
 
 # In this order; a trace counts for the first that it fails.
 STEPS = (
@@ -144,8 +144,7 @@ class NearDuplicates:
         """Return (later, earlier) places that agree in a band and are similar enough."""
         mixed = np.zeros(len(signatures), np.uint64)
         for column in range(begin, end):
-            mixed = (mixed ^ signatures[:, column]) * np.uint64(0x9E3779B97F4A7C15)
-            mixed ^= mixed >> np.uint64(29)
+            mixed = mix(mixed, signatures[:, column])
         order = np.argsort(mixed, kind="stable")
         found = [np.empty((0, 2), np.int64)]
         for step in range(1, WINDOW + 1):

@@ -21,6 +21,11 @@ def ngrams(text: str, words: int) -> np.ndarray:
     size = min(words, len(code))
     mixed = np.zeros(len(code) - size + 1, np.uint64)
     for at in range(size):
-        mixed = (mixed ^ code[at : at + len(mixed)]) * _FACTOR
-        mixed ^= mixed >> np.uint64(29)
+        mixed = mix(mixed, code[at : at + len(mixed)])
     return np.unique(mixed)
+
+
+def mix(digests: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return digests of what digests stand for with one more 64-bit number each."""
+    mixed = (digests ^ values) * _FACTOR
+    return mixed ^ (mixed >> np.uint64(29))

@@ -47,17 +47,15 @@ def judge(
     wall_factor: float = 5.0,
     wall_extra_s: float = 3.0,
     recheck_time_limits: bool = False,
-    progress: Callable[[int, int], None] | None = None,
     each: Callable[[int, Verdict], None] | None = None,
 ) -> list[Verdict]:
     """Judge programs and return their verdicts in the order of the tasks.
 
-    The same program for the same problem is judged once. `progress` is called with (done, all)
-    distinct programs, `each` with a task's place and its verdict as soon as that is known.
-    `jobs` zygotes run side by side, each with one program at a time, so no
-    more than that many cores are used. `cache` is a folder of verdicts that are known already,
-    shared by any number of processes. With `recheck_time_limits` programs that took too long are
-    run once more at the end, one at a time, and only what is found then counts.
+    The same program for the same problem is judged once. `each` is called with a task's position
+    and its verdict as soon as that is known. `jobs` zygotes run side by side, each with one program
+    at a time, so no more than that many cores are used. `cache` is a folder of verdicts that are
+    known already, shared by any number of processes. With `recheck_time_limits` programs that took
+    too long are run once more at the end, one at a time, and only what is found then counts.
     """
     tier = isolating.tier(isolation).name
     options = Options(
@@ -68,21 +66,16 @@ def judge(
         wall_extra_s=wall_extra_s,
     )
     verdicts, work, places = _distinct(list(tasks), identity.circumstances(tier, options))
-    done, total = 0, len(work)
     if each is not None:
         for place, verdict in enumerate(verdicts):
             if verdict is not None:
                 each(place, verdict)
 
     def settle(key: bytes, verdict: Verdict) -> None:
-        nonlocal done
-        done += 1
         for place in places[key]:
             verdicts[place] = verdict
             if each is not None:
                 each(place, verdict)
-        if progress is not None:
-            progress(done, total)
 
     with Cache(cache) if cache is not None else nullcontext() as known:
         if known is not None:

@@ -18,7 +18,6 @@ OPEN_FILES = 64
 COMPILE_SECONDS = 10
 WORK_FOLDER_MB = 16
 _FIRST_OWN_UID = 200_000
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/etc/ld.so.cache")
 
 
 class Jail:
@@ -57,7 +56,7 @@ class Jail:
         if os.geteuid() == 0:
             self._counts_threads = become_nobody(folders[0])
         if self.tier == "landlock":
-            readable = [*view.without(folders, masked), *_DEVICES]
+            readable = [*view.without(folders, masked), *view.FILES]
             self._ruleset = out_of_the_way(kernel.landlock_ruleset(readable))
 
     def _enter_namespaces(self) -> None:

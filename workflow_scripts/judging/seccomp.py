@@ -43,8 +43,6 @@ _WRITING = """
     fchmodat:268/53 utimensat:280/88
 """
 
-_KEEPER = "kill:62/129 tkill:200/130 tgkill:234/131 wait4:61/260 recvmsg:47/212"
-
 _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ABOVE, _JUMP_ANY_BIT, _RETURN, _AND = (
     0x20,
     0x15,
@@ -71,6 +69,7 @@ _SPECIAL = {
     "wait4": (61, 260),
     "recvmsg": (47, 212),
 }
+_KEEPER = ("kill", "tkill", "tgkill", "wait4", "recvmsg")  # calls that only the keeper needs
 _NEWEST_KNOWN = 460
 _CLONE_THREAD = 0x10000
 _CLONE_NEW_ANYTHING = 0x7E020080
@@ -97,8 +96,8 @@ def build(own_pid_space: bool) -> tuple[bytes, bytes]:
     if not supported():
         return b"", b""
     token, column = _ARCHITECTURES[kernel.machine()]
-    text = _PLAIN + _KEEPER + (_WRITING if own_pid_space else "")
-    allowed = set()
+    text = _PLAIN + (_WRITING if own_pid_space else "")
+    allowed = {_SPECIAL[name][column] for name in _KEEPER}
     for entry in text.split():
         number = entry.split(":")[1].split("/")[column]
         if number != "-":

@@ -21,7 +21,6 @@ class Problems:
 
     by_id: dict[str, dict] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)
-    untrusted: list[str] = field(default_factory=list)
 
 
 # What no reader needs, and what fills most of such a file.
@@ -33,8 +32,6 @@ def read_problems(path: Path) -> Problems:
     found = Problems()
     for _, problem in stream_problems([Path(path)], found.complaints.append):
         found.by_id[problem["id"]] = problem
-        if problem.get("trusted") is False:
-            found.untrusted.append(problem["id"])
     return found
 
 

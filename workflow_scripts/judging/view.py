@@ -6,7 +6,7 @@ import sys
 from judging import kernel
 
 # A loader cache, and the devices that programs may expect; each only if the machine has it.
-_FILES = ("/etc/ld.so.cache", "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
+FILES = ("/etc/ld.so.cache", "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 _WORK = "/tmp"
 
 
@@ -68,7 +68,7 @@ def build() -> None:
         os.makedirs(path, exist_ok=True)
         kernel.mount(f"/old{path}", path, None, kernel.MS_BIND | kernel.MS_REC)
         kernel.make_read_only(path)
-    for path in _FILES:
+    for path in FILES:
         if os.path.exists(f"/old{path}"):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o644))
