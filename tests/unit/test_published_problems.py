@@ -2,23 +2,19 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import benchmark_material as made
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from benchmarks import published
 from core import prompts
 from core import rows as reading
 from core.complaints import BadRows
 from core.files import GENERATION, PROBLEM, VERDICT, read_json, read_parquet, write_parquet
-from core.hub import SourceError, find
+from core.hub import SourceError
 from core.published import home
-from core.study import Study, StudyError
 from judging.batch import Task, judge
 from judging.forms import convert
 from score import score
@@ -291,100 +287,6 @@ def test_a_reference_function_stands_in_for_results():
     assert [verdict.verdict for verdict in found] == ["accepted", "wrong_answer"]
 
 
-OFFLINE = """
-import sys
-from core.hub import SourceError, find
-try:
-    for path in find(sys.argv[3:], hub=sys.argv[1], revision=sys.argv[2]):
-        print(path)
-except SourceError as error:
-    print("error:", error)
-"""
-
-
-def offline(home, *arguments: str) -> str:
-    """Run `find` in a fresh process: huggingface_hub reads its settings when it is imported."""
-    variables = {
-        **os.environ,
-        "HF_HOME": str(home),
-        "HF_HUB_OFFLINE": "1",
-        "PYTHONPATH": "workflow_scripts",
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", OFFLINE, *arguments], env=variables, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_the_hub_s_cache_is_enough_and_what_it_lacks_is_told(tmp_path):
-    name = "livecodebench/code_generation_lite"
-    made.release(made.hub_cache(tmp_path, name), 2, 2)
-    files = offline(tmp_path, name, made.COMMIT, "test.jsonl", "test2.jsonl").split()
-    assert [file.rsplit("/", 1)[1] for file in files] == ["test.jsonl", "test2.jsonl"]
-    said = offline(tmp_path, name, made.COMMIT, "test.jsonl", "test3.jsonl")
-    assert "no test3.jsonl; there are: test.jsonl, test2.jsonl" in said
-    assert f"hf download {name} --repo-type dataset --revision {made.COMMIT}" in said
-    said = offline(tmp_path, name, "f" * 40, "test.jsonl")
-    assert "is not in the cache" in said and "hf download" in said
-
-
-def test_a_local_file_is_taken_whatever_its_name(tmp_path):
-    path = made.jsonl(tmp_path / "mine.jsonl", [GOOD])
-    assert find(["test.jsonl"], path=str(path)) == [path]
-    with pytest.raises(SourceError, match="no such file or folder"):
-        find(["test.jsonl"], path=str(tmp_path / "none"))
-
-
-SOURCE_MISTAKES = [
-    (
-        {"format": "livecodebench", "path": "x"},
-        "release: say which release; choose from: v1",
-    ),
-    (
-        {"format": "livecodebench", "release": "v6"},
-        "revision: a data set of the hub changes",
-    ),
-    ({"format": "livecodebench", "release": "v9", "path": "x"}, "'v9' is not allowed"),
-    ({"format": "humaneval", "path": "x", "release": "v1"}, "humaneval has no releases"),
-    ({"format": "problems"}, "say where the problems are: a path, or a hub id"),
-    ({"format": "mbpp", "path": "x", "hub": "y"}, "give either a path, or a hub id"),
-    ({"format": "mbpp", "path": "x", "from": "2024-13-01"}, "'2024-13-01' is no day"),
-    ({"format": "mbpp", "path": "x", "from": "2024-02-01", "to": "2024-01-31"}, "is later than"),
-    ({"format": "lifecodebench", "path": "x"}, "did you mean 'livecodebench'?"),
-]
-
-
-@pytest.mark.parametrize(("source", "message"), SOURCE_MISTAKES)
-def test_mistakes_in_the_study_file_are_told(source, message):
-    config = yaml.safe_load(Path("studies/smoke.yaml").read_text())
-    config["benchmarks"] = {"b": {"source": source}}
-    with pytest.raises(StudyError, match=re.escape(message)):
-        Study(config)
-    config["benchmarks"] = {"b": {"bank": {"problems": 3}, "source": source}}
-    with pytest.raises(StudyError, match=r"benchmarks.b: has bank, source; give 1 of them only"):
-        Study(config)
-
-
-def test_days_may_stand_unquoted_and_prompts_fall_back_to_the_study_s():
-    config = yaml.safe_load(Path("studies/smoke.yaml").read_text())
-    config |= yaml.safe_load(
-        "prompt: 'Q: {statement}'\n"
-        "benchmarks:\n"
-        "  a: {source: {format: mbpp, path: x, from: 2024-01-31}}\n"
-        "  b: {source: {format: mbpp, path: x}, prompt: evalplus}\n"
-        "  c: {source: {format: mbpp, path: x}, prompt: null}\n"
-    )
-    study = Study(config)
-    assert study.sources["a"]["from"] == "2024-01-31"
-    assert study.prompt() == study.prompt("a") == ["Q: {statement}"] * 2
-    assert study.prompt("b")[0].startswith("Please provide a self-contained Python script")
-    assert study.prompt("c") is None
-    config["benchmarks"]["b"]["prompt"] = "evalplas"
-    with pytest.raises(StudyError, match=r"benchmarks.b.prompt: 'evalplas' .*mean 'evalplus'"):
-        Study(config)
-
-
 def test_problems_are_scored_by_the_side_of_the_cut_off_they_lie_on(tmp_path, out):
     rows = [made.lcb_stdin(number) for number in range(4)]
     rows.append(made.lcb_stdin(4, contest_date=""))
@@ -412,26 +314,3 @@ def test_problems_are_scored_by_the_side_of_the_cut_off_they_lie_on(tmp_path, ou
         for name, group in scored(cutoff="2024-08-01")["by_cutoff"].items()
     }
     assert sides == {"until_cutoff": (1.0, 2), "after_cutoff": (0.5, 2), "undated": (0.0, 1)}
-
-
-def test_published_prompts_in_livecodebench_s_words():
-    stdin = prompts.compose(prompts.texts("livecodebench"), "Add {a} and {b}.", "")
-    assert stdin.startswith("You are an expert Python programmer. You will be given a question")
-    assert "### Question:\nAdd {a} and {b}.\n\n### Format: Read the inputs from stdin" in stdin
-    assert stdin.endswith(
-        "```python\n# YOUR CODE HERE\n```\n\n"
-        "### Answer: (use the provided format with backticks)\n\n"
-    )
-    function = prompts.compose(prompts.texts("livecodebench"), "Q", "class Solution:")
-    assert "### Format: You will use the following starter code" in function
-    assert "```python\nclass Solution:\n```\n\n### Answer" in function
-
-
-def test_prompts_of_one_s_own():
-    assert prompts.texts(None) is None and prompts.compose(None, "Q", "code") == "Q"
-    assert prompts.compose(prompts.texts("Do {this}: {statement}"), "{x}") == "Do {this}: {x}"
-    pair = prompts.texts({"function": "{statement}\n{starter_code}", "stdin": "{statement}!"})
-    assert prompts.compose(pair, "Q", "def f():") == "Q\ndef f():"
-    assert prompts.compose(pair, "{starter_code}") == "{starter_code}!"
-    with pytest.raises(ValueError, match=r"did you mean 'livecodebench'.*holds \{statement\}"):
-        prompts.texts("livecodebensh")
