@@ -11,6 +11,7 @@ from core.prompts import compose
 from core.published import patterns
 from core.study import Study
 from judging.batch import Task, judge
+from workspace import Workspace
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -21,7 +22,7 @@ def blocks(page: str, kind: str) -> list[str]:
 
 def study(example: str) -> Study:
     """Put an example into the smoke study."""
-    config = yaml.safe_load((DOCS.parent / "studies" / "smoke.yaml").read_text())
+    config = Workspace.smoke()
     given = yaml.safe_load(example)
     if "corpus" in given:
         config["corpus"] |= given["corpus"]

@@ -5,22 +5,20 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from core.study import Study, StudyError
 from lm.flops import Shape
 from planning import estimates
 from planning.estimates import Unestimated, estimate
-
-SMOKE = Path(__file__).resolve().parents[2] / "studies" / "smoke.yaml"
+from workspace import Workspace
 
 
 def study(**changes) -> dict:
-    return Study({**yaml.safe_load(SMOKE.read_text()), **changes}).config
+    return Study({**Workspace.smoke(), **changes}).config
 
 
 def large(**assumed) -> dict:
     """A study of the paper's size: a 7B student from the hub."""
-    config = yaml.safe_load(SMOKE.read_text())
+    config = Workspace.smoke()
     recipe = {"learning_rate": 8e-5, "batch_examples": 128, "epochs": 5, "precision": "bf16"}
     config["students"] = {"qwen": {"hub": {"id": "Qwen/Qwen2.5-7B-Instruct"}}}
     config["recipes"] = {name: recipe for name in config["recipes"]}
@@ -156,7 +154,7 @@ def test_every_rule_has_an_estimate_and_unknown_ones_are_small():
 
 
 def test_assumptions_are_no_part_of_what_the_report_is_made_of():
-    config = yaml.safe_load(SMOKE.read_text())
+    config = Workspace.smoke()
     edited = {**config, "estimates": {"gpu_tflops": 312}}
     assert Study(config).described == Study(edited).described
 

@@ -1,16 +1,13 @@
 """The study file: what it expands to, and what it says when it is wrong."""
 
 import copy
-from pathlib import Path
 
 import pytest
-import yaml
 from core.arms import Arm
 from core.study import Study, StudyError
+from workspace import Workspace
 
-SMOKE = yaml.safe_load(
-    (Path(__file__).parents[2] / "studies" / "smoke.yaml").read_text(encoding="utf-8")
-)
+SMOKE = Workspace.smoke()
 
 
 def changed(path: str, value) -> dict:

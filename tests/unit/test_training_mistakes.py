@@ -1,14 +1,10 @@
 """What a study file may not ask of trainings, each answered with what to do."""
 
-import json
-from pathlib import Path
-
 import pytest
-import yaml
 from core.disk import require_free
 from core.study import Study, StudyError
+from workspace import Workspace
 
-SMOKE = Path(__file__).resolve().parents[2] / "studies" / "smoke.yaml"
 HUB = {"hub": {"id": "Qwen/Qwen2.5-7B-Instruct"}}
 KEPT = {
     "learning_rate": 1e-4,
@@ -16,10 +12,6 @@ KEPT = {
     "epochs": 1,
     "lora": {"rank": 8, "merge": False},
 }
-
-
-def smoke():
-    return json.loads(json.dumps(yaml.safe_load(SMOKE.read_text(encoding="utf-8"))))
 
 
 def told(config):
@@ -44,13 +36,13 @@ def told(config):
     ],
 )
 def test_a_recipe_s_mistake_is_told(recipe, said):
-    config = smoke()
+    config = Workspace.smoke()
     config["recipes"]["distil"] |= recipe
     assert said in told(config)
 
 
 def test_adapters_are_kept_apart_only_beside_a_base_on_the_hub():
-    config = smoke()
+    config = Workspace.smoke()
     config["students"]["qwen"] = HUB
     config["recipes"]["kept"] = KEPT
     config["axes"]["scaling"] |= {"recipes": ["kept"], "students": ["qwen"], "starts": ["base"]}
@@ -63,14 +55,14 @@ def test_adapters_are_kept_apart_only_beside_a_base_on_the_hub():
 
 
 def test_quantized_weights_are_not_sharded():
-    config = smoke()
+    config = Workspace.smoke()
     config["recipes"]["distil"]["lora"] = {"rank": 8, "bits": 4}
     config["training"] = {"processes": 2}
     assert "quantized weights can't be sharded, but training.processes is 2" in told(config)
 
 
 def test_how_trainings_run_is_no_part_of_what_a_study_is():
-    config = smoke()
+    config = Workspace.smoke()
     one = Study(config).described
     config["training"] = {"processes": 2, "save_every": 5, "tensorboard": True}
     assert Study(config).described == one
