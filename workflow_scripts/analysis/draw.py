@@ -2,6 +2,8 @@
 
 import itertools
 
+from core.arms import GROUP
+
 from analysis import style, words
 
 
@@ -49,8 +51,7 @@ def bars(
 
 def arms_path(group: dict, size: int) -> str:
     """Return the path of a group's arms of one size, as in the results, without a replicate."""
-    names = ("student", "recipe", "start", "slice")
-    return "/".join([*(group[name] for name in names), f"n{size}"])
+    return "/".join([*(group[name] for name in GROUP), f"n{size}"])
 
 
 def spread(values: list[float], gap: float) -> list[float]:
