@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from hub_files import jsonl, snapshot
 
-REVISION = "0123456789abcdef0123456789abcdef01234567"
 TEXT = (
     *("id", "question_id", "question", "r1_generation", "qwq_critique", "solution", "judgement"),
     *("pass_rate", "source", "license", "dataset", "split", "difficulty", "index"),
@@ -128,22 +128,6 @@ def write_arrow(path: Path, rows: list[dict]) -> None:
         writer.write_table(table, max_chunksize=1000)
 
 
-def write_jsonl(path: Path, rows: list[dict]) -> None:
-    """Write rows as lines of JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-
-
-def snapshot(home: Path, hub: str) -> Path:
-    """Return the folder of a data set's snapshot in a cache below HF_HOME, made for it."""
-    folder = home / "hub" / f"datasets--{hub.replace('/', '--')}"
-    (folder / "refs").mkdir(parents=True, exist_ok=True)
-    (folder / "refs" / "main").write_text(REVISION)
-    there = folder / "snapshots" / REVISION
-    there.mkdir(parents=True, exist_ok=True)
-    return there
-
-
 def cache(home: Path, rows: list[dict], questions: int) -> None:
     """Fill a cache: OpenCodeReasoning-2 in two shards, and the questions that it points to."""
     half = len(rows) // 2
@@ -154,4 +138,4 @@ def cache(home: Path, rows: list[dict], questions: int) -> None:
     asked = taco(questions)
     write_arrow(place / "data-00000-of-00002.arrow", asked[: questions // 3])
     write_arrow(place / "data-00001-of-00002.arrow", asked[questions // 3 :])
-    write_jsonl(snapshot(home, "codeparrot/apps") / "train.jsonl", apps(questions))
+    jsonl(snapshot(home, "codeparrot/apps") / "train.jsonl", apps(questions))

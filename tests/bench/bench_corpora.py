@@ -23,6 +23,7 @@ import foreign_corpora as made
 from core.files import PROBLEM, parquet_stream
 from core.sources import resolved, resolved_questions
 from corpora.join import plain_problem
+from hub_files import jsonl
 
 WORDS = 4500  # of a trace: some 27 kB, as OpenCodeReasoning-2's are on average
 SHARD = 200 << 20  # bytes of a file; Hugging Face cuts at 200 to 500 MB
@@ -56,7 +57,7 @@ def make(folder: Path, size: int) -> int:
                 rows += 1000
         written, part = written + path.stat().st_size, part + 1
     for name, write in (("taco", made.taco), ("apps", made.apps)):
-        made.write_jsonl(folder / f"{name}.jsonl", write(rows // 4))
+        jsonl(folder / f"{name}.jsonl", write(rows // 4))
     return rows
 
 

@@ -1,6 +1,5 @@
 """Teachers that are run here, by the engine that lets students answer too."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,8 @@ from bank import problems as bank
 from core.files import PROBLEM, write_parquet
 from lm import students
 from lm.book import Book
-from teachers import ask
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
 from lm_material import TEXTS
+from teachers import ask
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from hub_files import jsonl
 
-COMMIT = "0fe84c3912ea0c4d4a78037083943e8f0c4dd505"
 DAYS = ["2024-03-01", "2024-08-01", "2024-12-31", "2025-02-01"]
 
 # HumanEval+ and MBPP+ write their tests like this.
@@ -120,22 +120,6 @@ def release(folder: Path, *counts: int) -> list[dict]:
         jsonl(folder / f"test{place if place > 1 else ''}.jsonl", part)
         rows += part
     return rows
-
-
-def jsonl(path: Path, rows: list[dict]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
-def hub_cache(home: Path, data_set: str, commit: str = COMMIT) -> Path:
-    """Lay out an empty cache of the hub for one commit of a data set; return its files' folder."""
-    repository = home / "hub" / f"datasets--{data_set.replace('/', '--')}"
-    snapshot = repository / "snapshots" / commit
-    snapshot.mkdir(parents=True)
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text(commit)
-    return snapshot
 
 
 def humaneval(path: Path, plus: bool = False) -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from core.hub import SourceError, find
 from core.study import Study, StudyError
+from hub_files import COMMIT, jsonl, snapshot
 from workspace import Workspace
 
 OFFLINE = """
@@ -40,18 +41,18 @@ def offline(home, *arguments: str) -> str:
 
 def test_the_hub_s_cache_is_enough_and_what_it_lacks_is_told(tmp_path):
     name = "livecodebench/code_generation_lite"
-    made.release(made.hub_cache(tmp_path, name), 2, 2)
-    files = offline(tmp_path, name, made.COMMIT, "test.jsonl", "test2.jsonl").split()
+    made.release(snapshot(tmp_path, name), 2, 2)
+    files = offline(tmp_path, name, COMMIT, "test.jsonl", "test2.jsonl").split()
     assert [file.rsplit("/", 1)[1] for file in files] == ["test.jsonl", "test2.jsonl"]
-    said = offline(tmp_path, name, made.COMMIT, "test.jsonl", "test3.jsonl")
+    said = offline(tmp_path, name, COMMIT, "test.jsonl", "test3.jsonl")
     assert "no test3.jsonl; there are: test.jsonl, test2.jsonl" in said
-    assert f"hf download {name} --repo-type dataset --revision {made.COMMIT}" in said
+    assert f"hf download {name} --repo-type dataset --revision {COMMIT}" in said
     said = offline(tmp_path, name, "f" * 40, "test.jsonl")
     assert "is not in the cache" in said and "hf download" in said
 
 
 def test_a_local_file_is_taken_whatever_its_name(tmp_path):
-    path = made.jsonl(tmp_path / "mine.jsonl", [made.lcb_stdin(1)])
+    path = jsonl(tmp_path / "mine.jsonl", [made.lcb_stdin(1)])
     assert find(["test.jsonl"], path=str(path)) == [path]
     with pytest.raises(SourceError, match="no such file or folder"):
         find(["test.jsonl"], path=str(tmp_path / "none"))

@@ -10,6 +10,7 @@ from core.files import read_json, read_parquet
 from core.sources import resolved, resolved_questions
 from corpora import columns as reading
 from corpus import source_problems, source_traces
+from hub_files import COMMIT, jsonl, snapshot
 
 PLAIN = {
     "form": None,
@@ -23,8 +24,8 @@ PLAIN = {
     "rows": None,
     "longest_line": 1 << 26,
 }
-OCR2 = {"hub": "nvidia/OpenCodeReasoning-2", "revision": made.REVISION}
-PLACE = {"hub": None, "revision": made.REVISION, "path": None, "files": None}
+OCR2 = {"hub": "nvidia/OpenCodeReasoning-2", "revision": COMMIT}
+PLACE = {"hub": None, "revision": COMMIT, "path": None, "files": None}
 QUESTIONS = resolved_questions({"taco": PLACE, "apps": PLACE})
 
 
@@ -115,7 +116,7 @@ def test_strange_judgements_and_missing_rates_are_counted_and_mean_nothing(cache
 
 
 def test_an_early_revision_without_rates_is_read(cache, read):
-    folder = made.snapshot(cache, "nvidia/OpenCodeReasoning-2") / "train" / "python"
+    folder = snapshot(cache, "nvidia/OpenCodeReasoning-2") / "train" / "python"
     made.cache(cache, made.opencodereasoning2(8), questions=4)
     for path in folder.glob("*.parquet"):
         path.unlink()
@@ -147,7 +148,7 @@ def test_a_question_set_that_the_study_does_not_name_is_told_with_the_way_out(ca
 
 
 def test_a_cache_without_the_data_set_says_how_to_fetch_it(cache, read):
-    made.snapshot(cache, "some/thing")
+    snapshot(cache, "some/thing")
     with pytest.raises(hub.SourceError, match="hf download nvidia/OpenCodeReasoning-2"):
         read(OCR2)
 
@@ -174,14 +175,14 @@ def test_opencodereasoning_has_some_questions_itself_and_ids_of_questions(tmp_pa
         }
         for at in range(6)
     ]
-    place = made.snapshot(cache, "nvidia/OpenCodeReasoning")
+    place = snapshot(cache, "nvidia/OpenCodeReasoning")
     made.write_parquet(place / "split_0" / "train-00000-of-00001.parquet", rows, names)
     pointing = [
         {**row, "input": "-", "dataset": "taco", "split": "train", "index": "3"} for row in rows
     ]
     made.write_parquet(place / "split_1" / "train-0.parquet", pointing[:2], [*names, "index"])
     made.cache(cache, made.opencodereasoning2(4), questions=5)
-    problems, traces, _ = read({"hub": "nvidia/OpenCodeReasoning", "revision": made.REVISION})
+    problems, traces, _ = read({"hub": "nvidia/OpenCodeReasoning", "revision": COMMIT})
     assert [p["id"] for p in problems] == ["src/q0", "src/q1", "src/q2", "taco/train/3"]
     assert len({trace["id"] for trace in traces}) == 8
     assert traces[0]["id"] == "src/split_0/train-00000-of-00001.parquet:1"
@@ -211,7 +212,7 @@ def test_questions_of_codeforces_and_code_contests_come_with_sections_tests_and_
         **{"memory_limit_bytes": 1 << 28, "solutions": {"language": [1], "solution": ["x"]}},
     }
     for name, row in (("open-r1/codeforces", codeforces), ("deepmind/code_contests", contests)):
-        path = made.snapshot(cache, name) / "data" / "train-00000-of-00001.parquet"
+        path = snapshot(cache, name) / "data" / "train-00000-of-00001.parquet"
         path.parent.mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist([row]), path)
     rows = [
@@ -220,7 +221,7 @@ def test_questions_of_codeforces_and_code_contests_come_with_sections_tests_and_
             made.opencodereasoning2(2), ("open-r1/codeforces", "code_contests"), strict=True
         )
     ]
-    place = made.snapshot(cache, "nvidia/OpenCodeReasoning-2") / "train" / "python"
+    place = snapshot(cache, "nvidia/OpenCodeReasoning-2") / "train" / "python"
     made.write_parquet(place / "train-00000-of-00001.parquet", rows)
     named = {name: PLACE for name in ("open-r1/codeforces", "code_contests")}
     problems, traces, _ = read(OCR2, questions=resolved_questions(named))
@@ -269,7 +270,7 @@ def test_any_columns_can_be_named_several_teachers_and_reasoning_apart(tmp_path,
         }
         for who in ("kat", "r1")
     ]
-    made.write_jsonl(tmp_path / "own.jsonl", rows)
+    jsonl(tmp_path / "own.jsonl", rows)
     columns = {"prompt": "q", "reasoning": "think", "response": "say"}
     columns |= {"teacher": "who", "difficulty": "level"}
     problems, traces, counts = read({"path": str(tmp_path / "own.jsonl"), "columns": columns})

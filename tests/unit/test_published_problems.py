@@ -15,6 +15,7 @@ from core.complaints import BadRows
 from core.files import GENERATION, PROBLEM, VERDICT, read_json, read_parquet, write_parquet
 from core.hub import SourceError
 from core.published import home
+from hub_files import jsonl
 from judging.batch import Task, judge
 from judging.forms import convert
 from score import score
@@ -120,7 +121,7 @@ def test_errata_are_marked_by_id_and_by_title(tmp_path, out):
         made.lcb_function(3, question_title="find-the-peaks"),
         made.lcb_function(4, question_title="Find the Peaks"),
     ]
-    made.jsonl(tmp_path / "test.jsonl", rows)
+    jsonl(tmp_path / "test.jsonl", rows)
     told = published(out, **{**LCB, "files": ["test.jsonl"], "path": str(tmp_path)})
     assert [row["trusted"] for row in read_parquet(out)] == [True, False, False, False]
     assert told["kept"]["untrusted"] == 3
@@ -290,7 +291,7 @@ def test_a_reference_function_stands_in_for_results():
 def test_problems_are_scored_by_the_side_of_the_cut_off_they_lie_on(tmp_path, out):
     rows = [made.lcb_stdin(number) for number in range(4)]
     rows.append(made.lcb_stdin(4, contest_date=""))
-    made.jsonl(tmp_path / "test.jsonl", rows)
+    jsonl(tmp_path / "test.jsonl", rows)
     published(out, **{**LCB, "files": ["test.jsonl"], "path": str(tmp_path)})
     names = [row["question_id"] for row in rows]
     keyed = [{"problem_id": name, "sample": 0} for name in names]

@@ -1,17 +1,13 @@
 """A benchmark in LiveCodeBench's files, from the hub's cache through generation to scores."""
 
-import sys
-from pathlib import Path
-
+import benchmark_material as made
 import pytest
 import yaml
 from core.files import read_json, read_parquet
+from hub_files import snapshot
 from lm.book import Book
 from planning.books import book_of
 from workspace import Workspace
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
-import benchmark_material as made
 
 SOURCE = """
 benchmarks:
@@ -32,7 +28,7 @@ def study(tmp_path, monkeypatch) -> tuple[Workspace, list[dict]]:
     """The smoke study on six problems in the hub.s cache, two more out of its window."""
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    rows = made.release(made.hub_cache(tmp_path / "hf", "livecodebench/code_generation_lite"), 5, 3)
+    rows = made.release(snapshot(tmp_path / "hf", "livecodebench/code_generation_lite"), 5, 3)
     workspace = Workspace(tmp_path / "work")
     config = workspace.smoke() | yaml.safe_load(SOURCE)
     config["students"]["tiny"]["cutoff"] = yaml.safe_load("2024-08-01")

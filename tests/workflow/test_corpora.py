@@ -8,6 +8,7 @@ import foreign_corpora as made
 import pytest
 import yaml
 from core.files import read_json, read_parquet
+from hub_files import COMMIT, jsonl
 from workspace import REPOSITORY, Workspace
 
 ANSWERS, PROBLEMS = 200, 50
@@ -23,13 +24,13 @@ def study(tmp_path_factory):
     made.cache(workspace.folder / "home", made.opencodereasoning2(ANSWERS), PROBLEMS)
     asked = [made.taco(PROBLEMS)[index] for index in (4, 10)]
     numbered = [{**row, "id": str(at)} for at, row in enumerate(asked)]
-    made.write_jsonl(workspace.folder / "bench.jsonl", numbered)
+    jsonl(workspace.folder / "bench.jsonl", numbered)
     config = workspace.smoke()
     config["corpus"] = {
         "sources": {
-            "r1": {"hub": "nvidia/OpenCodeReasoning-2", "revision": made.REVISION},
+            "r1": {"hub": "nvidia/OpenCodeReasoning-2", "revision": COMMIT},
         },
-        "questions": {name: {"revision": made.REVISION} for name in ("taco", "apps")},
+        "questions": {name: {"revision": COMMIT} for name in ("taco", "apps")},
         "difficulties": {"easy": ["EASY", "MEDIUM"], "hard": ["HARD", "VERY_HARD"]},
     }
     config["benchmarks"]["told"] = {"source": {"format": "apps", "path": "bench.jsonl", "count": 2}}
@@ -116,7 +117,7 @@ def test_the_documentation_s_own_corpus_runs(tmp_path):
         changed["thoughts"] = made.thoughts(random.Random(at), 30)
         rows.append({**first, **changed, "ok": ("right", "wrong")[at % 2]})
     path = tmp_path / "mine" / "traces.jsonl"
-    made.write_jsonl(path, rows)
+    jsonl(path, rows)
     with open(path, "a") as file:
         file.write('{"key": "broken"\n')
     workspace.study.write_text(snippet("yaml"), encoding="utf-8")

@@ -1,17 +1,12 @@
 """A study whose traces a teacher behind an endpoint writes, by the workflow's own rules."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import yaml
 from bank import problems as bank
 from core.files import read_json, read_parquet
-from workspace import Workspace
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "teachers"))
 from proxy import FaultyProxy
 from server import TeacherServer, address, running
+from workspace import Workspace
 
 KEY = "sk-never-in-a-file-0123456789"
 POOL = "results/smoke/corpus/pool.parquet"
