@@ -38,13 +38,17 @@ def add_parser(commands) -> None:
         "doctor",
         help="whether this site is ready: SLURM, a compute node, the hub's cache, the disk",
         description="Looks at everything that a run on a cluster needs, and says what to do about "
-        "what is missing. One small job is submitted, to look at a compute node.",
+        "what is missing. One small job is submitted, to look at a compute node. A token for gated "
+        "models is only ever taken from the environment (HF_TOKEN).",
         epilog="Exit status: 0 all is well, 1 something is not, 2 the study file is wrong.",
     )
     parser.add_argument("study", nargs="?", default="config.yaml", help="study file [config.yaml]")
     parser.add_argument("--profile", default="profiles/slurm", help="profile [profiles/slurm]")
     parser.add_argument(
         "--fetch", action="store_true", help="bring models and data sets to the hub's cache first"
+    )
+    parser.add_argument(
+        "--here", action="store_true", help="look at this machine alone, not at SLURM"
     )
     parser.set_defaults(run=run)
 
@@ -58,22 +62,27 @@ def run(options) -> int:
         print(f"{options.study}: {error}", file=sys.stderr)
         return 2
     bad = False
-    for finding in findings(study, profile, options.fetch):
+    for finding in findings(study, profile, options.fetch, options.here):
         print(finding, flush=True)
         bad |= finding.verdict == "BAD"
     return int(bad)
 
 
-def findings(study: Study, profile: dict, fetching: bool = False) -> Iterator[Finding]:
+def findings(
+    study: Study, profile: dict, fetching: bool = False, here: bool = False
+) -> Iterator[Finding]:
     """Look at everything, what needs no SLURM first.
 
     Args:
         study: what is to run.
         profile: the site's, read.
         fetching: bring what is missing of the hub to the cache.
+        here: look at this machine alone.
     """
     yield disk(study)
     yield from hub(study, fetching)
+    if here:
+        return
     there = list(commands())
     yield from there
     if any(finding.verdict == "BAD" for finding in there):
@@ -107,13 +116,54 @@ def disk(study: Study) -> Finding:
 
 def hub(study: Study, fetching: bool) -> Iterator[Finding]:
     """Look for every model and data set in the hub's cache, where compute nodes find it."""
-    for thing in fetch.wanted(study):
-        problem = fetch.missing(thing)
-        if problem and fetching:
-            problem = fetch.fetch(thing)
-        elif problem:
-            problem = "not in the cache, and compute nodes have no network: valley doctor --fetch"
-        yield Finding(thing.what, "BAD" if problem else "ok", f"{thing}{problem and ': '}{problem}")
+    things = list(fetch.wanted(study))
+    lacking = {thing: why for thing in things if (why := fetch.missing(thing))}
+    if fetching and lacking:
+        yield from bring(lacking)
+    for thing in things:
+        if thing not in lacking:
+            at = "" if thing.pinned else f" (commit {fetch.commit(thing)})"
+            yield Finding(thing.what, "ok", f"{thing}{at}")
+        elif not fetching:
+            said = f"{lacking[thing]}, and compute nodes have no network: valley doctor --fetch"
+            yield Finding(thing.what, "BAD", f"{thing}: {said}")
+        elif lacking[thing]:
+            yield Finding(thing.what, "BAD", f"{thing}: {lacking[thing]}")
+
+
+def bring(lacking: dict[fetch.Wanted, str]) -> Iterator[Finding]:
+    """Fetch what is missing, if there is room for all of it.
+
+    Args:
+        lacking: what is to be had, and why it is not; what was fetched is taken out.
+    """
+    try:
+        fetch.reach()
+    except fetch.Unfetched as error:
+        lacking.update(dict.fromkeys(lacking, "not in the cache"))
+        yield Finding("the hub", "BAD", str(error))
+        return
+    sizes = {}
+    for thing in lacking:
+        try:
+            sizes[thing] = fetch.size(thing)
+        except fetch.Unfetched as error:
+            lacking[thing] = str(error)
+    need, (free, place) = sum(sizes.values()), fetch.room()
+    said = f"{need / 1e9:,.1f} GB to fetch, {free / 1e9:,.1f} GB free below {place}"
+    if need > free:
+        lacking.update(dict.fromkeys(sizes, "not fetched: there is no room for it"))
+        yield Finding(
+            "the hub's cache", "BAD", f"{said}; free some, or let HF_HOME name a place with room"
+        )
+        return
+    yield Finding("the hub's cache", "ok", said)
+    for thing in sizes:
+        try:
+            fetch.fetch(thing)
+            del lacking[thing]
+        except fetch.Unfetched as error:
+            lacking[thing] = str(error)
 
 
 def commands() -> Iterator[Finding]:

@@ -1,13 +1,33 @@
-"""Bringing models and data sets of a study to the shared cache, from where there is a network."""
+"""Bringing models and data sets of a study to the shared cache, from where there is a network.
 
+A token for gated ones is taken from the environment by huggingface_hub itself, and never kept.
+"""
+
+import contextlib
+import json
 import os
+import re
+import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 
 from core.hub import SourceError, find
 from core.published import home, patterns
 from core.study import Study
+
+# What other programs than ours load a model from.
+ELSEWHERE = (
+    *("original/*", "onnx/*", "*.onnx", "*.gguf", "*.h5", "*.msgpack", "*.ot", "*.pth", "*.pt"),
+)
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first of them that is there is loaded
+PATIENCE = 15  # seconds for the hub's first answer
+
+
+class Unfetched(RuntimeError):
+    """Something of the hub is not to be had; the message says why, and what can be done."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +48,11 @@ class Wanted:
 
     def __str__(self) -> str:
         return f"{self.id}{f' at {self.revision}' if self.revision else ''}"
+
+    @property
+    def pinned(self) -> bool:
+        """Whether its revision is a commit, which can't become another one."""
+        return bool(re.fullmatch(r"[0-9a-f]{40}", self.revision or ""))
 
 
 def wanted(study: Study) -> Iterator[Wanted]:
@@ -56,34 +81,137 @@ def wanted(study: Study) -> Iterator[Wanted]:
 
 def missing(thing: Wanted) -> str:
     """Return why something can't be read without a network; empty if it can."""
-    return _have(thing, offline=True)
-
-
-def fetch(thing: Wanted) -> str:
-    """Bring something to the cache; return why that failed, empty if it is there."""
-    return _have(thing, offline=False)
-
-
-def _have(thing: Wanted, offline: bool) -> str:
-    from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
-
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = offline or before
+    patterns = ["*.json"] if thing.kind == "model" else list(thing.files)
     try:
+        folder = _ask_hub(thing, local_files_only=True, allow_patterns=patterns)
         if thing.kind == "dataset":
-            find(thing.files, hub=thing.id, revision=thing.revision)
-        else:
-            snapshot_download(thing.id, revision=thing.revision, local_files_only=offline)
-    except GatedRepoError:
-        return (
-            "its owners let in only whom they know: ask on its page of the hub, make a token in "
-            "your settings there, and `export HF_TOKEN=…` (never in a file)"
+            find(thing.files, path=folder)
+            return ""
+    except Unfetched:
+        return "not in the cache"
+    except SourceError as error:
+        return str(error)
+    return _lacks(Path(folder))
+
+
+def commit(thing: Wanted) -> str:
+    """Return the commit of something that is in the cache."""
+    return Path(_ask_hub(thing, local_files_only=True, allow_patterns=[])).name
+
+
+def reach() -> None:
+    """See in one request whether the hub answers: each of the library's own waits long for it.
+
+    Raises:
+        Unfetched: it does not.
+    """
+    from httpx2 import HTTPError
+    from huggingface_hub import constants, get_session
+
+    if constants.HF_HUB_OFFLINE:
+        raise Unfetched("HF_HUB_OFFLINE is set: unset it for fetching")
+    try:
+        status = get_session().head(constants.ENDPOINT, timeout=PATIENCE).status_code
+    except (HTTPError, OSError) as error:
+        raise Unfetched(_unreached(str(error))) from error
+    if status >= 500:
+        raise Unfetched(_unreached(f"it answers {status}"))
+
+
+def _unreached(why: str) -> str:
+    from huggingface_hub import constants
+
+    return f"{constants.ENDPOINT} can't be reached ({why}): no network here, or no HTTPS_PROXY set?"
+
+
+def size(thing: Wanted) -> int:
+    """Return the bytes of something that are still to be fetched; only asks.
+
+    Raises:
+        Unfetched: the hub does not say.
+    """
+    return sum(file.file_size or 0 for file in _listed(thing) if file.will_download)
+
+
+def room() -> tuple[int, Path]:
+    """Return the free bytes of the hub's cache, and where it lies."""
+    from huggingface_hub import constants
+
+    place = there = Path(constants.HF_HUB_CACHE).expanduser().resolve()
+    while not there.exists():
+        there = there.parent
+    return shutil.disk_usage(there).free, place
+
+
+def fetch(thing: Wanted) -> None:
+    """Bring something to the cache; what is there already stays.
+
+    Raises:
+        Unfetched: it did not come, or lacks what the study reads.
+    """
+    _ask_hub(thing, allow_patterns=[file.filename for file in _listed(thing)])
+    if why := missing(thing):
+        raise Unfetched(why)
+
+
+def _listed(thing: Wanted) -> list:
+    """Return the files of the hub that are loaded of something, with their sizes."""
+    if thing.kind == "dataset":
+        return _ask_hub(thing, dry_run=True, allow_patterns=list(thing.files))
+    files = _ask_hub(thing, dry_run=True, ignore_patterns=list(ELSEWHERE))
+    tensors = any(file.filename.endswith(".safetensors") for file in files)
+    return [file for file in files if not (tensors and file.filename.endswith(".bin"))]
+
+
+def _ask_hub(thing: Wanted, **how: object):
+    """Call huggingface_hub's `snapshot_download`; say in our words what goes wrong.
+
+    Raises:
+        Unfetched: it did not work.
+    """
+    from httpx2 import HTTPError
+    from huggingface_hub import constants, errors, snapshot_download
+    from huggingface_hub.utils import disable_progress_bars
+
+    quiet = how.get("dry_run") or not sys.stderr.isatty()
+    try:
+        with disable_progress_bars() if quiet else contextlib.nullcontext():
+            return snapshot_download(thing.id, repo_type=thing.kind, revision=thing.revision, **how)
+    except (HTTPError, OSError, RuntimeError) as error:
+        cause = error.__cause__ if isinstance(error, errors.DryRunError) else error
+        first = str(cause or error).strip().splitlines()[0]
+    hub, tokened = constants.ENDPOINT, bool(os.environ.get("HF_TOKEN"))
+    if isinstance(cause, errors.GatedRepoError):
+        why = (
+            "its owners let in only whom they know: "
+            + ("the account of your HF_TOKEN is not (yet) among them: " if tokened else "")
+            + f"ask on {hub}/{'datasets/' * (thing.kind == 'dataset')}{thing.id}, make a token at "
+            f"{hub}/settings/tokens, and `export HF_TOKEN=…` (never in a file)"
         )
-    except RepositoryNotFoundError:
-        return "the hub has none of that name, or not for you: is HF_TOKEN set?"
-    except (SourceError, HfHubHTTPError, OSError) as error:
-        return str(error).splitlines()[0]
-    finally:
-        constants.HF_HUB_OFFLINE = before
-    return ""
+    elif isinstance(cause, errors.RepositoryNotFoundError):
+        why = "the hub has none of that name" + (
+            " that the account of your HF_TOKEN may see"
+            if tokened
+            else ", or a private one: then `export HF_TOKEN=…`"
+        )
+    elif isinstance(cause, errors.RevisionNotFoundError):
+        why = f"it has no revision {thing.revision!r}: look for a commit on its page"
+    elif isinstance(cause, errors.HfHubHTTPError) and cause.response.status_code < 500:
+        why = first
+    else:
+        why = _unreached(first)
+    raise Unfetched(why)
+
+
+def _lacks(folder: Path) -> str:
+    """Return what a model's folder in the cache lacks; empty if it can be loaded."""
+    names = {path.name for path in folder.iterdir()}
+    wanted = {"config.json", "tokenizer_config.json"}
+    whole = next((name for name in WEIGHTS if f"{name}.index.json" in names), None)
+    if whole:
+        index = json.loads((folder / f"{whole}.index.json").read_text(encoding="utf-8"))
+        wanted |= set(index["weight_map"].values())
+    else:
+        wanted.add(next((name for name in WEIGHTS if name in names), WEIGHTS[0]))
+    lacking = sorted(wanted - names)
+    return f"incomplete, without {', '.join(lacking[:3])}" if lacking else ""
