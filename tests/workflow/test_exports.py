@@ -81,7 +81,8 @@ def test_a_checkpoint_s_folder_is_a_model_that_answers(exported):
 def test_latex_tables_are_sound(exported, tmp_path):
     for name in ("scores", "claims"):
         text = (exported / f"latex/{name}.tex").read_text()
-        columns = re.search(r"\\begin\{tabular\}\{([lr]+)\}", text).group(1)
+        declared = re.search(r"\\begin\{tabular\}\{(.+)\}", text).group(1)
+        columns = re.sub(r">?\{[^}]*\}", "", declared)
         body = text.partition("\\toprule")[2].partition("\\bottomrule")[0]
         rows = [row for row in body.split(r"\\") if "&" in row]
         assert len(rows) > 4
@@ -91,8 +92,11 @@ def test_latex_tables_are_sound(exported, tmp_path):
         assert bare.count("{") == bare.count("}")
         assert not re.search(r"(?<!\\)[%#_]", text.partition("\n")[2]), "all special signs escaped"
         if shutil.which("pdflatex"):
-            paper = "\\documentclass{article}\\usepackage{booktabs}\\begin{document}"
+            paper = (
+                "\\documentclass{article}\\usepackage{booktabs,array,longtable}\\begin{document}"
+            )
             (tmp_path / "paper.tex").write_text(f"{paper}\n{text}\n\\end{{document}}")
             command = ["pdflatex", "-halt-on-error", "-interaction=batchmode", "paper.tex"]
             done = subprocess.run(command, cwd=tmp_path, capture_output=True)
             assert done.returncode == 0, done.stdout
+            assert "Overfull" not in (tmp_path / "paper.log").read_text(), "wider than the page"

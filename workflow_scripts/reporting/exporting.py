@@ -4,7 +4,7 @@ tables/          everything tidy, as Parquet and CSV
 livecodebench/   answers and their grades, as LiveCodeBench's own evaluators have them
 datasets/        each data shard as a folder that `datasets` loads, with its card
 models/          each checkpoint as a folder that `transformers` loads, with its card
-latex/           tables of scores and claims (booktabs)
+latex/           tables of scores and claims (booktabs, array, longtable)
 """
 
 import csv
@@ -66,7 +66,7 @@ def export(layout: Layout, out: Path, aside: Path, parts: tuple[str, ...] = PART
             said.append(f"models/: {count} checkpoints{note}")
         else:
             scored = content.scores(found.files["scores"][0])
-            write_text(folder / "scores.tex", latex.scores(scored, len(layout.study.students) > 1))
+            write_text(folder / "scores.tex", latex.scores(scored))
             write_text(folder / "claims.tex", latex.claims(_claims(found)))
             said.append("latex/: scores.tex, claims.tex")
     return said

@@ -1,6 +1,6 @@
-"""LaTeX tables (booktabs) of scores and claims, to be \\input into a paper."""
+"""LaTeX tables of scores and claims, as wide as a page's text, to be \\input into a paper."""
 
-from reporting.content import label
+from reporting.content import ARM
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -24,6 +24,10 @@ SPECIAL = {
 }
 
 
+LONG = 45  # rows that a page holds
+HEADS = {"size": "$N$", "seed": "rep."}
+
+
 def escaped(text: object) -> str:
     """Return text that LaTeX sets as it stands."""
     return "".join(SPECIAL.get(sign, sign) for sign in str(text))
@@ -31,7 +35,8 @@ def escaped(text: object) -> str:
 
 def number(value: float | None) -> str:
     """Return a share with three decimals, a dash where there is none."""
-    return "--" if value is None else f"{value:.3f}".replace("-", "$-$")
+    # Adding zero takes the sign off a rounded -0.000.
+    return "--" if value is None else f"{round(value, 3) + 0.0:.3f}".replace("-", "$-$")
 
 
 def bounds(pair: list | None) -> str:
@@ -43,48 +48,54 @@ def bounds(pair: list | None) -> str:
 
 
 def table(columns: str, head: list[str], rows: list[list[str]], caption: str, name: str) -> str:
-    """Return a floating table.
+    """Return a floating table, or one over several pages where it is long.
 
     Args:
         columns: LaTeX's column letters.
         head, rows: cells, already LaTeX.
-        caption: plain text below it.
+        caption: plain text below it (above a long one).
         name: its label, behind `tab:`.
     """
-    lines = [
-        "% needs \\usepackage{booktabs}",
-        "\\begin{table}",
-        "\\centering\\small",
-        f"\\begin{{tabular}}{{{columns}}}",
-        "\\toprule",
-        " & ".join(head) + r" \\",
-        "\\midrule",
-        *(" & ".join(row) + r" \\" for row in rows),
-        "\\bottomrule",
-        "\\end{tabular}",
-        f"\\caption{{{escaped(caption)}}}",
-        f"\\label{{tab:{name}}}",
-        "\\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+    long = len(rows) > LONG
+    titled = f"\\caption{{{escaped(caption)}}}\\label{{tab:{name}}}"
+    heading = ["\\toprule", " & ".join(head) + r" \\", "\\midrule"]
+    cells = [" & ".join(row) + r" \\" for row in rows]
+    needed = "% needs \\usepackage{booktabs,array,longtable}"
+    small = "\\footnotesize\\setlength{\\tabcolsep}{4pt}"
+    if long:
+        again = "\\endfirsthead", *heading, "\\endhead", "\\bottomrule", "\\endfoot"
+        begun = f"\\begin{{longtable}}{{{columns}}}"
+        lines = [f"{{{small}", begun, f"{titled} \\\\", *heading, *again, *cells]
+        lines += ["\\end{longtable}", "}"]
+    else:
+        lines = ["\\begin{table}", f"\\centering{small}", f"\\begin{{tabular}}{{{columns}}}"]
+        lines += [*heading, *cells, "\\bottomrule", "\\end{tabular}", titled, "\\end{table}"]
+    return "\n".join([needed, *lines]) + "\n"
 
 
-def scores(arms: list[dict], several: bool = False) -> str:
+def scores(arms: list[dict]) -> str:
     """Return the table of every arm's pass@1 with its interval, and its rates.
+
+    What is the same for all arms stands in the caption instead of a column.
 
     Args:
         arms: as `reporting.content.scores` gives them.
-        several: there are several students, so they must be named.
     """
-    head = ["Arm", "Benchmark", "pass@1", r"95\,\%", "completion", "think tag", "$n$"]
+    names = (*ARM, "benchmark")
+    told = {
+        name: {arm[name] for arm in arms if int(arm["size"]) or name == "student"} for name in ARM
+    }
+    told["benchmark"] = {arm["benchmark"] for arm in arms}
+    shown = [name for name in names if len(told[name]) > 1 or name == "size"]
+    head = [HEADS.get(name, name) for name in shown]
+    head += ["pass@1", r"95\,\%", "completion", "think tag", "$n$"]
     rows = []
     for arm in arms:
         passed = arm["pass@1"]
         pair = None if passed["low"] is None else [passed["low"], passed["high"]]
         rows.append(
             [
-                escaped(label(arm, several)),
-                escaped(arm["benchmark"]),
+                *(_setting(arm, name) for name in shown),
                 number(passed["estimate"]),
                 bounds(pair),
                 number(arm["completion"]["estimate"]),
@@ -92,25 +103,41 @@ def scores(arms: list[dict], several: bool = False) -> str:
                 str(passed["n"]),
             ]
         )
-    caption = "pass@1 of every arm with its 95 % interval over problems; n counts judged answers."
-    return table("llrlrrr", head, rows, caption, "scores")
+    same = [f"{name} {min(told[name])}" for name in names if name not in shown and told[name]]
+    caption = (
+        "pass@1 of every arm with its 95 % interval over problems; n counts judged answers; "
+        "N = 0 is the undistilled student."
+    ) + (f" All: {', '.join(same)}." if same else "")
+    letters = "".join("r" if name in ("size", "seed") else "l" for name in shown)
+    return table(f"{letters}rlrrr", head, rows, caption, "scores")
+
+
+def _setting(arm: dict, name: str) -> str:
+    if name == "size":
+        return f"{int(arm['size']):,}".replace(",", "{,}")
+    undistilled = not int(arm["size"]) and name not in ("student", "benchmark")
+    return "--" if undistilled else escaped(arm[name])
 
 
 def claims(judged: dict[str, list[dict]]) -> str:
-    """Return the table of claims by benchmark: each part's verdict, estimate and interval."""
-    head = ["Claim", "Benchmark", "Where", "Verdict", "Estimate", "Interval"]
+    """Return the table of claims by benchmark: each part's verdict, estimate, interval, rule."""
+    several = len(judged) > 1
+    head = ["claim", *(["benchmark"] if several else []), "where", "verdict", "estimate"]
+    head += ["interval", "rule, set beforehand"]
     rows = []
     for benchmark, found in judged.items():
         for claim in found:
-            for part in claim["parts"] or [{**claim, "where": ""}]:
-                cells = (claim["name"], benchmark, part["where"] or "--", part["status"])
-                rows.append(
-                    [
-                        *map(escaped, cells),
-                        number(part["estimate"]),
-                        bounds(part["interval"]),
-                    ]
-                )
+            parts = claim["parts"] or [{**claim, "where": ""}]
+            for at, part in enumerate(parts):
+                cells = ["" if at else claim["name"], *([benchmark] if several else [])]
+                cells += [part["where"] or "--", part["status"]]
+                measured = [number(part["estimate"]), bounds(part["interval"])]
+                rows.append([*map(escaped, cells), *measured, escaped(part["rule"])])
     named = {c["name"]: c["text"] for found in judged.values() for c in found}
     caption = "Claims. " + " ".join(f"{name}: {text}." for name, text in named.items())
-    return table("llllrl", head, rows, caption, "claims")
+    letters = "llllrl" if several else "lllrl"
+    width = 2.4 if several else 3.6
+    rule = f"p{{{width}cm}}"
+    return table(
+        f"{letters}>{{\\raggedright\\arraybackslash}}{rule}", head, rows, caption, "claims"
+    )

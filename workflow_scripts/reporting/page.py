@@ -62,7 +62,8 @@ def download(text: str, kind: str = "text/csv") -> str:
 
 def share(value: float | None) -> str:
     """Return a share as the tables show it."""
-    return NONE if value is None else f"{value:.3f}"
+    # Adding zero takes the sign off a rounded -0.000.
+    return NONE if value is None else f"{round(value, 3) + 0.0:.3f}"
 
 
 def count(value: float | None) -> str:
