@@ -13,6 +13,7 @@ from pathlib import Path
 import benchmark_material
 import foreign_corpora
 import hub
+import hub_files
 import pytest
 import training_material
 from core.files import read_json
@@ -36,12 +37,10 @@ def material(tmp_path_factory) -> Path:
         (model / "pytorch_model.bin").write_bytes(b"the same weights once more")
     rows = foreign_corpora.opencodereasoning2(160, words=30)
     foreign_corpora.cache(folder, rows, 40)
-    questions = (
-        foreign_corpora.snapshot(folder, name) for name in ("BAAI/TACO", "codeparrot/apps")
-    )
-    foreign_corpora.write_arrow(next(questions) / "test" / "a.arrow", foreign_corpora.taco(2))
-    foreign_corpora.write_jsonl(next(questions) / "test.jsonl", foreign_corpora.apps(2))
-    place = benchmark_material.hub_cache(folder, "livecodebench/code_generation_lite")
+    taco, apps = (hub_files.snapshot(folder, n) for n in ("BAAI/TACO", "codeparrot/apps"))
+    foreign_corpora.write_arrow(taco / "test" / "a.arrow", foreign_corpora.taco(2))
+    hub_files.jsonl(apps / "test.jsonl", foreign_corpora.apps(2))
+    place = hub_files.snapshot(folder, "livecodebench/code_generation_lite")
     benchmark_material.release(place, 4)
     return folder
 
@@ -70,7 +69,7 @@ class Site:
         self.write(OLD)
 
     def write(self, revision: str, name: str = "tests/qwen") -> None:
-        commit = foreign_corpora.REVISION
+        commit = hub_files.COMMIT
         source = {"format": "livecodebench", "release": "v1", "count": 4}
         self.workspace.write(
             {
@@ -136,7 +135,7 @@ def test_what_is_missing_is_told_fetched_and_the_study_runs_without_a_network(
         assert re.search(r"^ok   the hub's cache: \S+ GB to fetch, \S+ GB free below ", said, re.M)
         for what in WANTED:
             assert re.search(rf"^ok   {what}: ", said, re.M), said
-        assert f"at main (commit {benchmark_material.COMMIT})" in said
+        assert f"at main (commit {hub_files.COMMIT})" in said
         (snapshot,) = site.snapshots()
         assert snapshot.name == OLD, "the commit that the study names, not the newest"
         names = {path.name for path in snapshot.iterdir()}
