@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from core.arms import BASE, Arm
+from core.arms import BASE, FIELDS, GROUP, Arm
 from core.files import file_digest, read_json
 from core.study import Study
 
@@ -34,7 +34,6 @@ CAPTIONS = {
     "every arm that is finished in both, and pooled; grey: too small to matter.",
 }
 ORDER = ("scaling", "learning", "rates", "correlation", "contrasts", "forecast")
-ARM = ("student", "recipe", "start", "slice", "size", "seed")
 
 
 def rows_of(path: Path) -> list[dict]:
@@ -68,7 +67,7 @@ def scores(path: Path) -> list[dict]:
     arms: dict[tuple, dict] = {}
     for row in rows_of(path):
         if row["problems"] == "all":
-            names = (*ARM, "benchmark")
+            names = (*FIELDS, "benchmark")
             arm = arms.setdefault(tuple(row[n] for n in names), {n: row[n] for n in names})
             numbers = {n: float(row[n]) if row[n] else None for n in ("estimate", "low", "high")}
             arm[row["quantity"]] = {**numbers, "n": int(row["n"] or 0)}
@@ -200,7 +199,7 @@ def examples(found: list[dict], curves: list[dict], study: Study) -> list[dict]:
         for curve in curves[:1]:
             low = min(curve["points"], key=lambda point: point["estimate"])["size"]
             for size in (0, low, curve["points"][-1]["size"]):
-                wanted = {**{n: curve[n] for n in ARM[:4]}, "size": size}
+                wanted = {**{n: curve[n] for n in GROUP}, "size": size}
                 for at, arm in enumerate(item["arms"]):
                     same = arm["student"] == curve["student"] and arm["size"] == size
                     if same and (not size or all(arm[n] == v for n, v in wanted.items())):
@@ -227,7 +226,7 @@ class Places:
 
     def of_row(self, row: dict) -> str | None:
         """Return the place of a row of the table of scores."""
-        arm = Arm(*(row[name] for name in ARM[:4]), int(row["size"]), int(row["seed"]))
+        arm = Arm(*(row[name] for name in GROUP), int(row["size"]), int(row["seed"]))
         return self._find(row["benchmark"], arm)
 
     def of_arms(self, benchmark: str, arms: str) -> str | None:

@@ -1,6 +1,6 @@
 """LaTeX tables of scores and claims, as wide as a page's text, to be \\input into a paper."""
 
-from reporting.content import ARM
+from core.arms import FIELDS
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -81,9 +81,10 @@ def scores(arms: list[dict]) -> str:
     Args:
         arms: as `reporting.content.scores` gives them.
     """
-    names = (*ARM, "benchmark")
+    names = (*FIELDS, "benchmark")
     told = {
-        name: {arm[name] for arm in arms if int(arm["size"]) or name == "student"} for name in ARM
+        name: {arm[name] for arm in arms if int(arm["size"]) or name == "student"}
+        for name in FIELDS
     }
     told["benchmark"] = {arm["benchmark"] for arm in arms}
     shown = [name for name in names if len(told[name]) > 1 or name == "size"]

@@ -14,6 +14,7 @@ import fit
 import report as drawn
 import score
 from analysis import plot_losses
+from core.arms import FIELDS
 from core.layout import Layout
 from core.sidecars import sidecar
 
@@ -92,7 +93,7 @@ class Gathered:
                     *inputs, path, cutoff=cutoff, **chosen
                 ),
             )
-            setting = {name: arm[name] for name in drawn.ARM if name != "benchmark"}
+            setting = {name: arm[name] for name in FIELDS}
             out.append({**setting, "benchmark": benchmark, "path": path})
         if arms:
             inputs = [problems, *_results(arms)]
