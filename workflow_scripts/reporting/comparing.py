@@ -17,6 +17,7 @@ from analysis.sample import levels
 from core.arms import FIELDS, GROUP
 from core.files import digest, read_parquet, write_json
 from core.layout import Layout
+from core.study import Study
 
 from reporting import content, page
 from reporting.finished import done
@@ -51,6 +52,7 @@ class Compared:
         benchmark: a benchmark of both.
 
     Attributes:
+        curved: recipe, start and slice of what either study declares as a curve.
         ids: problems that both asked, word for word, and tested alike.
         unlike: how many problems have one name but are not the same.
         arms: finished arms of each study on these problems, students of one name (or the only
@@ -59,6 +61,7 @@ class Compared:
 
     def __init__(self, a: Layout, b: Layout, names: tuple[str, str], benchmark: str):
         self.names, self.benchmark = names, benchmark
+        self.curved = {key for layout in (a, b) for key in _curved(layout.study)}
         asked = [_problems(layout, benchmark) for layout in (a, b)]
         both = asked[0].keys() & asked[1].keys()
         self.ids = sorted(name for name in both if asked[0][name] == asked[1][name])
@@ -112,7 +115,7 @@ class Compared:
         return plain({**named, "title": self.benchmark, **value})
 
     def curves(self, draws: int, seed: int) -> dict[str, dict[str, list[dict]]]:
-        """Return the points of each curve that both have: three sizes, and two of the other's."""
+        """Return the points of each curve that both have with two sizes or more."""
         groups: list[dict[tuple, list[Evaluation]]] = []
         for arms in self.arms:
             of: dict[tuple, list[Evaluation]] = {}
@@ -131,11 +134,17 @@ class Compared:
         for key in sorted(groups[0].keys() & groups[1].keys()):
             members = [of[key] for of in groups]
             sizes = [{arm.setting["size"] for arm in side} - {0} for side in members]
-            if min(map(len, sizes)) >= 2 and max(map(len, sizes)) >= 3:
+            if key[1:] in self.curved and min(map(len, sizes)) >= 2:
                 title = f"{key[3]}, {key[1]}, from {key[2]}, on {self.benchmark}"
                 read = [levels(side, "pass@1", draws, seed) for side in members]
                 out[title] = dict(zip(self.names, map(points, read), strict=True))
         return out
+
+
+def _curved(study: Study) -> set[tuple]:
+    """Return recipe, start and slice of the axes that have a curve."""
+    curves = [arms for name, arms in study.axes.items() if study.config["axes"][name]["curve"]]
+    return {(arm.recipe, arm.start, arm.slice) for arms in curves for arm in arms}
 
 
 def _key(arm: Evaluation) -> tuple:
