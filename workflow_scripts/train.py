@@ -16,6 +16,8 @@ from core.files import read_json, read_parquet, write_json, write_text
 from core.resume import Stopped, stop_signals
 from core.seeds import derive
 
+ENCODED = ["id", "prompt", "response"]  # what examples are made of
+
 
 def new_student(texts: list[str], *, vocabulary: int, seed: int, **shape: int):
     """Make a tokenizer from texts and an untrained model of the given shape."""
@@ -121,18 +123,12 @@ def train(
     said, end = chat.layout(tokenizer), chat.end_of_turn(tokenizer)
     new = chat.add_think_tokens(model, tokenizer) if think == "tokens" else []
 
-    def encoded(path):
-        rows = read_parquet(path, columns=["id", "prompt", "response"])
-        return chat.fit_length(
-            [chat.encode(tokenizer, **row, end=end) for row in rows], max_length, overlong
-        )
-
-    examples, overlong_count = encoded(shard)
+    encoding = {"end": end, "max_length": max_length, "overlong": overlong}
+    examples, too_long = chat.encode_all(tokenizer, read_parquet(shard, ENCODED), **encoding)
     if not examples:
-        raise ValueError(
-            f"{shard}: all {overlong_count} examples are longer than {max_length} tokens"
-        )
-    held_out = encoded(validation)[0] if validation else []
+        raise ValueError(f"{shard}: all {too_long} examples are longer than {max_length} tokens")
+    held_out = read_parquet(validation, ENCODED) if validation else []
+    held_out, _ = chat.encode_all(tokenizer, held_out, **encoding)
     lengths = [len(example.ids) for example in examples]
     plan = packing.batches(
         lengths, batch_examples, seed, epochs=epochs, steps=steps, batch_tokens=batch_tokens
@@ -181,12 +177,7 @@ def train(
             group["lr"] = now
         torch.manual_seed(derive("dropout", seed, step, world.rank))
         loss = forward.train(chosen)
-        if not math.isfinite(loss):
-            named = ", ".join(example.id for example in chosen[:5])
-            raise FloatingPointError(
-                f"the loss is {loss} at update {step + 1} of {len(plan)}, "
-                f"on examples {named} …; lower the learning rate or look at these examples"
-            )
+        require_finite(loss, f"update {step + 1} of {len(plan)}", chosen)
         torch.nn.utils.clip_grad_norm_(trained, clip)
         adamw.step()
         adamw.zero_grad(set_to_none=True)
@@ -217,14 +208,31 @@ def train(
         tokenizer,
         manifest,
         examples=len(examples),
-        overlong={"policy": overlong, "count": overlong_count},
+        overlong={"policy": overlong, "count": too_long},
         updates=len(plan),
         tokens=at["tokens"],
         final_loss=sum(last) / len(last),
         chat=said,
         **({"adapter": {"base": base, "rank": lora["rank"]}} if kept else {}),
     )
-    ran = [examples[i] for batch in plan[first:] for i in batch]
+    return measured([examples[i] for batch in plan[first:] for i in batch], seconds, world)
+
+
+def require_finite(loss: float, when: str, examples: list) -> None:
+    """Raise FloatingPointError, with the update and its examples, if a loss is no number."""
+    if not math.isfinite(loss):
+        named = ", ".join(example.id for example in examples[:5])
+        raise FloatingPointError(
+            f"the loss is {loss} at {when}, on examples {named} …; lower the learning rate or "
+            "look at these examples"
+        )
+
+
+def measured(ran: list, seconds: float, world) -> dict:
+    """Return what the sidecar says of a run that saw these examples."""
+    import torch
+    from lm import packing
+
     gpu = world.device != "cpu"
     return {
         "tokens": sum(len(example.ids) for example in ran),
@@ -277,7 +285,7 @@ def work(job: dict, asked: Callable[[], bool] = lambda: False) -> dict | None:
         return model, new
 
     with upfront.logger(job["tensorboard"] if world.first else None) as log:
-        measured = train(
+        found = train(
             model,
             tokenizer,
             **{name: job[name] and Path(job[name]) for name in FILES},
@@ -291,9 +299,9 @@ def work(job: dict, asked: Callable[[], bool] = lambda: False) -> dict | None:
     if world.first:
         folder = Path(job["manifest"]).parent / students.FOLDER
         write_text(folder / students.CARD, card.card(job["about"], read_json(job["manifest"])))
-        measured["mfu"] = upfront.mfu(shape, measured, bool(settings["lora"]))
+        found["mfu"] = upfront.mfu(shape, found, bool(settings["lora"]))
     world.leave()
-    return measured
+    return found
 
 
 FILES = ("shard", "validation", "manifest", "losses", "validated", "state")

@@ -151,20 +151,6 @@ def test_pruning(tmp_path):
     assert len(Cache(tmp_path)) == 0
 
 
-@pytest.fixture
-def judged(monkeypatch):
-    """The programs that were really run."""
-    seen = []
-    original = batch.judge_program
-
-    def counted(boxes, program, *rest):
-        seen.append(program)
-        return original(boxes, program, *rest)
-
-    monkeypatch.setattr(batch, "judge_program", counted)
-    return seen
-
-
 def test_known_programs_are_not_run_again(tmp_path, judged):
     programs = ["print(1)", "print(2)", "1/0", "(", "while True: pass"]
     tasks = [Task(number, program, PROBLEM) for number, program in enumerate(programs)]

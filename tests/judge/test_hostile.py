@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from hostile_programs import CASES, SEARCHES
-from judging import isolation
 from judging.batch import Task, judge
 from judging.sandbox import Sandbox
+from tiers import tiers
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow_scripts"
 LIMITS = {"time_limit_s": 0.5, "memory_limit_mb": 128}
@@ -41,14 +41,6 @@ HONEST = [
     ("class Solution:\n    def f(self, x): return x", CALLED, "wrong_answer"),
     ("for i in range(10**6): pass\nprint('safe')", STDIN, "accepted"),
 ]
-
-
-def available(tier: str) -> bool:
-    try:
-        isolation.tier(tier)
-    except isolation.NoIsolation:
-        return False
-    return True
 
 
 def processes(sessions: list[int]) -> list[str]:
@@ -81,7 +73,7 @@ def sessions(monkeypatch):
 
 @pytest.mark.parametrize("tier", ["namespaces", "landlock"])
 def test_hostile_programs_beside_honest_ones(tier, tmp_path, monkeypatch, sessions):
-    if not available(tier):
+    if tier not in tiers():
         pytest.skip(f"this machine has no {tier}")
     monkeypatch.setenv("JUDGE_TEST_SECRET", "1")
     secret = tmp_path / "secret"
@@ -189,6 +181,6 @@ def test_hostile_programs_as_an_ordinary_user(tier):
         text=True,
         cwd="/",
     )
-    if "SandboxError" in done.stderr and not available(tier):
+    if "SandboxError" in done.stderr and tier not in tiers():
         pytest.skip(f"this machine has no {tier}")
     assert done.stdout == "done\n", done.stdout + done.stderr[-2000:]

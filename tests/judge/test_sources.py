@@ -7,6 +7,7 @@ import zlib
 
 import pyarrow.parquet as pq
 import pytest
+from benchmark_material import packed
 from core.complaints import BadRow
 from core.files import PROBLEM, write_parquet
 from judging.batch import Task, judge
@@ -16,11 +17,6 @@ from judging.sources import read_problems
 
 STDIN_CASES = [{"input": "1\n", "output": "2\n", "testtype": "stdin"}]
 CALL_CASES = [{"input": "[1, 2]\n3", "output": "6", "testtype": "functional"}]
-
-
-def packed(cases: object) -> str:
-    """As LiveCodeBench packs private tests."""
-    return base64.b64encode(zlib.compress(pickle.dumps(json.dumps(cases)))).decode()
 
 
 def livecodebench(**more) -> dict:

@@ -203,19 +203,9 @@ def test_same_input_same_verdicts():
     assert judge(tasks) == judge(tasks, jobs=2)
 
 
-def test_a_program_is_judged_once(monkeypatch):
-    import judging.batch as batch
-
-    seen = []
-    original = batch.judge_program
-
-    def counted(boxes, program, *rest):
-        seen.append(program)
-        return original(boxes, program, *rest)
-
-    monkeypatch.setattr(batch, "judge_program", counted)
+def test_a_program_is_judged_once(judged):
     found = judge([Task(n, f"print({n % 2})", SUM) for n in range(10)])
-    assert len(found) == 10 and len(seen) == 2
+    assert len(found) == 10 and len(judged) == 2
 
 
 CHECKER = """

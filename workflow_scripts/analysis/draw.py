@@ -54,6 +54,20 @@ def arms_path(group: dict, size: int) -> str:
     return "/".join([*(group[name] for name in GROUP), f"n{size}"])
 
 
+def row_label(axes, label: str, y: float, weight: str = "normal") -> None:
+    """Write a row's label to the left of the axes."""
+    axes.annotate(
+        label,
+        (0, y),
+        xycoords=("axes fraction", "data"),
+        xytext=(-4, 0),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontweight=weight,
+    )
+
+
 def spread(values: list[float], gap: float) -> list[float]:
     """Return label heights near `values`, at least `gap` apart and in the same order."""
     order = sorted(range(len(values)), key=lambda i: values[i])

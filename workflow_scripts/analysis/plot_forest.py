@@ -5,7 +5,7 @@ from pathlib import Path
 from core.files import read_json, write_csv
 
 from analysis import style, words
-from analysis.draw import arms_path
+from analysis.draw import arms_path, row_label
 
 
 def forest(contrast_jsons: list[Path], svg: Path, pdf: Path, csv_path: Path) -> None:
@@ -22,16 +22,7 @@ def forest(contrast_jsons: list[Path], svg: Path, pdf: Path, csv_path: Path) -> 
     with style.figure(height=0.45 + 0.155 * max(len(lines), 4)) as (drawn, axes):
         for i, (kind, label, row, value) in enumerate(lines):
             y = -i
-            axes.annotate(
-                label,
-                (0, y),
-                xycoords=("axes fraction", "data"),
-                xytext=(-4, 0),
-                textcoords="offset points",
-                ha="right",
-                va="center",
-                fontweight="bold" if kind == "head" else "normal",
-            )
+            row_label(axes, label, y, "bold" if kind == "head" else "normal")
             if kind == "head":
                 continue
             low, high = row["interval"]

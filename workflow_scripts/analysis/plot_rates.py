@@ -6,7 +6,7 @@ from core.arms import GROUP
 from core.files import read_json, write_csv
 
 from analysis import style, words
-from analysis.draw import bars, spread
+from analysis.draw import bars, row_label, spread
 
 RATE_LOOK = {
     "pass@1": ("pass@1", style.INK, "o", "-"),
@@ -92,15 +92,7 @@ def correlation(rates_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
                 axes.text(0, y, "does not vary", ha="center", va="center", fontsize=6)
             name = RATE_LOOK[item["rate"]][0]
             label = f"{name} with {item['with']}"
-            axes.annotate(
-                f"{group['student']}: {label}" if several else label,
-                (0, y),
-                xycoords=("axes fraction", "data"),
-                xytext=(-4, 0),
-                textcoords="offset points",
-                ha="right",
-                va="center",
-            )
+            row_label(axes, f"{group['student']}: {label}" if several else label, y)
             rows.append(
                 {
                     **{name: group[name] for name in GROUP},

@@ -10,17 +10,18 @@ from judging.answers import extract_program, fenced_blocks, is_python
 
 from corpora.ngrams import mix, ngrams
 
-# In this order; a trace counts for the first that it fails.
-STEPS = (
-    "repeated_id",
-    "contaminated",
-    "malformed",
-    "no_program",
-    "language",
-    "too_long",
-    "duplicate",
-    "near_duplicate",
-)
+# Why a trace is dropped, in words; it counts for the first of these that holds.
+DROPPED = {
+    "repeated_id": "an id that an earlier trace has",
+    "contaminated": "on a benchmark's problem",
+    "malformed": "not one pair of think tags at the beginning",
+    "no_program": "no program in the answer",
+    "language": "a program in another language",
+    "too_long": "too long",
+    "duplicate": "the same question and answer as an earlier trace",
+    "near_duplicate": "nearly the same answer as an earlier trace",
+}
+STEPS = tuple(DROPPED)
 KEPT = len(STEPS)
 PERMUTATIONS = 64
 SHINGLE = 5  # words

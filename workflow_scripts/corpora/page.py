@@ -2,16 +2,7 @@
 
 from pathlib import Path
 
-STEPS = {
-    "repeated_id": "an id that an earlier trace has",
-    "contaminated": "on a benchmark's problem",
-    "malformed": "not one pair of think tags at the beginning",
-    "no_program": "no program in the answer",
-    "language": "a program in another language",
-    "too_long": "too long",
-    "duplicate": "the same question and answer as an earlier trace",
-    "near_duplicate": "nearly the same answer as an earlier trace",
-}
+from corpora.cleaning import DROPPED
 
 
 def render(summary: dict) -> str:
@@ -27,4 +18,4 @@ def render(summary: dict) -> str:
     )
     lists = ("sources", "closest_to_benchmarks", "unmapped_difficulties", "paired")
     filled = {**{name: {} for name in (*lists, "problems_by_slice", "teachers")}, **summary}
-    return templates.get_template("page.html.j2").render(pool=filled, steps=STEPS)
+    return templates.get_template("page.html.j2").render(pool=filled, steps=DROPPED)

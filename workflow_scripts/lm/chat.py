@@ -100,6 +100,14 @@ def encode(tokenizer, id: str, prompt: str, response: str, end: int | None = Non
     return Example(id, [*start, *answer, end], len(start))
 
 
+def encode_all(
+    tokenizer, rows: list[dict], *, end: int | None, max_length: int, overlong: str
+) -> tuple[list[Example], int]:
+    """Encode pool rows (id, prompt, response) and apply the length policy; see `fit_length`."""
+    examples = [encode(tokenizer, **row, end=end) for row in rows]
+    return fit_length(examples, max_length, overlong)
+
+
 def fit_length(
     examples: list[Example], max_length: int, overlong: str
 ) -> tuple[list[Example], int]:

@@ -1,0 +1,18 @@
+"""What the judge's tests share."""
+
+import pytest
+from judging import batch
+
+
+@pytest.fixture
+def judged(monkeypatch) -> list[str]:
+    """The programs that were really run."""
+    seen = []
+    original = batch.judge_program
+
+    def counted(boxes, program, *rest):
+        seen.append(program)
+        return original(boxes, program, *rest)
+
+    monkeypatch.setattr(batch, "judge_program", counted)
+    return seen
