@@ -74,7 +74,6 @@ SIGNATURE = inspect.signature(lambda wildcards: None)
 
 
 wildcard_constraints:
-    name="[A-Za-z0-9_-]+",
     student=f"{MADE}[A-Za-z0-9_-]+",
     recipe="[A-Za-z0-9_-]+",
     start="[A-Za-z0-9_-]+",

@@ -77,7 +77,8 @@ def published(
             )
         if not kept["problems"]:
             raise SourceError(
-                f"none of {read['problems']} problems is left ({_told(left_out)}); ask for others"
+                f"none of {read['problems']} problems is left ({_told(left_out)}); let this "
+                "source's from, to, platforms or difficulties leave out fewer"
             )
     print(f"kept {_told(kept)}; left out {_told(left_out)}; bad rows {complaints.count}")
     return {

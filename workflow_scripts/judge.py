@@ -128,7 +128,7 @@ def _portions(problems: Path) -> Iterator[dict[str, dict]]:
     for batch in parquet_batches(problems, rows=16):
         for row in batch.to_pylist():
             if row["id"] in seen:
-                raise ValueError(f"{problems}: id: {row['id']!r} is there twice")
+                raise ValueError(f"{problems}: id: {row['id']!r} is there twice; give each its own")
             seen.add(row["id"])
             portion[row["id"]] = row
         held += batch.nbytes

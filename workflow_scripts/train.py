@@ -126,7 +126,10 @@ def train(
     encoding = {"end": end, "max_length": max_length, "overlong": overlong}
     examples, too_long = chat.encode_all(tokenizer, read_parquet(shard, ENCODED), **encoding)
     if not examples:
-        raise ValueError(f"{shard}: all {too_long} examples are longer than {max_length} tokens")
+        raise ValueError(
+            f"{shard}: all {too_long} examples are longer than {max_length} tokens; let the "
+            "recipe's max_length be larger, or its overlong be cut"
+        )
     held_out = read_parquet(validation, ENCODED) if validation else []
     held_out, _ = chat.encode_all(tokenizer, held_out, **encoding)
     lengths = [len(example.ids) for example in examples]

@@ -105,7 +105,10 @@ def write(
     labelled = zip(merged_rows(traces), stream_rows(labels, ["id", "correct"]), strict=True)
     for (row, label), code in zip(labelled, found, strict=True):
         if row["id"] != label["id"]:
-            raise ValueError(f"{labels}: the label of {row['id']} is that of {label['id']}")
+            raise ValueError(
+                f"{labels}: the label of {row['id']} is that of {label['id']}: these are labels of "
+                "other traces; delete the file to have it made again"
+            )
         if code != KEPT:
             continue
         word = difficulty.word(row["difficulty"])

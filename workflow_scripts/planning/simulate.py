@@ -67,7 +67,7 @@ def makespan(tasks: list[Task], *, gpus: int, cores: int) -> float:
     most = cores
     greedy = max((task.gpus for task in tasks), default=0)
     if greedy > gpus:
-        raise ValueError(f"a job asks for {greedy} GPUs, and there are {gpus}")
+        raise ValueError(f"a job asks for {greedy} GPUs, and there are {gpus}; give more")
     longest, followers = tails(tasks), defaultdict(list)
     waiting = [len(task.needs) for task in tasks]
     for number, task in enumerate(tasks):
