@@ -2,13 +2,11 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
 from planning.words import duration
-from workspace import REPOSITORY, Workspace
+from workspace import Workspace
 
 
 def valley(workspace, *arguments):
@@ -77,15 +75,8 @@ def test_durations_read_well(seconds, said):
 
 
 def test_why_tells_what_made_a_file_and_what_would_make_it_again(copy):
-    file = "results/smoke/generations/tiny/base/bank.parquet"
-    command = [sys.executable, str(REPOSITORY / "valley"), "why", file, "--study", str(copy.study)]
-
-    def why():
-        done = subprocess.run(command, capture_output=True, text=True, cwd=copy.folder)
-        return done.returncode, done.stdout + done.stderr
-
-    status, printed = why()
-    assert status == 0
+    why = ("why", "results/smoke/generations/tiny/base/bank.parquet", "--study", "study.yaml")
+    printed = copy.valley(*why)
     assert "rule generate: up to date" in printed
     assert "temperature = 0.6" in printed
     assert "results/smoke/verdicts/tiny/base/bank.parquet" in printed
@@ -93,8 +84,7 @@ def test_why_tells_what_made_a_file_and_what_would_make_it_again(copy):
     config = copy.smoke()
     config["sampling"]["temperature"] = 0.9
     copy.write(config)
-    status, printed = why()
-    assert status == 1
+    printed = copy.valley(*why, status=1)
     assert "temperature = 0.6   (now 0.9)" in printed
     assert "files depend on it" in printed
     assert "torch " in printed
@@ -106,14 +96,13 @@ def test_why_tells_what_made_a_file_and_what_would_make_it_again(copy):
     then, about["inputs"][benchmark] = about["inputs"][benchmark], "0" * 64
     about["params"]["code"] = "another"
     told.write_text(json.dumps(about))
-    printed = why()[1]
+    printed = copy.valley(*why, status=1)
     assert f"{benchmark}  000000000000   (now {then[:12]})" in printed
     assert "code = another" in printed
     assert "its code, or code that it reaches, has changed" in printed
 
-    command[3] = "results/smoke/nothing.parquet"
-    status, printed = why()
-    assert status == 2
+    file = "results/smoke/nothing.parquet"
+    printed = copy.valley("why", file, "--study", "study.yaml", status=2)
     assert "makes results/smoke/nothing.parquet" in printed
 
 
