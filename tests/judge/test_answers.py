@@ -67,6 +67,6 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_extraction(name):
+def test_the_program_of_an_answer_is_found(name):
     text, program = CASES[name]
     assert extract_program(text) == program

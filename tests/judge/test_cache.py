@@ -106,7 +106,7 @@ print("done", flush=True)
 """
 
 
-def test_eight_writers_one_of_them_killed(tmp_path):
+def test_nothing_is_lost_with_eight_writers_one_of_them_killed(tmp_path):
     count = 200
     writers = [
         subprocess.Popen(
@@ -134,7 +134,7 @@ def test_eight_writers_one_of_them_killed(tmp_path):
     assert len(lost) <= 20, "a killed writer loses what it had not flushed, no more"
 
 
-def test_pruning(tmp_path):
+def test_old_segments_are_pruned(tmp_path):
     for number in range(4):
         with Cache(tmp_path) as cache:
             cache.put(key(number), {"n": number})
@@ -230,7 +230,7 @@ def test_the_version_covers_what_runs_in_the_sandbox(tmp_path):
         assert version() == before, name
 
 
-def test_entries_are_plain(tmp_path):
+def test_an_entry_is_a_verdict_s_plain_values(tmp_path):
     judge([Task(0, "print(1)", PROBLEM)], cache=tmp_path)
     around = identity.circumstances(batch.isolating.tier().name, Options())
     content = batch.digest(batch.read_problem(PROBLEM).content)

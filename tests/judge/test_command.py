@@ -39,7 +39,7 @@ def lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_from_the_shell(tmp_path):
+def test_answers_are_judged_from_the_shell(tmp_path):
     problems = write_lines(tmp_path / "problems.jsonl", [PROBLEM_ROW, {**PROBLEM_ROW, "id": "two"}])
     answers = write_lines(
         tmp_path / "answers.jsonl",
@@ -105,7 +105,7 @@ def test_bad_rows_are_named_and_the_rest_is_judged(tmp_path):
     assert "bad rows: 9" in done.stdout
 
 
-def test_nothing_to_judge(tmp_path):
+def test_nothing_to_judge_is_an_error(tmp_path):
     empty = write_lines(tmp_path / "empty.jsonl", [])
     assert valley(empty, empty).returncode == 2
     assert valley(tmp_path / "gone", empty).returncode == 2
@@ -113,7 +113,7 @@ def test_nothing_to_judge(tmp_path):
     assert valley(empty, empty, "--jobs", 0).returncode == 2
 
 
-def test_livecodebench_in_and_out(tmp_path):
+def test_livecodebench_s_files_go_in_and_come_out(tmp_path):
     cases = json.dumps([{"input": "1 2\n", "output": "3\n", "testtype": "stdin"}])
     question = {"question_id": "q1", "public_test_cases": cases, "private_test_cases": "[]"}
     problems = write_lines(tmp_path / "p.jsonl", [question])
@@ -160,7 +160,7 @@ def test_a_killed_run_is_taken_up_again(tmp_path):
     assert not partial.exists()
 
 
-def test_cache_verify_and_prune(tmp_path):
+def test_known_verdicts_are_verified_and_pruned(tmp_path):
     problems = write_lines(tmp_path / "p.jsonl", [PROBLEM_ROW])
     answers = write_lines(
         tmp_path / "a.jsonl",

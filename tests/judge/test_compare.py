@@ -45,12 +45,12 @@ DIFFERENT = [
 
 
 @pytest.mark.parametrize(("output", "expected"), SAME)
-def test_same_output(output, expected):
+def test_outputs_that_count_as_the_same(output, expected):
     assert outputs_differ(output.encode(), expected.encode()) is None
 
 
 @pytest.mark.parametrize(("output", "expected"), DIFFERENT)
-def test_different_output(output, expected):
+def test_outputs_that_count_as_different(output, expected):
     assert outputs_differ(output.encode(), expected.encode())
 
 
@@ -101,12 +101,12 @@ VALUES_DIFFERENT = [
 
 
 @pytest.mark.parametrize(("result", "expected"), VALUES_SAME)
-def test_same_value(result, expected):
+def test_values_that_count_as_the_same(result, expected):
     assert values_differ(result.encode(), expected) is None
 
 
 @pytest.mark.parametrize(("result", "expected"), VALUES_DIFFERENT)
-def test_different_value(result, expected):
+def test_values_that_count_as_different(result, expected):
     assert values_differ(result.encode(), expected)
 
 

@@ -113,7 +113,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_known_forms(name):
+def test_every_known_form_becomes_a_problem_that_can_be_judged(name):
     row, program = ROWS[name]
     problem = convert(row)
     assert judge([Task(0, program, problem)])[0].verdict == "accepted"
@@ -127,7 +127,7 @@ def test_a_missing_function_name_is_told():
         convert(row)
 
 
-def test_livecodebench_fields():
+def test_livecodebench_s_fields_find_their_place():
     problem = convert(livecodebench())
     assert [test["public"] for test in problem["tests"]] == [True, False, False]
     assert (problem["id"], problem["difficulty"], problem["source"]) == ("abc_a", "easy", "atcoder")
@@ -165,7 +165,7 @@ def test_unpickling_executes_nothing(value, monkeypatch):
 @pytest.mark.parametrize(
     "text", ["", "x", "eJw=", base64.b64encode(b"x").decode(), packed(5), "{}"]
 )
-def test_broken_packs(text):
+def test_broken_packs_of_tests_are_refused(text):
     with pytest.raises(BadRow, match="tests"):
         livecodebench_tests(text)
 
@@ -219,7 +219,7 @@ def test_a_broken_row_in_the_middle_of_a_large_file(tmp_path):
     assert found.complaints[0].startswith(f"{path}: row 51: not JSON")
 
 
-def test_parquet(tmp_path):
+def test_problems_come_from_parquet_too(tmp_path):
     path = tmp_path / "problems.parquet"
     write_parquet(path, [ROWS["our own"][0], {"id": "b", "tests": []}], PROBLEM)
     assert pq.read_table(path).num_rows == 2

@@ -58,7 +58,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_wrong_programs(name):
+def test_wrong_programs_get_their_verdict(name):
     program, word, failed = WRONG[name]
     found = verdict_of(program, {**SUM, "time_limit_s": 0.5})
     assert (found.verdict, found.failed_test) == (word, failed), found
@@ -103,13 +103,13 @@ FUNCTIONS = {
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions(name):
+def test_functions_get_their_verdict(name):
     program, word = FUNCTIONS[name]
     found = verdict_of(program, {**FUNCTION, "time_limit_s": 0.5})
     assert found.verdict == word, found
 
 
-def test_values_of_functions():
+def test_values_of_functions_are_compared_as_json():
     cases = [
         ("def f(a): return (1, 2)", "[1, 2]"),
         ("def f(a): return {3, 1, 2}", "[1, 2, 3]"),

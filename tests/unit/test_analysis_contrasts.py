@@ -119,7 +119,7 @@ def test_the_noise_that_would_undo_a_difference_undoes_it():
 
 @pytest.mark.parametrize("gap", [0.0, MARGIN, 0.05])
 @pytest.mark.parametrize("run_sd", [0.0, 0.12, 0.3])
-def test_simulated_contrasts(gap, run_sd):
+def test_intervals_of_simulated_contrasts_cover_and_alarm_as_they_should(gap, run_sd):
     hits = trials.contrast_trial(gap, Design(run_sd=run_sd), 200, 7, draws=400)
     cover = wilson(float(np.mean(hits["pooled interval"])), 200)
     assert cover[1] >= 0.93
@@ -135,7 +135,7 @@ def test_permutation_alone_would_be_fooled_by_training_noise():
     assert np.mean(hits["permutation alone"]) > 0.2
 
 
-def test_spearman_against_scipy():
+def test_spearman_is_scipy_s_and_its_interval_holds_it():
     from scipy.stats import rankdata, spearmanr
 
     rng = np.random.default_rng(1)

@@ -22,14 +22,14 @@ def test_k_above_the_samples_is_not_defined():
     assert np.isnan(pass_at_k(np.array([3]), np.array([3]), 4)[0])
 
 
-def test_is_unbiased():
+def test_pass_at_k_is_unbiased():
     rng = np.random.default_rng(0)
     accepted = rng.binomial(6, 0.3, 200_000)
     estimate = pass_at_k(accepted, np.full(200_000, 6), 3).mean()
     assert estimate == pytest.approx(1 - 0.7**3, abs=0.003)
 
 
-def test_refuses_impossible_counts():
+def test_impossible_counts_are_refused():
     with pytest.raises(ValueError, match="more accepted"):
         pass_at_k(np.array([4]), np.array([3]), 1)
     with pytest.raises(ValueError, match="k ≥ 1"):

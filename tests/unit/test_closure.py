@@ -82,7 +82,7 @@ def digests(tmp_path):
     ],
     ids=lambda value: value[2] if isinstance(value[0], str) else "",
 )
-def test_what_moves_the_digest(digests, edit, moved):
+def test_the_digest_moves_with_what_the_entry_reaches_only(digests, edit, moved):
     before, after = digests(), digests(edit)
     assert tuple(old != new for old, new in zip(before, after, strict=True)) == moved
 

@@ -103,7 +103,7 @@ def test_windows_hold_both_their_ends(tmp_path, out, name):
     assert told["kept"]["problems"] + sum(told["left_out"].values()) == told["rows"] == 8
 
 
-def test_platforms_and_difficulties(tmp_path, out):
+def test_problems_are_chosen_by_platform_and_difficulty(tmp_path, out):
     made.release(tmp_path / "lcb", 4, 4)
     settings = {**LCB, "path": str(tmp_path / "lcb")}
     published(out, **{**settings, "platforms": ["leetcode"]})
@@ -166,7 +166,7 @@ def test_a_bad_row_stops_or_is_skipped_and_named_either_way(tmp_path, out, monke
 
 
 @pytest.mark.parametrize("cut", [0.4, 0.9])
-def test_a_truncated_parquet_file(tmp_path, out, cut):
+def test_a_truncated_parquet_file_makes_no_benchmark(tmp_path, out, cut):
     path = tmp_path / "test.parquet"
     made.humaneval(path)
     path.write_bytes(path.read_bytes()[: int(cut * path.stat().st_size)])

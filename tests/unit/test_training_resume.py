@@ -58,7 +58,7 @@ def test_stopped_twice_and_gone_on_is_as_never_stopped(tmp_path, start, settings
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_whatever_the_signal(tmp_path, start, number):
+def test_a_training_goes_on_to_the_same_weights_whatever_signal_stopped_it(tmp_path, start, number):
     """A killed one goes on from its last state; one that is asked saves a state first."""
     long = {"epochs": 20}
     straight = description(tmp_path / "straight", start, **long)
