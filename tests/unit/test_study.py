@@ -146,6 +146,18 @@ def test_a_mistake_is_named_with_its_key_its_value_and_what_is_allowed(path, val
     assert message in str(caught.value)
 
 
+def test_a_study_file_that_can_not_be_read_is_told(tmp_path):
+    with pytest.raises(StudyError, match=r"can't be read: .*none\.yaml"):
+        Study.read(tmp_path / "none.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("study: [")
+    with pytest.raises(StudyError, match="is no YAML: while parsing"):
+        Study.read(broken)
+    broken.write_text("")
+    with pytest.raises(StudyError, match="the study file: None is empty, but a mapping"):
+        Study.read(broken)
+
+
 def test_all_mistakes_are_told_at_once():
     config = changed("sampling.temprature", 1)
     config["axes"]["scaling"]["sizes"] = [-1]

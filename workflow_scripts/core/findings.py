@@ -1,8 +1,7 @@
 """`./valley findings`: where a study's report is, and what was found."""
 
+import sys
 from pathlib import Path
-
-import yaml
 
 from core.study import Study, StudyError
 
@@ -18,8 +17,8 @@ def run(options) -> int:
     """Print the report's place and the findings; return the exit status."""
     try:
         root = Path(Study.read(options.study).root)
-    except (OSError, StudyError, yaml.YAMLError) as error:
-        print(f"{options.study}: {error}")
+    except StudyError as error:
+        print(f"{options.study}: {error}", file=sys.stderr)
         return 2
     found = root / "findings.txt"
     if not found.is_file():

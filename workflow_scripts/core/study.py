@@ -65,9 +65,15 @@ class Study:
         """Return the study of a study file.
 
         Raises:
-            StudyError: every mistake found in it.
+            StudyError: it can't be read, or every mistake found in it.
         """
-        return cls(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+        try:
+            config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise StudyError(f"the study file can't be read: {error}") from error
+        except yaml.YAMLError as error:
+            raise StudyError(f"the study file is no YAML: {error}") from error
+        return cls(config)
 
     @property
     def root(self) -> str:

@@ -20,6 +20,7 @@ from core.study import Study
 
 from planning.books import book_of
 from planning.dag import PlannedJob, planned
+from planning.errors import in_a_line
 
 
 @dataclass(frozen=True)
@@ -59,18 +60,15 @@ def add_parser(commands) -> None:
     parser.set_defaults(run=run)
 
 
+@in_a_line
 def run(options) -> int:
     """Accept what was asked for; return the exit status."""
     if not (options.all or options.rule or options.file):
         print("say what to accept: files, --rule RULE, or --all", file=sys.stderr)
         return 2
-    try:
-        study = Study.read(options.study)
-        jobs = planned(Path(options.study))
-        chosen = jobs if options.all else selected(jobs, options.file, options.rule)
-    except Exception as error:  # Snakemake's own errors have no common kind
-        print(f"{options.study}: {error}", file=sys.stderr)
-        return 2
+    study = Study.read(options.study)
+    jobs = planned(Path(options.study))
+    chosen = jobs if options.all else selected(jobs, options.file, options.rule)
     found = changes(chosen, {*options.also})
     blocked = [change for change in found if change.obstacles]
     if blocked:

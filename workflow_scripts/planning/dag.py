@@ -13,6 +13,8 @@ from pathlib import Path
 
 import yaml
 
+from planning.errors import Unplanned
+
 ROOT = Path(__file__).resolve().parents[2]
 MANY = 1 << 20  # cores: what jobs ask for is not cut to what this machine has
 
@@ -110,8 +112,18 @@ def built(
 def planned(study: Path, targets: list[str] = (), folder: Path | None = None) -> list[PlannedJob]:
     """Return every job of a study's DAG, in an order in which they could run.
 
-    Args, Raises: as for `built`.
+    Args: as for `built`.
+
+    Raises:
+        Unplanned: there is no such DAG; the message is Snakemake's.
     """
+    try:
+        return _planned(study, targets, folder)
+    except Exception as error:  # Snakemake's own errors have no common kind
+        raise Unplanned(str(error)) from error
+
+
+def _planned(study: Path, targets: list[str], folder: Path | None) -> list[PlannedJob]:
     with built(study, targets, folder) as workflow:
         dag, marks = workflow.dag, workflow.persistence
         locked = {name for kind, name in marks._read_locks() if kind == "output"}

@@ -2,13 +2,13 @@
 
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 from core.config import nearest
 from core.files import write_text
 
+from planning.errors import Unplanned, in_a_line
 from planning.overview import STATES
 from planning.plans import Plan
 from planning.words import arm_of, duration
@@ -32,7 +32,7 @@ HEAD = [
 ]
 
 
-class NoGraphviz(RuntimeError):
+class NoGraphviz(Unplanned):
     """Graphviz, which draws, is not installed."""
 
 
@@ -51,20 +51,17 @@ def add_parser(commands) -> None:
     parser.set_defaults(run=run)
 
 
+@in_a_line
 def run(options) -> int:
     """Draw; return the exit status."""
-    try:
-        plan = Plan(Path(options.study))
-        text = of_arm(plan, options.arm) if options.arm else of_rules(plan)
-        if options.dot:
-            print(text)
-            return 0
-        out = options.out or Path(plan.study.root) / "dag.svg"
-        write_text(out, drawn(text))
-        print(out)
-    except Exception as error:  # Snakemake's own errors have no common kind
-        print(f"{options.study}: {error}", file=sys.stderr)
-        return 2
+    plan = Plan(Path(options.study))
+    text = of_arm(plan, options.arm) if options.arm else of_rules(plan)
+    if options.dot:
+        print(text)
+        return 0
+    out = options.out or Path(plan.study.root) / "dag.svg"
+    write_text(out, drawn(text))
+    print(out)
     return 0
 
 

@@ -13,6 +13,7 @@ from planning import compare_plans as compare
 from planning.cost import Cost
 from planning.dag import PlannedJob
 from planning.edits import edited
+from planning.errors import in_a_line
 from planning.notes import notes
 from planning.plans import Plan
 from planning.simulate import makespan
@@ -51,24 +52,18 @@ def add_parser(commands) -> None:
     parser.set_defaults(run=run)
 
 
+@in_a_line
 def run(options) -> int:
     """Print the plan; return the exit status."""
     study, targets = Path(options.study), options.targets
     if options.edits and options.against:
         print("give either --with or --against, one of the two", file=sys.stderr)
         return 2
-    try:
-        plan = Plan(study, targets)
-        other = None
-        if options.against:
-            other = Plan(Path(options.against), targets, [plan.study.root])
-        elif options.edits:
-            other = _edited(study, plan, options.edits, targets)
-        for each in filter(None, (plan, other)):
-            partition(each, options)
-    except Exception as error:  # Snakemake's own errors have no common kind
-        print(f"{options.study}: {error}", file=sys.stderr)
-        return 2
+    plan, other = Plan(study, targets), None
+    if options.against:
+        other = Plan(Path(options.against), targets, [plan.study.root])
+    elif options.edits:
+        other = _edited(study, plan, options.edits, targets)
     if options.json:
         value = as_json(plan, options)
         if other:

@@ -15,7 +15,7 @@ class Plan:
 
     Attributes:
         jobs: every job of the DAG, in an order in which they could run.
-        states: of each; see `traces`.
+        states: of each; see `progress`.
         costs: of each.
         unknown: what the study file would have to say for the costs that are not known.
     """

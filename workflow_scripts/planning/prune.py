@@ -22,6 +22,7 @@ from core.study import Study
 from planning import retention
 from planning.books import STAGES, book_of, tombstone
 from planning.dag import PlannedJob, planned
+from planning.errors import in_a_line
 from planning.words import size
 
 KINDS = ("weights", "results", "store")
@@ -71,14 +72,11 @@ def add_parser(commands) -> None:
     parser.set_defaults(run=run)
 
 
+@in_a_line
 def run(options) -> int:
     """List, and remove on request; return the exit status."""
-    try:
-        study = Study.read(options.study)
-        jobs = planned(Path(options.study))
-    except Exception as error:  # Snakemake's own errors have no common kind
-        print(f"{options.study}: {error}", file=sys.stderr)
-        return 2
+    study = Study.read(options.study)
+    jobs = planned(Path(options.study))
     if options.yes and not options.ending and any(Path(".snakemake/locks").glob("*.lock")):
         print(
             "Snakemake is running here (or was killed: see its --unlock); prune when it has ended",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core.files import write_text
 
+from planning.errors import in_a_line
 from planning.overview import STATES, overview
 from planning.plans import Plan
 from planning.words import duration, hours, size
@@ -55,6 +56,7 @@ def add_parser(commands) -> None:
     parser.set_defaults(run=run)
 
 
+@in_a_line
 def run(options) -> int:
     """Look once, or again and again; return the exit status."""
     while True:
@@ -68,12 +70,8 @@ def run(options) -> int:
 
 
 def _look(options) -> int:
-    try:
-        plan = Plan(Path(options.study))
-        seen = overview(plan)
-    except Exception as error:  # Snakemake's own errors have no common kind
-        print(f"{options.study}: {error}", file=sys.stderr)
-        return 2
+    plan = Plan(Path(options.study))
+    seen = overview(plan)
     if options.json:
         print(json.dumps(seen))
     else:

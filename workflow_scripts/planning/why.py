@@ -10,6 +10,7 @@ from core.sidecars import provenance
 from core.versions import installed
 
 from planning.dag import PlannedJob, planned
+from planning.errors import in_a_line
 
 SHOWN = 160  # characters of a value
 
@@ -27,13 +28,10 @@ def add_parser(commands) -> None:
     parser.set_defaults(run=run)
 
 
+@in_a_line
 def run(options) -> int:
     """Print what is known of a file; return the exit status."""
-    try:
-        jobs = planned(Path(options.study))
-    except Exception as error:  # Snakemake's own errors have no common kind
-        print(f"{options.study}: {error}", file=sys.stderr)
-        return 2
+    jobs = planned(Path(options.study))
     job = next((job for job in jobs if options.file in job.outputs), None)
     if job is None:
         print(f"no job of {options.study} makes {options.file}", file=sys.stderr)
