@@ -1,11 +1,12 @@
 """What `generate` costs beside vLLM's own `LLM.generate`, on one running engine.
 
-    python tests/bench/bench_vllm.py --rounds 9      (in the environment of `make test-vllm`)
+    python tests/bench/bench_vllm.py                 (in the environment of `make test-vllm`)
+    python tests/bench/bench_vllm.py --gpus 1 --checkpoint results/<study>/students/<name>/checkpoint.json
 
 Two measures. *Share*: within a run of ours, the time spent outside of what `LLM.generate` calls,
 too, over the time spent there; load slows both alike. *Ratio*: the time of ours over that of
-`LLM.generate`, run in turns; it means little while the machine does other work. With `--rounds` it
-also runs `LLM.generate` without seeds, to see what a seed for each request costs.
+`LLM.generate`, run in turns; it means little while the machine does other work. `LLM.generate`
+without seeds tells what a seed for each request costs.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from unittest import mock
 
@@ -24,26 +26,40 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow_scripts")
 from generate import answer, wanted
 from lm.book import Book, of_job
 from lm.engines import with_vllm
-from material import GREEDY, PROMPTS, SPEED, benchmark, student
+from material import GREEDY, PROMPTS, SMALL, benchmark, student
 
 CHOSEN = {"engine": "vllm", "max_tokens": 180, **GREEDY, "temperature": 0.8}
+# A full-size student on GPUs.
+LARGE = {"gpu_memory_utilization": 0.9, "max_num_seqs": 256, "enforce_eager": False}
+LARGE_CHOSEN = {
+    **CHOSEN,
+    "max_tokens": 2048,
+    "precision": "bf16",
+    "temperature": 0.6,
+    "top_p": 0.95,
+}
 
 
 class Overhead:
     """Both ways of having the same questions answered by one engine, and their times.
 
     Args:
-        engine: of `lm.engines.with_vllm`, with the settings of CHOSEN.
+        engine: of `lm.engines.with_vllm`.
         checkpoint: its manifest.
         folder: for problems and books.
         prompts, samples: what is asked.
+        chosen: the engine's settings, and the longest answer.
     """
 
-    def __init__(self, engine, checkpoint: Path, folder: Path, prompts: int, samples: int):
+    def __init__(
+        self, engine, checkpoint: Path, folder: Path, prompts: int, samples: int, chosen=CHOSEN
+    ):
         self.engine, self.checkpoint, self.folder = engine, checkpoint, folder
+        self.chosen = chosen
         problems = benchmark(folder / "problems.parquet", PROMPTS[:prompts])
         self.questions = wanted(problems, samples=samples, seed=0)
-        engine._started(256)
+        longest = max(len(engine.encode(question.prompt)) for question in self.questions)
+        engine._started(longest + chosen["max_tokens"])
         self._runs = 0
 
     def bare(self, seeds: bool = True) -> float:
@@ -54,7 +70,7 @@ class Overhead:
         params = [
             self.engine._library.SamplingParams(
                 seed=question.seed if seeds else None,
-                max_tokens=CHOSEN["max_tokens"],
+                max_tokens=self.chosen["max_tokens"],
                 **self.engine._params,
             )
             for question in self.questions
@@ -65,7 +81,7 @@ class Overhead:
     def ours(self) -> Counter:
         """Return the seconds of `generate.answer` by what they were spent on; "" is all of them."""
         self._runs += 1
-        book = of_job(self.checkpoint, self.folder / str(self._runs), {"seed": 0, **CHOSEN})
+        book = of_job(self.checkpoint, self.folder / str(self._runs), {"seed": 0, **self.chosen})
         seconds, engine = Counter(), self.engine._llm.llm_engine
         with (
             mock.patch.object(with_vllm, "Engine", lambda *_, **__: self.engine),
@@ -77,7 +93,7 @@ class Overhead:
             timed(seconds, "saving", Book, "write"),
         ):
             begun = time.perf_counter()
-            answer(self.checkpoint, self.questions, book, **CHOSEN, chunk=40)
+            answer(self.checkpoint, self.questions, book, **self.chosen, chunk=40)
             seconds[""] = time.perf_counter() - begun
         return seconds
 
@@ -101,8 +117,10 @@ def share(seconds: Counter) -> float:
     return seconds[""] / seconds["vLLM"] - 1
 
 
-def spread(values: list[float]) -> str:
-    return f"{statistics.median(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+def spread(values: Iterable[float]) -> str:
+    """Return median and range, for people."""
+    values = list(values)
+    return f"{statistics.median(values):.4f} ({min(values):.4f} to {max(values):.4f})"
 
 
 def main() -> None:
@@ -110,25 +128,29 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--prompts", type=int, default=100)
     parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--checkpoint", type=Path, help="manifest; by default a tiny student's")
+    parser.add_argument("--gpus", type=int, default=0)
     options = parser.parse_args()
+    chosen, speed = (LARGE_CHOSEN, LARGE) if options.gpus else (CHOSEN, SMALL)
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        checkpoint = student(folder)
-        engine = with_vllm.Engine(checkpoint, vllm=SPEED, **{name: CHOSEN[name] for name in GREEDY})
-        both = Overhead(engine, checkpoint, folder, options.prompts, options.samples)
+        checkpoint = options.checkpoint or student(folder)
+        asked = {name: chosen[name] for name in GREEDY}
+        engine = with_vllm.Engine(checkpoint, vllm=speed, gpus=options.gpus, **asked)
+        both = Overhead(engine, checkpoint, folder, options.prompts, options.samples, chosen)
         both.bare(), both.ours()
         rounds = [(both.bare(), both.ours(), both.bare(False)) for _ in range(options.rounds)]
         engine.close()
-    shares = [share(own) for _, own, _ in rounds]
-    print(f"{options.rounds} rounds of {options.prompts} x {options.samples} answers")
-    print(f"LLM.generate, s:                  {spread([base for base, _, _ in rounds])}")
+    ours = [own for _, own, _ in rounds]
     print(
-        f"ours / LLM.generate:              {spread([own[''] / base for base, own, _ in rounds])}"
+        f"{options.rounds} rounds of {options.prompts} x {options.samples} answers; median (range)"
     )
-    print(f"LLM.generate with / without seeds: {spread([base / free for base, _, free in rounds])}")
-    print(f"added, of vLLM's own time:        {spread(shares)}")
+    print(f"LLM.generate, seconds: {spread(base for base, _, _ in rounds)}")
+    print(f"ours / LLM.generate: {spread(own[''] / base for base, own, _ in rounds)}")
+    print(f"LLM.generate with / without seeds: {spread(base / free for base, _, free in rounds)}")
+    print(f"ours, beside vLLM's own time: {spread(map(share, ours))}")
     for name in ("prompts", "decoding", "saving"):
-        print(f"  {name}: {spread([own[name] / own['vLLM'] for _, own, _ in rounds])}")
+        print(f"  {name}: {spread(own[name] / own['vLLM'] for own in ours)}")
 
 
 if __name__ == "__main__":

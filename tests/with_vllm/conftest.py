@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from lm.engines import with_vllm
-from material import GREEDY, SPEED, student
+from material import GREEDY, SMALL, student
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 
@@ -17,13 +17,13 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def greedy(checkpoint):
-    engine = with_vllm.Engine(checkpoint, vllm=SPEED, **GREEDY)
+    engine = with_vllm.Engine(checkpoint, vllm=SMALL, **GREEDY)
     yield engine
     engine.close()
 
 
 @pytest.fixture(scope="module")
 def sampling(checkpoint):
-    engine = with_vllm.Engine(checkpoint, vllm=SPEED, **GREEDY | {"temperature": 0.8})
+    engine = with_vllm.Engine(checkpoint, vllm=SMALL, **GREEDY | {"temperature": 0.8})
     yield engine
     engine.close()

@@ -15,7 +15,7 @@ from core.resume import Stopped
 from generate import answer, wanted, write
 from lm.book import of_job
 from lm.engines import with_vllm
-from material import GREEDY, PROMPTS, SPEED, benchmark
+from material import GREEDY, PROMPTS, SMALL, benchmark
 
 CHOSEN = {"engine": "vllm", "max_tokens": 96, **GREEDY, "temperature": 0.8}
 
@@ -24,7 +24,7 @@ def run(checkpoint, problems, store, **speed):
     """Do what the rule's job does; return measurements and answers."""
     book = of_job(checkpoint, store, {"seed": 0, **CHOSEN})
     questions = wanted(problems, samples=4, seed=0)
-    speed = {"chunk": 40, "vllm": {**SPEED, "max_num_seqs": 16}, **speed}
+    speed = {"chunk": 40, "vllm": {**SMALL, "max_num_seqs": 16}, **speed}
     measured = answer(checkpoint, questions, book, **CHOSEN, **speed)
     out = store / "generations.parquet"
     write(questions, book, out)

@@ -5,7 +5,7 @@ import torch
 from lm import students
 from lm.engines import with_transformers, with_vllm
 from lm.requests import Request
-from material import GREEDY, PROMPTS, SPEED, answers
+from material import GREEDY, PROMPTS, SMALL, SPEED, answers
 
 
 def by_transformers(checkpoint, **settings):
@@ -30,7 +30,7 @@ def test_a_stop_ends_answers_where_transformers_ends_them(checkpoint):
     settings = {"stop": [engine.decode([stop])]}
     _, expected = by_transformers(checkpoint, **settings)
     assert {answer.finish_reason for answer in expected} == {"stop", "length"}
-    ending = with_vllm.Engine(checkpoint, vllm=SPEED, **GREEDY | settings)
+    ending = with_vllm.Engine(checkpoint, vllm=SMALL, **GREEDY | settings)
     assert equal(answers(ending, PROMPTS, max_tokens=64), expected) >= 0.95
     ending.close()
 
@@ -73,7 +73,7 @@ def test_adapters_are_applied_without_merging_them(checkpoint, tmp_path):
     students.save(adapted, tokenizer, manifest, adapter={"base": base, "rank": 12})
     _, merged = by_transformers(manifest)
     assert equal(merged, by_transformers(checkpoint)[1]) < 0.5, "the adapters do something"
-    engine = with_vllm.Engine(manifest, vllm=SPEED, **GREEDY)
+    engine = with_vllm.Engine(manifest, vllm=SMALL, **GREEDY)
     assert equal(answers(engine, PROMPTS, max_tokens=64), merged) >= 0.95
     engine.close()
 
@@ -88,6 +88,6 @@ def test_too_small_a_share_of_the_memory_is_enlarged_and_told(checkpoint, capfd)
 
 
 def test_what_is_no_want_of_memory_is_not_retried(checkpoint):
-    engine = with_vllm.Engine(checkpoint, vllm={**SPEED, "max_num_seqs": 0}, **GREEDY)
+    engine = with_vllm.Engine(checkpoint, vllm={**SMALL, "max_num_seqs": 0}, **GREEDY)
     with pytest.raises(Exception, match="max_num_seqs"):
         answers(engine, PROMPTS[:1], max_tokens=4)

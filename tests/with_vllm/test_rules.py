@@ -46,3 +46,27 @@ def test_a_benchmark_added_later_is_all_that_is_answered(answered):
     assert measured(workspace, "answers")["reused"] == 48
     assert measured(workspace, "answers")["sampled"] == 16
     assert workspace.plan(*targets) == {}
+
+
+def test_two_edits_at_once_are_seen_in_one_plan(answered):
+    """While the checkpoint's answers are to be sampled, what is stale below them is no less so."""
+    workspace, config = answered
+    config["benchmarks"]["more"] = {"bank": {"problems": 8, "seed": 99}}
+    scores = "results/smoke/scores/tiny/base/bank.json"
+    workspace.write(config)
+    workspace.snakemake("--cores", "2", scores, f"{BASE}/more.parquet")
+    config["benchmarks"]["third"] = {"bank": {"problems": 8, "seed": 98}}
+    added = {"answer": 1, "benchmark": 1, "generate": 1}
+    targets = [scores, f"{BASE}/more.parquet", f"{BASE}/third.parquet"]
+    workspace.write(config)
+    assert workspace.plan(*targets) == added
+    config["statistics"]["bootstrap"] = 300
+    workspace.write(config)
+    assert workspace.plan(*targets) == {**added, "score": 1}
+    config["benchmarks"]["bank"]["prompt"] = "Solve it.\n{statement}"
+    workspace.write(config)
+    assert workspace.plan(*targets) == {**added, "generate": 2, "judge": 1, "score": 1}
+    workspace.snakemake("--cores", "2", *targets)
+    assert workspace.plan(*targets) == {}
+    assert measured(workspace, "answers")["reused"] == 16
+    assert measured(workspace, "answers")["sampled"] == 64

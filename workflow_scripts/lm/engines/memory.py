@@ -32,6 +32,6 @@ def adjusted(speed: dict, error: Exception) -> dict:
         ) from error
     fewer = {**speed, "max_num_seqs": speed["max_num_seqs"] // 2}
     if lacking and share < MOST:
-        larger = max(share + STEP, (share + MOST) / 2)
-        fewer["gpu_memory_utilization"] = round(min(MOST, larger), 3)
+        larger = min(MOST, max(share + STEP, 2 * share))
+        fewer["gpu_memory_utilization"] = round(larger, 3)
     return fewer
