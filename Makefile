@@ -24,7 +24,7 @@ VLLM_READY := $(VLLM_VENV)/.ready
 RUN_IN = env -u PYTHONPATH -u PYTHONHOME -u VIRTUAL_ENV PATH="$(abspath $(1))/bin:$$PATH"
 RUN := $(call RUN_IN,$(VENV))
 
-.PHONY: help study rehearsal test test-slurm test-vllm check chaos bench-judge bench-stats bench-training bench-dag clean
+.PHONY: help study rehearsal test test-slurm test-vllm check chaos bench-judge bench-stats bench-training bench-dag bench-vllm clean
 .DEFAULT_GOAL := help
 
 help:
@@ -35,7 +35,7 @@ help:
 	@echo 'make test-slurm   tests on a real SLURM, set up here (Debian, root) or SLURM=site: your own'
 	@echo 'make check   lint and format checks'
 	@echo 'make chaos   kill a study again and again, and see that it comes back (KILLS=…)'
-	@echo 'make bench-judge, bench-stats, bench-training, bench-dag   measurements, see docs/benchmarks.md'
+	@echo 'make bench-judge, bench-stats, bench-training, bench-dag, bench-vllm   measurements, see docs/benchmarks.md'
 	@echo 'make clean   remove the environment (results stay)'
 
 $(READY): envs/requirements.txt envs/constraints.txt
@@ -89,6 +89,9 @@ bench-training: $(READY)
 
 bench-dag: $(READY)
 	@$(RUN) python tests/bench/bench_dag.py --write docs/benchmarks.md
+
+bench-vllm: $(VLLM_READY)
+	@$(call RUN_IN,$(VLLM_VENV)) python tests/bench/bench_vllm.py
 
 clean:
 	rm -rf $(VENV)
