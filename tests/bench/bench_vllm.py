@@ -1,7 +1,7 @@
 """What `generate` costs beside vLLM's own `LLM.generate`, on one running engine.
 
-    make bench-vllm                                  (in the environment of `make test-vllm`)
-    python tests/bench/bench_vllm.py --gpus 1 --checkpoint results/paper/students/qwen/checkpoint.json
+    make bench-vllm                               (in the environment of `make test-vllm`)
+    python tests/bench/bench_vllm.py --gpus 1 --checkpoint results/…/students/qwen/checkpoint.json
 
 Two measures. *Share*: within a run of ours, the time spent outside of what `LLM.generate` calls,
 too, over the time spent there; load slows both alike. *Ratio*: the time of ours over that of
