@@ -30,6 +30,6 @@ rule published_benchmark:
         bad_rows=source_of("bad_rows"),
         code=code_digest("benchmarks", "published"),
     message:
-        "Benchmark {wildcards.benchmark}: {params.path} {params.hub}"
+        "Benchmark {wildcards.benchmark}: its problems and tests"
     script:
         "../workflow_scripts/benchmarks.py"

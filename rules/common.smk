@@ -21,7 +21,7 @@ from core.arms import BASE, Arm
 from core.files import file_digest, read_json
 from core.gates import GatedDAG
 from core.given import given, not_made
-from core.hub import SourceError, find
+from core.hub import SourceError, find, missing_folder
 from core.layout import CONTRAST, CURVE, LEARNING, Layout
 from core.published import home, patterns
 from core.records import SidecarPersistence
@@ -310,7 +310,12 @@ def student_setting(wildcards, key):
 
 def student_material(wildcards):
     """Return what a student is made of: nothing here when it comes from the hub."""
-    if "scratch" not in STUDY.config["students"][wildcards.student]:
+    student = STUDY.config["students"][wildcards.student]
+    if "scratch" not in student:
+        name = student["hub"]["id"]
+        if missing_folder(name):
+            where = f"students.{wildcards.student}.hub.id"
+            raise WorkflowError(f"{where}: there is no folder {name} below {Path.cwd()}")
         return {}
     folder = f"{ROOT}/students/{wildcards.student}"
     return {"shard": f"{folder}/pairs.parquet", "text": f"{folder}/text.parquet"}

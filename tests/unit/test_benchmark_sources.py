@@ -8,7 +8,7 @@ import sys
 import benchmark_material as made
 import pytest
 import yaml
-from core.hub import SourceError, find
+from core.hub import SourceError, find, missing_folder
 from core.study import Study, StudyError
 from hub_files import COMMIT, jsonl, snapshot
 from workspace import Workspace
@@ -105,3 +105,23 @@ def test_days_may_stand_unquoted_and_prompts_fall_back_to_the_study_s():
     config["benchmarks"]["b"]["prompt"] = "evalplas"
     with pytest.raises(StudyError, match=r"benchmarks.b.prompt: 'evalplas' .*mean 'evalplus'"):
         Study(config)
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("Qwen/Qwen2.5-7B-Instruct", False),
+        ("gpt2", False),
+        ("models/mine", False),  # a folder that is there
+        ("models/nope", True),  # beside it there is none
+        ("results/of/another", True),  # no name of the hub's
+        ("./nope", True),
+        ("/data/nope", True),
+    ],
+)
+def test_a_student_s_folder_that_is_not_there_is_no_name_of_the_hub_s(
+    name, missing, tmp_path, monkeypatch
+):
+    (tmp_path / "models/mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert missing_folder(name) is missing

@@ -40,6 +40,17 @@ def find(
     )
 
 
+def missing_folder(name: str) -> bool:
+    """Tell whether a model's name is that of a folder which is not there, and no name of the hub's.
+
+    The hub's names are `owner/model`: another form, or an owner that is a folder here, means a
+    folder.
+    """
+    path = Path(name).expanduser()
+    meant = name.startswith((".", "/", "~")) or name.count("/") > 1
+    return not path.is_dir() and (meant or ("/" in name and path.parent.is_dir()))
+
+
 def _snapshot(hub: str, revision: str | None, patterns: Sequence[str], hint: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
