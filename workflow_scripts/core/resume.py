@@ -15,7 +15,6 @@ from pathlib import Path
 
 from core.files import digest, write_text
 
-POLICIES = ("ask", "keep", "discard")
 _HEARD: set[int] = set()
 
 
