@@ -7,14 +7,13 @@ out of the book.
 
 import importlib
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from core.files import GENERATION, read_parquet, write_json, write_parquet
 from core.prompts import compose
 from core.resume import Stopped, stop_signals
 from core.seeds import derive
-from lm.book import Book, Key, of_job, text_digest
+from lm.book import Book, Question, answered, of_job
 from lm.requests import Request, room
 from tqdm import tqdm
 
@@ -22,24 +21,12 @@ from tqdm import tqdm
 SPEED = ("chunk", "batch_size", "vllm")
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """One answer that a benchmark wants; the seed is the same in all arms."""
-
-    prompt: str
-    problem_id: str
-    sample: int
-    seed: int
-
-    @property
-    def key(self) -> Key:
-        return text_digest(self.prompt), self.problem_id, self.sample
-
-
 def wanted(
     benchmark: Path, *, samples: int, seed: int, prompt: list[str] | None = None
-) -> list[Wanted]:
+) -> list[Question]:
     """Return the answers that a benchmark wants, ordered by problem and sample.
+
+    Their seeds are the same in all arms.
 
     Args:
         benchmark: problems.
@@ -50,7 +37,7 @@ def wanted(
     columns = ["id", "statement", "starter_code"]
     problems = sorted(read_parquet(benchmark, columns=columns), key=lambda row: row["id"])
     return [
-        Wanted(text, row["id"], number, derive("sample", seed, row["id"], number))
+        Question(text, row["id"], number, derive("sample", seed, row["id"], number))
         for row in problems
         for text in [compose(prompt, row["statement"], row["starter_code"])]
         for number in range(samples)
@@ -59,7 +46,7 @@ def wanted(
 
 def answer(
     checkpoint: Path,
-    questions: list[Wanted],
+    questions: list[Question],
     book: Book,
     *,
     engine: str,
@@ -99,7 +86,7 @@ def answer(
         rooms = {text: room(ids, model.window, max_tokens) for text, ids in prompts.items()}
         _tell_of_small_rooms([rooms[q.prompt] for q in missing], max_tokens, model.window)
         # Without room the model cannot begin: such an answer is as unfinished as one cut off.
-        rows = [_row(q, "", "length", 0) for q in missing if not rooms[q.prompt]]
+        rows = [answered(q, "", "length", 0) for q in missing if not rooms[q.prompt]]
         asked = [q for q in missing if rooms[q.prompt]]
         requests = [Request(prompts[q.prompt], q.seed, rooms[q.prompt]) for q in asked]
         left, tokens = len(asked), 0
@@ -108,7 +95,7 @@ def answer(
                 for finished in model.answers(requests, stopping):
                     for number, said in finished:
                         text, count = model.decode(said.ids), len(said.ids)
-                        rows.append(_row(asked[number], text, said.finish_reason, count))
+                        rows.append(answered(asked[number], text, said.finish_reason, count))
                         tokens += count
                     left -= len(finished)
                     bar.update(len(finished))
@@ -133,7 +120,7 @@ def answer(
     }
 
 
-def write(questions: list[Wanted], book: Book, out: Path) -> None:
+def write(questions: list[Question], book: Book, out: Path) -> None:
     """Write a benchmark's generations, in the order of the questions.
 
     Raises:
@@ -148,19 +135,6 @@ def write(questions: list[Wanted], book: Book, out: Path) -> None:
         )
     rows = [known[question.key] for question in questions]
     write_parquet(out, [{name: row[name] for name in GENERATION.names} for row in rows], GENERATION)
-
-
-def _row(question: Wanted, text: str, finish_reason: str, tokens: int) -> dict:
-    prompt, problem, sample = question.key
-    return {
-        "prompt": prompt,
-        "problem_id": problem,
-        "sample": sample,
-        "text": text,
-        "finish_reason": finish_reason,
-        "tokens": tokens,
-        "seed": question.seed,
-    }
 
 
 def _tell_of_small_rooms(rooms: list[int], max_tokens: int, window: int | None) -> None:

@@ -5,10 +5,10 @@ import uuid
 from collections import Counter
 from pathlib import Path
 
-from asking.questions import Question, Said, questions
+from asking.questions import Question, questions
 from core.files import POOL, read_json, write_json, write_parquet
 from core.resume import Stopped, stop_signals
-from lm.book import Book
+from lm.book import Book, answered
 from tqdm import tqdm
 
 MILLION = 1_000_000
@@ -62,7 +62,8 @@ def ask(asked: list[Question], book: Book, engine, *, chunk: int) -> tuple[dict,
                     if said.text is None:
                         reasons[said.finish_reason] += 1
                     else:
-                        rows.append(_row(missing[number], said))
+                        row = answered(missing[number], said.text, said.finish_reason, said.tokens)
+                        rows.append(row)
                 left -= len(finished)
                 bar.update(len(finished))
                 if len(rows) >= chunk:
@@ -83,8 +84,8 @@ def write(asked: list[Question], book: Book, out: Path, *, teacher: str) -> None
     known = book.known(question.key for question in asked)
     rows = [
         {
-            "id": f"{question.problem['id']}/{teacher}/{question.sample}",
-            "problem_id": question.problem["id"],
+            "id": f"{question.problem_id}/{teacher}/{question.sample}",
+            "problem_id": question.problem_id,
             "prompt": question.problem["statement"],
             "response": known[question.key]["text"],
             "difficulty": question.problem["difficulty"],
@@ -128,19 +129,6 @@ def tell(reasons: dict[str, int], unanswered: str) -> None:
             "to ask these once more, or put `unanswered: skip` into the study file to go on without"
         )
     print(f"{count} questions are left unanswered: {told}", flush=True)
-
-
-def _row(question: Question, said: Said) -> dict:
-    prompt, problem, sample = question.key
-    return {
-        "prompt": prompt,
-        "problem_id": problem,
-        "sample": sample,
-        "text": said.text,
-        "finish_reason": said.finish_reason,
-        "tokens": said.tokens,
-        "seed": question.seed,
-    }
 
 
 def _save(book: Book, rows: list[dict], spent: Counter) -> None:

@@ -7,21 +7,14 @@ from pathlib import Path
 from core.files import read_parquet
 from core.prompts import compose
 from core.seeds import derive
-from lm.book import Key, text_digest
+from lm import book
 
 
 @dataclass(frozen=True)
-class Question:
-    """One answer that is wanted of a teacher."""
+class Question(book.Question):
+    """One answer that is wanted of a teacher, with the problem's row for the pool."""
 
-    prompt: str
     problem: dict
-    sample: int
-    seed: int
-
-    @property
-    def key(self) -> Key:
-        return text_digest(self.prompt), self.problem["id"], self.sample
 
 
 @dataclass(frozen=True)
@@ -61,9 +54,10 @@ def questions(
     return [
         Question(
             compose(prompt, row["statement"], row["starter_code"]),
-            {name: row[name] for name in ("id", "statement", "difficulty", "source")},
+            row["id"],
             number,
             derive("teacher", seed, row["id"], number),
+            {name: row[name] for name in ("statement", "difficulty", "source")},
         )
         for row in sorted(read_parquet(problems, columns=columns), key=lambda row: row["id"])
         for number in range(answers)

@@ -9,6 +9,7 @@ jobs that write the same answers write the same file, and nothing needs a lock.
 import hashlib
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +18,42 @@ from core.files import GENERATION, digest, file_digest, whole, write_json
 
 Key = tuple[str, str, int]  # digest of the prompt's text, problem, number of the sample
 SEGMENT = pa.schema([("prompt", pa.string()), *GENERATION])
+
+
+@dataclass(frozen=True)
+class Question:
+    """One answer that is wanted.
+
+    Attributes:
+        prompt: what is asked.
+        problem_id: the problem that it puts.
+        sample: number of the answer among those to this problem.
+        seed: of the answer.
+    """
+
+    prompt: str
+    problem_id: str
+    sample: int
+    seed: int
+
+    @property
+    def key(self) -> Key:
+        """What a book finds its answer by."""
+        return text_digest(self.prompt), self.problem_id, self.sample
+
+
+def answered(question: Question, text: str, finish_reason: str, tokens: int) -> dict:
+    """Return the row (schema SEGMENT) of an answer to a question."""
+    prompt, problem, sample = question.key
+    return {
+        "prompt": prompt,
+        "problem_id": problem,
+        "sample": sample,
+        "text": text,
+        "finish_reason": finish_reason,
+        "tokens": tokens,
+        "seed": question.seed,
+    }
 
 
 def text_digest(text: str) -> str:
