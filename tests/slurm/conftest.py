@@ -9,8 +9,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
-from cluster import Cluster, missing, running
+from daemons import Cluster, missing, running
 from lab import Lab, Person, Study
+from work import Work
 from workspace import Workspace
 
 TIMEOUT = 1500  # seconds of one test: the first one of the study waits for the whole of it
@@ -34,6 +35,33 @@ def lab(cluster, tmp_path) -> Lab:
     lab = Lab(cluster, tmp_path)
     yield lab
     lab.clear()
+
+
+@pytest.fixture(scope="module")
+def bookless() -> Cluster:
+    """A cluster on this host that keeps no accounts."""
+    if SITE:
+        pytest.skip("this test needs a cluster without accounting")
+    if why := missing():
+        pytest.skip(f"no SLURM can be set up here: {why}")
+    with running(accounting=False) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def bookless_lab(bookless, tmp_path) -> Lab:
+    """A folder in which small jobs are run on the cluster without accounting."""
+    lab = Lab(bookless, tmp_path)
+    yield lab
+    lab.clear()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory) -> Work:
+    """A training, answers and verdicts, made on this machine and left in peace."""
+    work = Work(tmp_path_factory.mktemp("undisturbed"))
+    yield work
+    work.stop()
 
 
 @pytest.fixture(scope="session")
@@ -63,9 +91,12 @@ def under_way(person, tmp_path_factory) -> Study:
 
 @pytest.fixture(scope="session", autouse=True)
 def early(request) -> None:
-    """Start the study before the tests of faults, which mostly wait."""
-    if any("under_way" in item.fixturenames for item in request.session.items):
+    """Start what takes long before the tests of faults, which mostly wait."""
+    wanted = {name for item in request.session.items for name in item.fixturenames}
+    if "under_way" in wanted:
         request.getfixturevalue("under_way")
+    if "undisturbed" in wanted and not SITE and not missing():
+        request.getfixturevalue("undisturbed")
 
 
 def readable_python(name: str, home: Path) -> str:

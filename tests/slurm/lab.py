@@ -8,13 +8,18 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster import Cluster
+import yaml
+from daemons import Cluster
 from workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROFILE = os.environ.get("VALLEY_SLURM_PROFILE", str(REPOSITORY / "profiles" / "slurm"))
 # A test can't wait as long as a user.
-HASTE = ["--slurm-init-seconds-before-status-checks=2", "--latency-wait=15", "--cores=2"]
+FIRST_POLL_SECONDS = 2
+HASTE = [
+    f"--slurm-init-seconds-before-status-checks={FIRST_POLL_SECONDS}",
+    *("--latency-wait=15", "--cores=2"),
+]
 
 
 @dataclass(frozen=True)
@@ -114,10 +119,14 @@ class Lab:
     Args:
         cluster: where.
         folder: working directory.
+
+    Attributes:
+        environment: of runs that are started from now on.
     """
 
     def __init__(self, cluster: Cluster, folder: Path):
         self.cluster, self.folder = cluster, folder
+        self.environment = dict(cluster.environment)
         self.began = {job["JobID"] for job in cluster.jobs()}
         self._runs: list[Run] = []
 
@@ -136,6 +145,53 @@ class Lab:
         self._runs.append(Run(self, [*command, "--", *targets]))
         return self._runs[-1]
 
+    def without_requeueing(self) -> tuple[str, str]:
+        """Return options for a site whose users may not have jobs queued again."""
+        content = yaml.safe_load(Path(PROFILE, "config.yaml").read_text())
+        del content["slurm-requeue"]
+        folder = self.folder / "no-requeue"
+        folder.mkdir()
+        (folder / "config.yaml").write_text(
+            yaml.safe_dump({**content, "slurm-no-requeue": True}, sort_keys=False)
+        )
+        return "--workflow-profile", str(folder)
+
+    def count_calls(self, tool: str, only: str) -> Path:
+        """Let runs note the time of each call of a tool with a certain option; return that file."""
+        noted, folder = self.folder / f"{tool}.calls", self.folder / "tools"
+        folder.mkdir()
+        wrapper = folder / tool
+        wrapper.write_text(
+            f'#!/bin/sh\ncase "$*" in *{only}*) date +%s.%N >> {noted};; esac\n'
+            f'exec {shutil.which(tool)} "$@"\n'
+        )
+        wrapper.chmod(0o755)
+        self.environment["PATH"] = f"{folder}:{self.environment['PATH']}"
+        return noted
+
+    def lacks(self, tool: str) -> None:
+        """Take a tool away from runs: what else its folder has is linked."""
+        real, folder = Path(shutil.which(tool)).parent, self.folder / "rest"
+        folder.mkdir()
+        for path in real.iterdir():
+            if path.name != tool:
+                (folder / path.name).symlink_to(path)
+        parts = self.environment["PATH"].split(os.pathsep)
+        # /bin is /usr/bin on most hosts.
+        kept = [str(folder) if Path(part).resolve() == real.resolve() else part for part in parts]
+        self.environment["PATH"] = os.pathsep.join(kept)
+
+    def valley(self, *arguments: str) -> tuple[int, str]:
+        """Run a subcommand of `valley`; return its exit status and what it printed."""
+        done = subprocess.run(
+            [sys.executable, str(REPOSITORY / "valley"), *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+        )
+        return done.returncode, done.stdout + done.stderr
+
     def clear(self) -> None:
         """Leave neither processes nor jobs behind, however a test ended."""
         for run in self._runs:
@@ -151,15 +207,26 @@ class Lab:
 
     def job_running(self, seconds: float = 90) -> str:
         """Wait until one job runs, and return its number."""
-        found: list[str] = []
+        self.cluster.until(self.running, seconds)
+        return self.running()[0]
 
-        def some() -> bool:
-            printed = self.cluster.command("squeue", "-h", "-t", "RUNNING", "-o", "%i")
-            found[:] = [job for job in printed.split() if job not in self.began]
-            return bool(found)
+    def running(self) -> list[str]:
+        """Return the numbers of this lab's jobs that run."""
+        printed = self.cluster.command("squeue", "-h", "-t", "RUNNING", "-o", "%i")
+        return [job for job in printed.split() if job not in self.began]
 
-        self.cluster.until(some, seconds)
-        return found[0]
+    def comment(self, job: str) -> str:
+        """Return a job's comment: its rule and wildcards."""
+        return self.cluster.command("squeue", "-h", "-j", job, "-o", "%k", check=False).strip()
+
+    def state(self, job: str) -> str:
+        """Return a job's state in the controller's words; empty when it has forgotten the job."""
+        asked = ("squeue", "-h", "-t", "all", "-j", job, "-o", "%T")
+        return self.cluster.command(*asked, check=False).strip()
+
+    def until_queued_again(self, *jobs: str, seconds: float = 90) -> None:
+        """Wait until jobs that ran wait again; they then begin no sooner than they are hurried."""
+        self.cluster.until(lambda: {self.state(job) for job in jobs} == {"PENDING"}, seconds)
 
     def counted(self) -> int:
         """Return how far the saved state of the job that counts has come."""
@@ -177,6 +244,15 @@ class Lab:
                     "scontrol", "update", f"JobId={job}", "StartTime=now", check=False
                 )
 
+    def until_hurried(self, condition, seconds: float = 90) -> None:
+        """Wait until a condition holds, and hurry jobs that were queued again."""
+
+        def holds() -> bool:
+            self.hurry()
+            return condition()
+
+        self.cluster.until(holds, seconds, every=0.5)
+
     def read(self, name: str) -> str:
         return (self.folder / name).read_text()
 
@@ -188,21 +264,21 @@ class Run:
         self.lab, self.log = lab, lab.folder / f"run-{time.monotonic_ns()}.log"
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
-                command, env=lab.cluster.environment, stdout=out, stderr=out, cwd=lab.folder
+                command, env=lab.environment, stdout=out, stderr=out, cwd=lab.folder
             )
 
     def wait(self, seconds: float) -> int:
         """Wait for the end and return the exit status; a run that hangs fails the test."""
         try:
-            self.lab.cluster.until(self._ended, seconds, every=0.5)
+            self.lab.until_hurried(lambda: self.process.poll() is not None, seconds)
         except TimeoutError:
             self.process.kill()
             raise AssertionError(f"still running after {seconds} s:\n{self.said()}") from None
         return self.process.returncode
 
-    def _ended(self) -> bool:
-        self.lab.hurry()
-        return self.process.poll() is not None
+    def until_it_says(self, words: str, seconds: float = 90) -> None:
+        """Wait until the run has printed some words."""
+        self.lab.cluster.until(lambda: words in self.said(), seconds)
 
     def said(self) -> str:
         return self.log.read_text(errors="replace")

@@ -84,6 +84,39 @@ rule granted:
         "echo $CUDA_VISIBLE_DEVICES > {output}"
 
 
+use rule wait as limited with:
+    output:
+        "{name}.limited",
+    resources:
+        mem_mb=600,
+        runtime=2,
+        qos="narrow",
+
+
+rule fail:
+    output:
+        "{name}.failed",
+    resources:
+        mem_mb=600,
+        runtime=2,
+    shell:
+        "echo started >> {output}-starts; exit 1"
+
+
+use rule fail as fail_in_group with:
+    output:
+        "{name}.failed-in-group",
+    group:
+        "some"
+
+
+# A rule may have retries of its own, beside the profile's.
+use rule fail as fail_by_itself with:
+    output:
+        "{name}.failed-by-itself",
+    retries: 2
+
+
 # Two nodes with a GPU each, as a training of several nodes asks for them (see lm/launch.py).
 rule spread:
     output:
@@ -108,3 +141,19 @@ rule spread:
             check=True,
         ).stdout
         Path(output[0]).write_text(told)
+
+
+# The same under other names, so that each can be told another way to ask for its GPUs.
+use rule granted as granted_by_gres with:
+    output:
+        "{name}.granted-by-gres",
+
+
+use rule granted as granted_by_task with:
+    output:
+        "{name}.granted-by-task",
+
+
+use rule spread as spread_by_gres with:
+    output:
+        "{name}.spread-by-gres",

@@ -4,25 +4,11 @@ import signal
 import time
 
 import pytest
+from lab import FIRST_POLL_SECONDS
 
 
 def states(lab) -> list[str]:
     return [job["State"].split()[0] for job in lab.jobs()]
-
-
-def test_gpus_are_seen_by_their_job_alone(lab):
-    run = lab.start("a.granted", "b.granted")
-    assert run.wait(120) == 0
-    assert lab.read("a.granted").strip() in {"0", "1"}
-    assert all("gres/gpu=1" in job["AllocTRES"] for job in lab.jobs())
-
-
-def test_a_job_of_two_nodes_has_its_gpus_on_both(lab):
-    run = lab.start("a.spread", options=("--retries", "0"))
-    assert run.wait(120) == 0, run.said()
-    told = dict(line.split() for line in lab.read("a.spread").splitlines())
-    assert sorted(told) == ["node1", "node2"]
-    assert set(told.values()) <= {"0", "1"}
 
 
 def test_a_cancelled_job_is_noticed_and_tried_again(lab):
@@ -33,11 +19,32 @@ def test_a_cancelled_job_is_noticed_and_tried_again(lab):
     assert "SLURM status is: 'CANCELLED'" in run.said()
 
 
-def test_a_job_that_is_cancelled_again_and_again_is_reported(lab):
+def test_a_cancelled_job_is_noticed_within_two_polls(lab):
+    """Each poll asks the controller once; the pause between two grows to thrice the first one."""
+    polls = lab.count_calls("squeue", "--name=")
     run = lab.start("a.waited", options=("--retries", "0"), seconds=60)
-    lab.cluster.command("scancel", lab.job_running())
-    assert run.wait(120) != 0
-    assert "SLURM status is: 'CANCELLED'" in run.said()
+    job = lab.job_running()
+    lab.cluster.until(polls.is_file, 60)
+    cancelled = time.time()
+    lab.cluster.command("scancel", job)
+    run.until_it_says("SLURM status is: 'CANCELLED'")
+    noticed = time.time()
+    times = [float(line) for line in polls.read_text().split()]
+    assert 1 <= sum(cancelled < at < noticed for at in times) <= 2
+    assert noticed - cancelled < 2 * 3 * FIRST_POLL_SECONDS
+    assert run.wait(60) != 0
+    assert states(lab) == ["CANCELLED"], "no retry is left"
+
+
+def test_a_job_that_always_fails_starts_once_and_once_for_each_retry(lab):
+    """Not also inside the job, neither in a group nor by a rule's own `retries`."""
+    names = ("a.failed", "a.failed-in-group", "a.failed-by-itself")
+    run = lab.start(*names, options=("--retries", "2"))
+    assert run.wait(180) != 0
+    assert {name: lab.read(f"{name}-starts") for name in names} == dict.fromkeys(
+        names, 3 * "started\n"
+    )
+    assert states(lab) == 9 * ["FAILED"]
 
 
 def test_a_job_out_of_memory_is_tried_again_with_more(lab):
@@ -69,26 +76,6 @@ def test_a_job_that_needs_longer_than_its_limit_goes_on_in_another(lab):
     assert len(lab.jobs()) == 1, "the same job, queued again"
 
 
-def test_a_preempted_job_is_queued_again_and_goes_on(lab):
-    """The preempted job ends as asked, within its grace, and SLURM starts it again."""
-    run = lab.start("a.counted", options=("--retries", "0"), runtime=5, goal=30)
-    job = lab.job_running()
-    lab.cluster.until(lambda: lab.counted() > 2, 90)
-    urgent = lab.cluster.command(
-        *("sbatch", "--parsable", "-p", "urgent", "--exclusive", "-N2", "--wrap", "sleep 2")
-    ).strip()
-    lab.cluster.until(lambda: "PENDING" in state(lab, job), 90)
-    lab.cluster.until(lambda: state(lab, urgent).strip() == "COMPLETED", 120)
-    assert run.wait(240) == 0, run.said()
-    starts = [int(line) for line in lab.read("a.starts").split()]
-    assert len(starts) == 2
-    assert starts[1] > 0
-
-
-def state(lab, job: str) -> str:
-    return lab.cluster.command("squeue", "-h", "-t", "all", "-j", job, "-o", "%T", check=False)
-
-
 def test_a_job_goes_on_elsewhere_when_its_node_dies(lab):
     run = lab.start("a.counted", options=("--retries", "0"), runtime=5, goal=40)
     job = lab.job_running()
@@ -96,13 +83,28 @@ def test_a_job_goes_on_elsewhere_when_its_node_dies(lab):
     node = lab.cluster.command("squeue", "-h", "-j", job, "-o", "%N").strip()
     lab.cluster.crash_node(node)
     try:
-        lab.cluster.until(lambda: "PENDING" in state(lab, job), 90)
+        lab.until_queued_again(job)
         assert run.wait(300) == 0, run.said()
     finally:
         lab.cluster.start_node(node)
     starts = [int(line) for line in lab.read("a.starts").split()]
     assert starts[1] > 0, "it went on where it was"
     assert lab.jobs()[-1]["NodeList"] != node
+
+
+def test_where_nobody_may_requeue_the_next_try_goes_on(lab):
+    """Warned as before a time limit the job saves its state and ends; Snakemake's retry goes on."""
+    options = (*lab.without_requeueing(), "--retries", "1")
+    run = lab.start("a.counted", options=options, runtime=5, goal=20)
+    job = lab.job_running()
+    lab.cluster.until(lambda: lab.counted() > 2, 90)
+    lab.cluster.command("scancel", "--signal=USR1", job)
+    assert run.wait(150) == 0, run.said()
+    assert f"job {job} could not be queued again" in run.said()
+    starts = [int(line) for line in lab.read("a.starts").split()]
+    assert len(starts) == 2
+    assert starts[1] > 2
+    assert states(lab) == ["FAILED", "COMPLETED"]
 
 
 def test_accounting_that_is_down_is_waited_for(lab):
@@ -125,11 +127,21 @@ def test_a_controller_that_restarts_costs_nothing(lab):
     assert set(states(lab)) == {"COMPLETED"}
 
 
-def test_a_job_that_waits_for_ever_says_why(lab):
-    run = lab.start("a.counted", options=("--retries", "0"), runtime=5, goal=2, partition="short")
+def test_jobs_that_wait_for_ever_say_why(lab):
+    """One that its partition will never let run, and one that its QOS won't."""
+    change = lab.cluster.command
+    change("sacctmgr", "-i", "add", "qos", "narrow", "set", "MaxWallDurationPerJob=1")
+    change("sacctmgr", "-i", "modify", "user", "root", "set", "qos+=narrow")
+    run = lab.start(
+        *("a.counted", "b.limited"),
+        options=("--retries", "0"),
+        **{"runtime": 5, "goal": 2, "partition": "short", "seconds": 1},
+    )
     try:
-        lab.cluster.until(lambda: "PartitionTimeLimit" in run.said(), 90)
+        run.until_it_says("PartitionTimeLimit")
+        run.until_it_says("QOSMaxWallDurationPerJobLimit")
         assert "The partition allows less than the job asks for" in run.said()
+        assert "It alone asks for more than your account or QOS allows" in run.said()
     finally:
         run.process.send_signal(signal.SIGINT)
         run.wait(120)

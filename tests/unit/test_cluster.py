@@ -112,7 +112,10 @@ def test_a_reason_to_wait_for_ever_is_told_once():
     rows = [("1", "PENDING", "(QOSMaxGRESPerUser)"), ("2", "PENDING", "Priority")]
     (told,) = watch.complaints(rows)
     assert "1 job (1): QOSMaxGRESPerUser" in told
+    assert "waits until others end" in told
     assert watch.complaints(rows) == []
+    (told,) = watch.complaints([("3", "PENDING", "(QOSMaxGRESPerJob)")])
+    assert "It alone asks for more than your account or QOS allows" in told
 
 
 LOG = """\

@@ -8,6 +8,7 @@ import asyncio
 import functools
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ TESTED = "2.8.0"
 ANSWER_SECONDS = 60  # for one question to SLURM
 CONTROLLER_SECONDS = 1800  # for a controller that is restarting
 WARNING = "stop_warning"  # a rule's resource: seconds before the limit at which its job is told
+GRES = "gpus_as_gres"  # a site's resource: 1 asks for GPUs by --gres, not by --gpus
 
 
 def mend() -> None:
@@ -28,6 +30,7 @@ def mend() -> None:
         # Sent to every process of a job: Snakemake would die of it, bash too. A stage that can stop
         # sets a handler of its own.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    _retry_outside()
     inner = sys.modules.get("snakemake_executor_plugin_slurm_jobstep")
     if inner is not None and not hasattr(inner, "mended"):
         inner.mended = True
@@ -39,6 +42,9 @@ def mend() -> None:
     plugin.mended = True
     plugin.query_job_status = query
     plugin.get_submit_command = _more_options(plugin.get_submit_command)
+    plugin.set_gres_string = _gpus(plugin.set_gres_string)
+    # Its guess never succeeds, and where there is no sacct it prevents every submission.
+    plugin.get_account = lambda logger: None
     plugin.Executor.run_job = _submission(plugin.Executor.run_job)
     plugin.Executor.report_job_error = _telling(plugin.Executor.report_job_error)
     plugin.Executor.next_seconds_between_status_checks = _short_pauses(plugin.Executor)
@@ -123,14 +129,35 @@ def _more_options(submit_command):
         call, asked = submit_command(job, *arguments, **named), job.resources
         if asked.get(WARNING):
             call += f" --signal=USR1@{int(asked.get(WARNING))}"
-        nodes, gpus, model = (asked.get(name) or 0 for name in ("nodes", "gpu", "gpu_model"))
-        if nodes > 1 and gpus:
-            call += f" --gpus-per-node={f'{model}:' if model else ''}{gpus // nodes}"
-        elif nodes > 1:
+        nodes, gpus = (asked.get(name) or 0 for name in ("nodes", "gpu"))
+        if nodes > 1 and gpus and not asked.get(GRES):
+            call += f" --gpus-per-node={_of_model(job, gpus // nodes)}"
+        elif nodes > 1 and not gpus:
             call += f" --ntasks={nodes} --ntasks-per-node=1"
         return call
 
     return with_options
+
+
+def _gpus(gres_string):
+    """Ask for GPUs in the site's way; a job without any asks for none of a model either."""
+
+    @functools.wraps(gres_string)
+    def options(job):
+        nodes, gpus = (job.resources.get(name) or 0 for name in ("nodes", "gpu"))
+        if not gpus:
+            other = job.resources.get("gres")
+            return f" --gres={shlex.quote(other)}" if other else ""
+        if gpus and job.resources.get(GRES):
+            return f" --gres=gpu:{_of_model(job, gpus // max(1, nodes))}"
+        return gres_string(job)
+
+    return options
+
+
+def _of_model(job, gpus: int) -> str:
+    model = job.resources.get("gpu_model")
+    return f"{model}:{gpus}" if model else str(gpus)
 
 
 def _on_first_node(setting, what: str):
@@ -208,3 +235,14 @@ def _short_pauses(executor) -> property:
         grown.fset(self, min(seconds, 3 * first))
 
     return grown.setter(limit)
+
+
+# --- seam 5: a job that fails is tried again by who submitted it, and by nobody else ---
+
+
+def _retry_outside() -> None:
+    """Let the Snakemake inside a job retry nothing: it would, for rules with `retries`."""
+    if "--target-jobs" in sys.argv:
+        from snakemake import jobs
+
+        jobs.Job.restart_times = jobs.GroupJob.restart_times = 0

@@ -118,6 +118,11 @@ def advice(reason: str) -> str:
     """Return what can be done about a reason for which a job waits."""
     if "Limit" in reason and "Partition" in reason:
         return "The partition allows less than the job asks for: see resources in docs/slurm.md."
+    if reason.startswith(("QOS", "Assoc")) and "PerJob" in reason:
+        return (
+            "It alone asks for more than your account or QOS allows, and waits for ever: let it "
+            "ask for less (resources in docs/slurm.md), or use another QOS (sacctmgr show qos)."
+        )
     if reason.startswith(("QOS", "Assoc", "MaxJobs")):
         return (
             "A limit of your account or QOS is reached; the job waits until others end, and for "

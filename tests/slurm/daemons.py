@@ -5,7 +5,7 @@ and GPUs that are device nodes without a device behind them. Nothing lies outsid
 are free ones, and clients are pointed at it by SLURM_CONF, so that a SLURM or a MariaDB that the
 host already has is neither read nor touched. Debian as root, packages as in `PACKAGES`.
 
-    python tests/slurm/cluster.py COMMAND…     runs a command in a cluster that lasts as long
+    python tests/slurm/daemons.py COMMAND…     runs a command in a cluster that lasts as long
 """
 
 import contextlib
@@ -15,7 +15,6 @@ import pwd
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import tempfile
@@ -23,17 +22,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import configuration
+from configuration import NODES
+
 PACKAGES = (
     *("munge", "mariadb-server", "slurm-client", "slurmctld", "slurmd", "slurmdbd"),
     "slurm-wlm-mysql-plugin",
 )
-NODES = ("node1", "node2")
-CPUS, GPUS, MEMORY_MB = 8, 2, 32000
-PARTITIONS = """\
-PartitionName=main Nodes=ALL Default=YES MaxTime=240 State=UP PriorityTier=1
-PartitionName=short Nodes=ALL MaxTime=2 State=UP PriorityTier=1
-PartitionName=urgent Nodes=ALL MaxTime=240 State=UP PriorityTier=10 PreemptMode=OFF
-"""
 ACCOUNT = "study"
 PREFIX = "valley-slurm-"  # of folders and users
 
@@ -77,11 +72,12 @@ class Cluster:
 
     Attributes:
         folder: everything of the cluster; readable by all users.
+        accounting: whether there is a slurmdbd, with its MariaDB.
         environment: variables for commands that talk to it.
     """
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, accounting: bool = True):
+        self.folder, self.accounting = folder, accounting
         self._daemons: dict[str, subprocess.Popen] = {}
         self._people: list[str] = []
         ports = iter(_free_ports(4 + len(NODES)))
@@ -98,13 +94,14 @@ class Cluster:
 
     def start(self) -> None:
         """Start every daemon, each when those that it needs answer."""
-        self._write_files()
+        configuration.write(self.folder, self._ports, self._munge, self.accounting)
         self.start_munge()
-        self.start_mariadb()
-        self.start_slurmdbd()
-        self.command("sacctmgr", "-i", "add", "cluster", "valley")
-        self.command("sacctmgr", "-i", "add", "account", ACCOUNT, "cluster=valley")
-        self.add_user("root")
+        if self.accounting:
+            self.start_mariadb()
+            self.start_slurmdbd()
+            self.command("sacctmgr", "-i", "add", "cluster", "valley")
+            self.command("sacctmgr", "-i", "add", "account", ACCOUNT, "cluster=valley")
+            self.add_user("root")
         self.start_slurmctld()
         for node in NODES:
             self.start_node(node)
@@ -211,7 +208,9 @@ class Cluster:
         return name, home
 
     def jobs(self) -> list[dict[str, str]]:
-        """Return every job that the accounting knows, oldest first."""
+        """Return every job that the accounting knows, oldest first; none where there is none."""
+        if not self.accounting:
+            return []
         fields = ("JobID", "JobName", "State", "Comment", "AllocTRES", "NodeList", "Partition")
         asked = ("-a", "-X", "-n", "-P", "--starttime=now-1days", "-o", ",".join(fields))
         printed = self.command("sacct", *asked)
@@ -230,117 +229,11 @@ class Cluster:
                 raise TimeoutError(f"waited {seconds} s in vain")
             time.sleep(every)
 
-    # --- files ---
+    # --- processes ---
 
     @property
     def _munge(self) -> Path:
         return self.folder / "munge.socket"
-
-    def _write_files(self) -> None:
-        folder, ports = self.folder, self._ports
-        (folder / "munge.key").write_bytes(os.urandom(128))
-        (folder / "munge.key").chmod(0o600)
-        (folder / "slurm.sql").write_text(
-            "CREATE DATABASE IF NOT EXISTS slurm;\n"
-            "CREATE USER IF NOT EXISTS slurm@'127.0.0.1' IDENTIFIED BY 'slurm';\n"
-            "GRANT ALL ON slurm.* TO slurm@'127.0.0.1';\n"
-        )
-        for name in ("state", *NODES):
-            (folder / name).mkdir()
-        known = Path("/etc/hosts").read_text()
-        (folder / "hosts").write_text(f"{known}\n127.0.0.1 {' '.join(NODES)}\n")
-        (folder / "gpus").mkdir()
-        gpus = []
-        for node in NODES:
-            for number in range(GPUS):
-                device = folder / "gpus" / f"{node}-gpu{number}"
-                os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))  # /dev/null's numbers
-            gpus.append(
-                f"NodeName={node} Name=gpu Type=fake "
-                f"File={folder}/gpus/{node}-gpu[0-{GPUS - 1}] AutoDetect=off"
-            )
-        (folder / "gres.conf").write_text("\n".join(gpus) + "\n")
-        nodes = "\n".join(
-            f"NodeName={node} NodeHostname={socket.gethostname()} NodeAddr=127.0.0.1 "
-            f"Port={ports[node]} CPUs={CPUS} RealMemory={MEMORY_MB} Gres=gpu:fake:{GPUS}"
-            for node in NODES
-        )
-        (folder / "slurm.conf").write_text(
-            f"""\
-ClusterName=valley
-SlurmctldHost={socket.gethostname()}(127.0.0.1)
-SlurmctldPort={ports["slurmctld"]}
-SlurmUser=root
-SlurmdUser=root
-AuthType=auth/munge
-AuthInfo=socket={self._munge}
-CredType=cred/munge
-StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/%n/spool
-SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/%n.pid
-SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/%n.log
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-MpiDefault=none
-SwitchType=switch/none
-ReturnToService=2
-SchedulerType=sched/backfill
-SchedulerParameters=sched_interval=5,bf_interval=5,sched_min_interval=100000
-SelectType=select/cons_tres
-SelectTypeParameters=CR_Core_Memory
-PreemptType=preempt/partition_prio
-PreemptMode=REQUEUE
-SlurmdParameters=config_overrides
-GresTypes=gpu
-JobAcctGatherType=jobacct_gather/linux
-JobAcctGatherFrequency=2
-JobAcctGatherParams=OverMemoryKill
-AccountingStorageType=accounting_storage/slurmdbd
-AccountingStorageHost=127.0.0.1
-AccountingStoragePort={ports["slurmdbd"]}
-AccountingStoragePass={self._munge}
-AccountingStorageTRES=gres/gpu
-AccountingStorageEnforce=associations,limits,qos
-AccountingStoreFlags=job_comment
-SlurmdTimeout=15
-SlurmctldTimeout=10
-InactiveLimit=0
-KillWait=5
-MinJobAge=300
-{nodes}
-{PARTITIONS}"""
-        )
-        slurmdbd = folder / "slurmdbd.conf"
-        slurmdbd.write_text(
-            f"""\
-AuthType=auth/munge
-AuthInfo=socket={self._munge}
-DbdHost=localhost
-DbdAddr=127.0.0.1
-DbdPort={ports["slurmdbd"]}
-SlurmUser=root
-LogFile={folder}/slurmdbd.log
-PidFile={folder}/slurmdbd.pid
-StorageType=accounting_storage/mysql
-StorageHost=127.0.0.1
-StoragePort={ports["mariadb"]}
-StorageUser=slurm
-StoragePass=slurm
-StorageLoc=slurm
-"""
-        )
-        slurmdbd.chmod(0o600)
-        # The executor's inner srun loses SLURM_CONF, which real sites do without.
-        tools = folder / "bin"
-        tools.mkdir()
-        srun = tools / "srun"
-        real = shutil.which("srun")
-        srun.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {real} "$@"\n')
-        srun.chmod(0o755)
-
-    # --- processes ---
 
     def _start(self, name: str, *command: str) -> None:
         """Start a daemon in the foreground that ends when this process does, however it ends."""
@@ -367,7 +260,7 @@ StorageLoc=slurm
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Cluster]:
+def running(accounting: bool = True) -> Iterator[Cluster]:
     """Run a cluster in a folder of its own."""
     install()
     sweep()
@@ -375,7 +268,7 @@ def running() -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
     folder.chmod(0o755)
     (folder / "owner").write_text(str(os.getpid()))
-    cluster = Cluster(folder)
+    cluster = Cluster(folder, accounting)
     try:
         cluster.start()
         yield cluster
