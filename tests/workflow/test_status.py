@@ -3,22 +3,15 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+from browser import browser
 from planning.status import page, terminal
 from workspace import REPOSITORY
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-browser = pytest.mark.skipif(
-    not CHROMIUM, reason="no Chromium here: install one to test how the page opens"
-)
 
 
 def status(workspace, *arguments):
@@ -36,16 +29,15 @@ def cells(seen, place):
     }
 
 
-def opened(folder, text) -> tuple[str, float]:
-    """Open a page in Chromium; return the document then, and the seconds until it was drawn."""
+def opened(folder, text, width=1280):
+    """Open a page in a browser; return the document then, and the seconds until it was drawn."""
     path = folder / "page.html"
     path.write_text(text, encoding="utf-8")
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
-    command += [f"--user-data-dir={folder}/profile", "--dump-dom", path.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    ready = re.search(r'<html[^>]* data-ready="(\d+)"', done.stdout)
-    assert ready, done.stderr[-2000:]
-    return done.stdout, int(ready[1]) / 1000
+    with browser() as tab:
+        tab.open(path, width=width)
+        assert tab.ask("document.documentElement.scrollWidth") <= width
+        ready = tab.ask("document.documentElement.dataset.ready")
+        return tab.ask("document.documentElement.outerHTML"), int(ready) / 1000
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +128,6 @@ def test_a_study_can_be_looked_at_while_it_runs_and_after_it_was_killed(copy):
     assert [failure["rule"] for failure in found["failures"]] == ["generate"], "was cut off"
 
 
-@browser
 def test_what_a_study_says_is_text_and_never_markup(seen, tmp_path):
     hostile = "</script><img src=x onerror=alert(1)>\"'&"
     made = json.loads(json.dumps(seen))
@@ -148,7 +139,12 @@ def test_what_a_study_says_is_text_and_never_markup(seen, tmp_path):
     assert "&lt;img src=x" in document
 
 
-@browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_fits_a_phone_and_a_desk(seen, tmp_path, width):
+    document, _ = opened(tmp_path, page(seen), width=width)
+    assert "tiny/distil/mid/easy.any/n16-s0" in document
+
+
 def test_2000_arms_open_in_two_seconds(seen, tmp_path):
     made = json.loads(json.dumps(seen))
     pattern = made["arms"][1]
