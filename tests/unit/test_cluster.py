@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from cluster import cost, doctor, runs
+from cluster import doctor, runs, spent
 from cluster.requests import as_resources, measured, request
 from cluster.states import LOST_AFTER, Watch
 from core.study import Study
@@ -130,31 +130,68 @@ Job 7-x has been submitted with SLURM jobid 12 (log: /x/slurm_logs/group_verdict
 """
 
 
+RECORD = {
+    "JobID": "11",
+    "State": "CANCELLED by 0",
+    "ElapsedRaw": "1800",
+    "TimelimitRaw": "120",
+    "AllocTRES": "billing=4,cpu=4,gres/gpu=2,mem=1G,node=1",
+    "TotalCPU": "01:00:00",
+}
+
+
 def test_costs_are_added_up_by_stage_and_arm():
     known = runs.submissions([LOG])
     assert known["11"].arm == "tiny/r/base/all.any/n16-s0"
     assert known["12"].stage == "verdicts"
-    record = {
-        "JobID": "11",
-        "State": "CANCELLED by 0",
-        "ElapsedRaw": "1800",
-        "TimelimitRaw": "120",
-        "AllocTRES": "billing=4,cpu=4,gres/gpu=2,mem=1G,node=1",
-        "TotalCPU": "01:00:00",
-    }
-    rows = cost.table([record, {**record, "State": "COMPLETED"}], known)
-    (row,) = rows
-    assert row["jobs"] == 2
+    record = {**RECORD, "stage": known["11"].stage, "arm": known["11"].arm}
+    (row,) = spent.table([record, {**record, "State": "COMPLETED"}])
+    assert (row["stage"], row["arm"], row["jobs"]) == ("train", "tiny/r/base/all.any/n16-s0", 2)
     assert (row["gpu_hours_asked"], row["gpu_hours_held"], row["gpu_hours_lost"]) == (8, 2, 1)
     assert (row["cpu_hours_held"], row["cpu_hours_used"]) == (4, 2)
-    assert cost.summed(rows)[-1]["gpu_hours_held"] == 2
+    assert spent.summed([row])[-1]["gpu_hours_held"] == 2
+
+
+def sidecar(root, place, rule, seconds, **measured):
+    path = root / f"{place}.meta.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    asked = {"minutes": 60, "gpus": 0, "nodes": 1, "cpus": 2}
+    took = {"wall_seconds": seconds, "cpu_seconds": seconds, "asked": asked, **measured}
+    path.write_text(json.dumps({"rule": rule, "restored": False, "measured": took}))
+
+
+def test_jobs_of_one_submission_share_its_hours_and_the_others_are_told_by_sidecars(tmp_path):
+    arms = "t/r/base/all.any/n16-s0", "t/r/base/all.any/n16-s1"
+    for arm, seconds in zip(arms, (100, 300), strict=True):
+        sidecar(tmp_path, f"verdicts/{arm}/bank", "judge", seconds, slurm_job="12")
+    gpus = {"minutes": 120, "gpus": 2, "nodes": 1, "cpus": 8}
+    sidecar(
+        tmp_path, f"checkpoints/{arms[0]}/checkpoint", "train", 3600, asked=gpus, train_seconds=1800
+    )
+    sidecar(tmp_path, "corpus/pool", "pool", 36)
+    taken = tmp_path / "corpus/labels.meta.json"
+    taken.write_text(json.dumps({"rule": "labels", "restored": True, "measured": {}}))
+    group = {**RECORD, "JobID": "12", "State": "COMPLETED", "stage": "verdicts", "arm": ""}
+    rows = spent.table([group], spent.finished(tmp_path))
+    judged = [row for row in rows if row["stage"] == "judge"]
+    assert [(row["arm"], row["source"]) for row in judged] == [(a, "accounting") for a in arms]
+    assert [row["cpu_hours_held"] for row in judged] == [0.5, 1.5]
+    assert sum(row["cpu_hours_used"] for row in judged) == 1
+    (trained,) = (row for row in rows if row["stage"] == "train")
+    assert (trained["arm"], trained["source"]) == (arms[0], "sidecars")
+    assert [trained[f"gpu_hours_{x}"] for x in ("asked", "held", "used")] == [4, 2, 1]
+    assert trained["gpu_hours_lost"] is None, "sidecars know nothing of attempts that failed"
+    assert {row["stage"] for row in rows} == {"judge", "train", "pool"}
+    total = spent.summed(rows)[-1]
+    assert (total["source"], total["cpu_hours_lost"]) == ("both", 0)
+    assert total["cpu_hours_held"] == pytest.approx(2 + 8 + 0.02)
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"), [("02:03.500", 123.5), ("1-00:00:01", 86401), ("01:00:00", 3600)]
 )
 def test_slurm_s_times(text, seconds):
-    assert cost.seconds(text) == seconds
+    assert spent.seconds(text) == seconds
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Reports of a really run study: Snakemake's own, and ours with what was measured."""
 
+import csv
 import json
 import re
 
@@ -27,7 +28,25 @@ def test_a_finished_study_s_report_uses_the_workflow_s_fits_and_adds_what_was_me
     assert "A partial report" not in page
     assert re.search(r'<th scope="row">train</th><td class="n">8</td>', page)
     assert "torch 2" in page
+    assert "<caption>Hours of GPUs and cores, by stage</caption>" in page
+    assert "<td>tiny/distil/base/all.any/n32-s1</td>" in page
     assert "is installed" not in page
+
+
+def test_hours_of_a_run_without_slurm_are_told_by_its_sidecars(finished, tmp_path):
+    table = tmp_path / "cost.csv"
+    told = finished.valley("cost", str(finished.study), "--arms", "--csv", str(table)).splitlines()
+    rows = list(csv.DictReader(table.open()))
+    assert len(told) == len(rows) + 1
+    trained = [row for row in rows if row["stage"] == "train"]
+    assert len({row["arm"] for row in trained}) == len(trained) == 8
+    assert {row["source"] for row in rows} == {"sidecars"}
+    assert all(0 < float(row["cpu_hours_held"]) < float(row["cpu_hours_asked"]) for row in trained)
+    assert all(float(row["cpu_hours_used"]) > 0 and not row["cpu_hours_lost"] for row in trained)
+    assert {"judge", "generate", "pool", "curve"} <= {row["stage"] for row in rows}
+    ended, said = finished.asked("cost")
+    assert ended == 2
+    assert "valley cost STUDY" in said
 
 
 def test_results_of_other_versions_are_told(copy, tmp_path):

@@ -125,7 +125,13 @@ def bind(
                 "log": snakemake.log[0] if snakemake.log else None,
                 "outputs": {str(path): file_digest(path) for path in targets},
                 "restored": job.restored,
-                "measured": {**_measurements(begun), "versions": versions, **job.measured},
+                "measured": {
+                    **_measurements(begun),
+                    "asked": _asked(snakemake),
+                    "slurm_job": os.environ.get("SLURM_JOB_ID"),
+                    "versions": versions,
+                    **job.measured,
+                },
             },
         )
         if resumes:  # also of a job that was killed when its result was kept already
@@ -151,6 +157,17 @@ def _named_digests(inputs, digests: dict[str, str]) -> dict[str, list[str]]:
     if not named:
         named[""] = [digests[str(path)] for path in inputs]
     return named
+
+
+def _asked(snakemake) -> dict:
+    """Return what a job asked for: minutes, GPUs of all nodes, cores of each."""
+    given = snakemake.resources
+    return {
+        "minutes": given.get("runtime"),
+        "gpus": given.get("gpu", 0),
+        "nodes": given.get("nodes", 1),
+        "cpus": snakemake.threads,
+    }
 
 
 def _measurements(begun: float) -> dict:

@@ -1,12 +1,16 @@
-"""What a study cost and ran on, from the sidecars of its results."""
+"""What a study cost and ran on, from the sidecars of its results and SLURM's accounting."""
 
 import json
 from collections import defaultdict
 from pathlib import Path
 
+from cluster import cost, spent
+
 
 def measured(root: str | Path) -> dict:
-    """Return costs by stage, isolation, devices and versions, as far as sidecars tell.
+    """Return costs by stage, hours by stage and arm, isolation, devices and versions.
+
+    All of it as far as sidecars tell, and of hours SLURM's accounting.
 
     Jobs that took their result from the store are counted, but not their time: they did not
     compute.
@@ -39,8 +43,10 @@ def measured(root: str | Path) -> dict:
     for rule, row in sorted(stages.items(), key=lambda item: -item[1]["wall"]):
         pace = row["tokens"] / busy[rule] if busy[rule] else None
         rows.append({"rule": rule, **row, "tokens": row["tokens"] or None, "pace": pace})
+    by_arm = cost.of_study(str(root))
     return {
         "stages": rows,
+        "hours": {"stages": spent.summed(by_arm), "arms": by_arm},
         "isolation": sorted(isolation),
         "devices": sorted(devices),
         "versions": sorted(versions),

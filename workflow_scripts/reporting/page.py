@@ -35,7 +35,7 @@ def render(template: str, **context) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"share": share, "count": count, "seconds": seconds}
+    environment.filters |= {"share": share, "count": count, "seconds": seconds, "hours": hours}
     return environment.get_template(template).render(
         style=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
@@ -78,3 +78,8 @@ def seconds(value: float | None) -> str:
     if value < 90:
         return f"{value:.0f} s"
     return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"
+
+
+def hours(value: float | None) -> str:
+    """Return hours with as many digits as mean something."""
+    return NONE if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
