@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -107,8 +108,14 @@ class Study:
         return self._log.read_text(errors="replace")
 
     def stop(self) -> None:
+        """End what still runs; the run through SLURM cancels its own jobs first."""
         for process in (self._run, self._local):
             if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+        for process in (self._run, self._local):
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 
@@ -197,9 +204,14 @@ class Lab:
         for run in self._runs:
             run.process.kill()
             run.process.wait()
-        if left := self.cluster.command("squeue", "-h", "-o", "%i", check=False).split():
+        if left := self._left():
             self.cluster.command("scancel", *left, check=False)
-            self.cluster.until(lambda: not self.cluster.command("squeue", "-h"), 60)
+            self.cluster.until(lambda: not self._left(), 60)
+
+    def _left(self) -> list[str]:
+        """Return this lab's jobs that wait or run; others' are none of its business."""
+        there = self.cluster.command("squeue", "-h", "-o", "%i", check=False).split()
+        return [job for job in there if job not in self.began]
 
     def jobs(self) -> list[dict[str, str]]:
         """Return this lab's jobs by the accounting, oldest first."""

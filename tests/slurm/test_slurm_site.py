@@ -1,6 +1,7 @@
 """`valley doctor`, `valley cost` and `valley resume` on a real SLURM."""
 
 import csv
+import re
 import signal
 import subprocess
 import sys
@@ -120,9 +121,34 @@ def test_cost_is_told_by_stage_and_arm_lost_hours_apart(lab):
     )
     assert float(rows["granted"]["gpu_hours_held"]) > 0
     assert float(rows["wait"]["gpu_hours_held"]) == 0
+    assert {row["source"] for row in rows.values()} == {"accounting"}
+    assert sum(float(row["cpu_hours_used"]) for row in rows.values()) > 0
     lost = sum(float(row["cpu_hours_lost"]) for row in rows.values())
     held = sum(float(row["cpu_hours_held"]) for row in rows.values())
     assert 0 < lost < held
+
+
+def test_on_a_site_nothing_of_others_is_touched(lab):
+    """`make test-slurm SLURM=site`: what does harm is left out, and jobs of others go on."""
+    foreign = lab.cluster.command(
+        "sbatch", "--parsable", "--mem=100", "--wrap", "sleep 300"
+    ).strip()
+    running = ("squeue", "-h", "-t", "RUNNING", "-o", "%i")
+    lab.cluster.until(lambda: lab.cluster.command(*running).split() == [foreign], 60)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "tests/slurm", "-k", "doctor or grown", "-q", "-rs"],
+        env={
+            **lab.cluster.environment,
+            **{"VALLEY_SLURM": "site", "VALLEY_SLURM_FOLDER": str(lab.folder / "mine")},
+        },
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^1 passed, \d+ skipped", done.stdout, re.MULTILINE), done.stdout
+    assert "not on your cluster" in done.stdout
+    assert lab.cluster.command(*running).split() == [foreign]
 
 
 @pytest.mark.parametrize("how", [[], ["--cancel"]], ids=["waiting", "cancelling"])

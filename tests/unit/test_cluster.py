@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from cluster import doctor, runs, spent
+from cluster import doctor, probe, runs, spent
 from cluster.requests import as_resources, measured, request
 from cluster.states import LOST_AFTER, Watch
 from core.study import Study
@@ -209,3 +209,16 @@ def test_a_profile_s_resources_are_read_in_both_ways_of_writing_them():
     }
     assert doctor.site(listed) == doctor.site(mapped)
     assert doctor.site(listed) == {"slurm_account": "a", "train:gpu_model": "h"}
+
+
+def test_a_compute_node_says_what_it_does_not_see(tmp_path):
+    (tmp_path / ".doctor-abc").write_text("abc")
+    well = probe.probe(tmp_path, "abc", "auto", str(tmp_path), str(tmp_path))
+    checked = ("folder", "environment", "isolation", "scratch", "cache")
+    assert {name: well[name] for name in checked} == dict.fromkeys(checked, "")
+    assert (tmp_path / ".doctor-abc-answer").read_text() == "abc"
+    absent = str(tmp_path / "absent")
+    ill = probe.probe(tmp_path, "other", "auto", absent, absent)
+    assert ill["cache"] == f"there is no {absent}"
+    assert absent in ill["scratch"]
+    assert "does not have what was written there" in ill["folder"]

@@ -284,10 +284,11 @@ def node(study: Study, asked: dict[str, str]) -> Iterator[Finding]:
     scratch = asked.get("tmpdir", "").strip("'\"")
     probe = Path(__file__).with_name("probe.py")
     isolation = study.config["judge"]["isolation"]
+    cache = str(fetch.room()[1]) if any(fetch.wanted(study)) else ""
     try:
         printed = ask(
             *("srun", "--ntasks=1", "--mem=3000", f"--time={PROBE_MINUTES}", "--immediate=100"),
-            *(*where, sys.executable, str(probe), str(folder), token, isolation, scratch),
+            *(*where, sys.executable, str(probe), str(folder), token, isolation, scratch, cache),
         )
         seen = json.loads(printed.strip().splitlines()[-1])
     except (RuntimeError, ValueError, IndexError) as error:
@@ -319,6 +320,10 @@ def node(study: Study, asked: dict[str, str]) -> Iterator[Finding]:
         seen.get("tier", ""),
         "see docs/judge.md; the administrators can allow user namespaces",
     )
+    if cache:
+        yield _of_node(
+            "the hub's cache there", seen["cache"], cache, "let HF_HOME name a folder that all see"
+        )
     yield _of_node(
         "scratch", seen["scratch"], scratch or "the system's", "mend tmpdir in the profile"
     )

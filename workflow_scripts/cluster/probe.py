@@ -1,6 +1,6 @@
 """What a compute node has: run there by `valley doctor`, prints one JSON object.
 
-python probe.py FOLDER TOKEN ISOLATION SCRATCH
+python probe.py FOLDER TOKEN ISOLATION SCRATCH CACHE
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
-def probe(folder: Path, token: str, isolation: str, scratch: str) -> dict[str, str]:
+def probe(folder: Path, token: str, isolation: str, scratch: str, cache: str) -> dict[str, str]:
     """Return what was found: for each thing "" if it is well, else what is wrong.
 
     Args:
@@ -21,6 +21,7 @@ def probe(folder: Path, token: str, isolation: str, scratch: str) -> dict[str, s
         token: likewise.
         isolation: the study file's `judge.isolation`.
         scratch: folder for temporary files; empty is the system's.
+        cache: the hub's; empty where the study reads nothing of the hub.
     """
     found = {"host": platform.node(), "python": platform.python_version()}
     seen = folder / f".doctor-{token}"
@@ -49,9 +50,11 @@ def probe(folder: Path, token: str, isolation: str, scratch: str) -> dict[str, s
             found["scratch"] = ""
     except OSError as error:
         found["scratch"] = f"{scratch or tempfile.gettempdir()}: {error.strerror}"
+    there = not cache or Path(cache).is_dir()
+    found["cache"] = "" if there else f"there is no {cache}"
     found["gpus"] = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return found
 
 
 if __name__ == "__main__":
-    print(json.dumps(probe(Path(sys.argv[1]), *sys.argv[2:5])))
+    print(json.dumps(probe(Path(sys.argv[1]), *sys.argv[2:6])))

@@ -180,6 +180,7 @@ def _measurements(begun: float) -> dict:
         "peak_memory_bytes": 1024 * max(own.ru_maxrss, children.ru_maxrss),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "host": platform.node(),
+        "scratch": tempfile.gettempdir(),
         "python": platform.python_version(),
     }
 
