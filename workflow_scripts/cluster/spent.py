@@ -119,7 +119,7 @@ def table(records: Iterable[dict], jobs: Iterable[Finished] = ()) -> list[dict]:
 def _row(rows: dict, stage: str, arm: str, source: str) -> dict:
     empty = dict.fromkeys(HOURS, 0.0)
     if source == SIDECARS:
-        empty |= {"gpu_hours_lost": None, "cpu_hours_lost": None}
+        empty |= dict.fromkeys(name for name in HOURS if name.endswith(("_asked", "_lost")))
     begin = {"stage": stage, "arm": arm, "source": source, "jobs": 0}
     return rows.setdefault((stage, arm, source), begin | empty)
 
@@ -127,7 +127,9 @@ def _row(rows: dict, stage: str, arm: str, source: str) -> dict:
 def _add_by_sidecar(row: dict, job: Finished) -> None:
     row["jobs"] += 1
     for kind, count in (("gpu", job.gpus), ("cpu", job.cpus)):
-        row[f"{kind}_hours_asked"] += count * (job.minutes or 0) / 60
+        if job.minutes is not None:
+            asked = row[f"{kind}_hours_asked"] or 0.0
+            row[f"{kind}_hours_asked"] = asked + count * job.minutes / 60
         row[f"{kind}_hours_held"] += count * job.seconds / 3600
     row["gpu_hours_used"] += job.gpus * job.busy_seconds / 3600
     row["cpu_hours_used"] += job.cpu_seconds / 3600
@@ -149,7 +151,8 @@ def summed(rows: list[dict]) -> list[dict]:
     """Return the same by stage alone, with a total in the end; the source is "both" where mixed."""
     stages: dict[str, dict] = {}
     for row in [*rows, *({**row, "stage": "all"} for row in rows)]:
-        into = stages.setdefault(row["stage"], {**row, "arm": "", "jobs": 0, **_nothing(HOURS)})
+        none_yet = {**row, "arm": "", "jobs": 0, **dict.fromkeys(HOURS)}
+        into = stages.setdefault(row["stage"], none_yet)
         into["jobs"] += row["jobs"]
         if into["source"] != row["source"]:
             into["source"] = "both"
@@ -157,10 +160,6 @@ def summed(rows: list[dict]) -> list[dict]:
             if row[name] is not None:
                 into[name] = (into[name] or 0.0) + row[name]
     return sorted(stages.values(), key=lambda row: row["stage"] == "all")
-
-
-def _nothing(names: Iterable[str]) -> dict:
-    return dict.fromkeys(names)
 
 
 def told(rows: list[dict]) -> list[str]:
