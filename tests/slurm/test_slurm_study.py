@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 import yaml
+from core.files import write_json
 from lab import PROFILE, REPOSITORY
 from workspace import Workspace
 
@@ -83,20 +84,34 @@ def test_sidecars_say_where_it_ran(study):
 
 
 def test_a_training_spans_two_nodes_from_the_same_rule(lab):
-    """Two processes, one a node, that meet over the network (gloo, on cores)."""
+    """Two processes, one a node, that meet over the network (gloo, on cores).
+
+    It is told a scratch, and asks for more time than was estimated since another arm took long.
+    """
     config = {
         **Workspace.smoke(),
         "training": {"processes": 2},
         "resources": {"train": {"nodes": 2, "cpus": 1, "mem_mb": 2000}},
     }
     (lab.folder / "study.yaml").write_text(yaml.safe_dump(config))
-    target = "results/smoke/checkpoints/tiny/distil/base/all.any/n16-s0/checkpoint.json"
-    run = lab.start(target, snakefile="Snakefile", options=("--configfile", "study.yaml"))
+    arms = lab.folder / "results/smoke/checkpoints/tiny/distil/base/all.any"
+    took = {"rule": "train", "restored": False, "measured": {"wall_seconds": 3600.0}}
+    write_json(arms / "n32-s0" / "checkpoint.meta.json", took)
+    scratch = lab.folder / "scratch"
+    scratch.mkdir()
+    target = arms.relative_to(lab.folder) / "n16-s0" / "checkpoint.json"
+    options = ("--default-resources", "mem_mb=2000", "runtime=10", f"tmpdir='{scratch}'")
+    options += ("--configfile", "study.yaml")
+    run = lab.start(str(target), snakefile="Snakefile", options=options)
     assert run.wait(300) == 0, run.said()
     job = next(job for job in lab.jobs() if "rule_train" in job["Comment"])
     assert "node=2" in job["AllocTRES"]
-    about = json.loads((lab.folder / target).with_suffix(".meta.json").read_text())
-    assert about["measured"]["processes"] == 2
+    limit = lab.cluster.command("sacct", "-X", "-n", "-P", "-j", job["JobID"], "-o", "TimelimitRaw")
+    took = json.loads((lab.folder / target).with_suffix(".meta.json").read_text())["measured"]
+    assert took["processes"] == 2
+    assert took["scratch"] == str(scratch)
+    assert took["slurm_job"] == job["JobID"]
+    assert took["asked"]["minutes"] == int(limit) >= 60
 
 
 def asked(person, folder, *arguments: str) -> tuple[int, str]:
