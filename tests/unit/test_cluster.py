@@ -177,6 +177,9 @@ def test_jobs_of_one_submission_share_its_hours_and_the_others_are_told_by_sidec
     assert [(row["arm"], row["source"]) for row in judged] == [(a, "accounting") for a in arms]
     assert [row["cpu_hours_held"] for row in judged] == [0.5, 1.5]
     assert sum(row["cpu_hours_used"] for row in judged) == 1
+    silent = spent.table([{**group, "TotalCPU": "00:00:00"}], spent.finished(tmp_path))
+    used = [row["cpu_hours_used"] for row in silent if row["stage"] == "judge"]
+    assert used == [100 / 3600, 300 / 3600], "where SLURM gathers no processor time"
     (trained,) = (row for row in rows if row["stage"] == "train")
     assert (trained["arm"], trained["source"]) == (arms[0], "sidecars")
     assert [trained[f"gpu_hours_{x}"] for x in ("asked", "held", "used")] == [4, 2, 1]

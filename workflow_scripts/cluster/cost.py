@@ -107,7 +107,8 @@ def accounts(texts: list[str]) -> list[dict]:
     """
     known = runs.submissions(texts)
     printed = runs.ask(
-        *("sacct", "-X", "-D", "-n", "-P", "--starttime=2000-01-01", "--endtime=now"),
+        # Steps too: only with them does a job's own line tell their processor time.
+        *("sacct", "-D", "-n", "-P", "--starttime=2000-01-01", "--endtime=now"),
         *(f"--name={','.join(runs.names(texts))}", f"--format={','.join(FIELDS)}"),
     )
     found = [dict(zip(FIELDS, line.split("|"), strict=True)) for line in printed.splitlines()]

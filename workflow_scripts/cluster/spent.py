@@ -109,10 +109,13 @@ def table(records: Iterable[dict], jobs: Iterable[Finished] = ()) -> list[dict]:
         shares = [(job.stage, job.arm, job.seconds * job.cpus / whole) for job in mine]
         for stage, arm, share in shares or [(record["stage"], record["arm"], 1.0)]:
             _add_by_record(_row(rows, stage, arm, ACCOUNTING), record, share)
-    for mine in members.values():
+    counted = {record["JobID"] for record in records if seconds(record["TotalCPU"])}
+    for number, mine in members.items():
         for job in mine:
             row = _row(rows, job.stage, job.arm, ACCOUNTING)
             row["gpu_hours_used"] += job.gpus * job.busy_seconds / 3600
+            if number not in counted:  # some sites gather no processor time
+                row["cpu_hours_used"] += job.cpu_seconds / 3600
     return sorted(rows.values(), key=lambda row: (row["stage"], row["arm"], row["source"]))
 
 
