@@ -122,7 +122,6 @@ def test_cost_is_told_by_stage_and_arm_lost_hours_apart(lab):
     assert float(rows["granted"]["gpu_hours_held"]) > 0
     assert float(rows["wait"]["gpu_hours_held"]) == 0
     assert {row["source"] for row in rows.values()} == {"accounting"}
-    assert sum(float(row["cpu_hours_used"]) for row in rows.values()) > 0
     lost = sum(float(row["cpu_hours_lost"]) for row in rows.values())
     held = sum(float(row["cpu_hours_held"]) for row in rows.values())
     assert 0 < lost < held
