@@ -41,6 +41,7 @@ rule all:
         evaluated("generations", "parquet"),
         evaluated("verdicts", "parquet"),
         evaluated("scores", "json"),
+        CANARIES.values(),
 
 
 rule shards:

@@ -347,12 +347,19 @@ def let_weights_go():
         )
 
 
+# The comparisons with published scores that are asked for, by student.
+CANARIES = {
+    name: f"{ROOT}/students/{name}/canary.json"
+    for name in sorted({arm.student for arm in [*STUDY.arms, *STUDY.evaluated()]})
+    if STUDY.config["students"][name]["published"] and STUDY.config["canary"] != "off"
+}
+
+
+@of_wildcards
 def canary_of(wildcards):
     """Return the comparison that a training waits for; it determines nothing of what is trained."""
-    declared = STUDY.config["students"][wildcards.student]["published"]
-    if declared is None or STUDY.config["canary"] == "off":
-        return []
-    return ancient(f"{ROOT}/students/{wildcards.student}/canary.json")
+    canary = CANARIES.get(wildcards.student)
+    return ancient(canary) if canary else []
 
 
 def published_score(wildcards):
