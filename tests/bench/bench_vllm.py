@@ -27,6 +27,7 @@ from generate import answer, wanted
 from lm.book import Book, of_job
 from lm.engines import with_vllm
 from material import GREEDY, PROMPTS, SMALL, benchmark, student
+from tqdm import tqdm
 
 CHOSEN = {"engine": "vllm", "max_tokens": 180, **GREEDY, "temperature": 0.8}
 # A full-size student on GPUs.
@@ -139,7 +140,9 @@ def main() -> None:
         engine = with_vllm.Engine(checkpoint, vllm=speed, gpus=options.gpus, **asked)
         both = Overhead(engine, checkpoint, folder, options.prompts, options.samples, chosen)
         both.bare(), both.ours()
-        rounds = [(both.bare(), both.ours(), both.bare(False)) for _ in range(options.rounds)]
+        rounds = []
+        for _ in tqdm(range(options.rounds), unit="round"):
+            rounds.append((both.bare(), both.ours(), both.bare(False)))
         engine.close()
     ours = [own for _, own, _ in rounds]
     print(
