@@ -4,7 +4,7 @@ import json
 
 import pytest
 from cluster import doctor, probe, runs, spent
-from cluster.requests import as_resources, measured, request
+from cluster.requests import Request, measured, request
 from cluster.states import LOST_AFTER, Watch
 from core.study import Study
 
@@ -41,7 +41,7 @@ def test_the_study_file_overrides_and_a_retry_asks_for_more_up_to_the_limit():
         resources={"longest": 1440, "train": {"nodes": 2, "gpus": 8, "runtime": 600, "mem_mb": 9}}
     )
     first, second, third = (request(config, "train", {**ARM, "size": 10}, n) for n in (1, 2, 3))
-    assert as_resources(first) == {"gpu": 8, "nodes": 2, "cpus": 32, "mem_mb": 9, "runtime": 600}
+    assert first == Request(gpus=8, nodes=2, cpus=32, mem_mb=9, runtime=600)
     assert (second.runtime, second.mem_mb) == (1200, 18)
     assert (third.runtime, third.mem_mb) == (1440, 27)
 

@@ -17,7 +17,6 @@ import time
 
 from cluster.states import Watch
 
-TESTED = "2.8.0"
 ANSWER_SECONDS = 60  # for one question to SLURM
 CONTROLLER_SECONDS = 1800  # for a controller that is restarting
 WARNING = "stop_warning"  # a rule's resource: seconds before the limit at which its job is told

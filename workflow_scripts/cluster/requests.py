@@ -5,7 +5,7 @@ with a margin, and more on every retry. The study file's `resources` overrides a
 """
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.files import read_json
@@ -130,9 +130,3 @@ def measured(config: dict, root: Path) -> dict[tuple[str, str], float]:
             key = rule, parts[0]
             found[key] = max(found.get(key, 0.0), ratio)
     return found
-
-
-def as_resources(asked: Request) -> dict[str, int]:
-    """Return a request under Snakemake's names for resources."""
-    named = asdict(asked)
-    return {"gpu": named.pop("gpus"), **named}
