@@ -97,8 +97,8 @@ def command(
     has = int(environment.get("SLURM_JOB_NUM_NODES", "1"))
     if has != where.nodes or "SLURM_JOB_NODELIST" not in environment:
         raise RuntimeError(
-            f"the training wants {where.nodes} nodes, but this job has {has}: run it by SLURM, whose "
-            "jobs get as many, or take `nodes` out of the study file's `resources: train:`"
+            f"the training wants {where.nodes} nodes, but this job has {has}: run it by SLURM, "
+            "whose jobs get as many, or take `nodes` out of the study file's `resources: train:`"
         )
     head = first_host(environment["SLURM_JOB_NODELIST"])
     number = environment["SLURM_JOB_ID"]
