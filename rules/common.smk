@@ -3,6 +3,7 @@
 import gc
 import inspect
 import json
+import logging
 import os
 import re
 import subprocess
@@ -16,7 +17,7 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
-from core import asides, closure, console, processes, slices
+from core import asides, closure, console, disk, processes, slices
 from core.arms import BASE, Arm
 from core.files import file_digest, read_json
 from core.gates import GatedDAG
@@ -48,8 +49,11 @@ except StudyError as error:
     raise WorkflowError(str(error))
 
 
-# Jobs are told by it from those of other runs, should this one be killed.
 if workflow.is_main_process and not workflow.output_settings.dryrun:
+    if disk.none_left(".snakemake"):  # its own records and its log would find no room
+        logging.raiseExceptions = False
+        raise WorkflowError(f"{disk.told('.snakemake')}. {disk.ADVICE}.")
+    # Jobs are told by it from those of other runs, should this one be killed.
     os.environ[processes.MARK] = processes.mark(ROOT)
 
 # What is frozen or adopted is no rule's output, whatever has changed.

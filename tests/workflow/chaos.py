@@ -76,14 +76,12 @@ class Kill:
     """One kill: what was drawn, and what came of it.
 
     Attributes:
-        study: number of the study, from 1.
         moment: seconds of the undisturbed run.
         kind: see the module.
         done: jobs that were done when it fell.
         orphans: processes that outlived it.
     """
 
-    study: int
     moment: float
     kind: str
     done: int = 0
@@ -130,10 +128,9 @@ class Hunt:
         self.temporary = workspace.folder / "tmp"
         self.temporary.mkdir()
         self.output = workspace.folder / "output.txt"
-        self.number = kills[0].study if kills else 0
 
     def run(self, killed=lambda kill: None) -> Outcome:
-        """Do it; `killed` is told of each kill."""
+        """Do it; `killed` is told of each kill. What came too late is left in `ahead`."""
         begun = time.monotonic()
         try:
             self._run(killed)
@@ -153,10 +150,7 @@ class Hunt:
                 self.told.kills.append(kill)
                 killed(kill)
                 continue
-            if ended == 0 and not self.ahead:
-                break
-            if ended == 0:  # all done: what was to come falls into the void
-                self.told.faults.append(f"{len(self.ahead)} kills came too late")
+            if ended == 0:
                 break
             if dead is None:
                 return self._fault(f"Snakemake failed (status {ended}), though nothing was killed")
@@ -249,7 +243,7 @@ class Hunt:
     # Checking
 
     def _fault(self, text: str) -> None:
-        self.told.faults.append(f"study {self.number}, after {len(self.told.kills)} kills: {text}")
+        self.told.faults.append(f"after {len(self.told.kills)} kills: {text}")
 
     def _check_trainings(self) -> None:
         """See that no training was done whose result was in the store before it began."""
@@ -319,10 +313,8 @@ def draw(timeline: Timeline, kills: int, chance: random.Random) -> list[list[Kil
     chance.shuffle(kinds)
     for first in range(0, kills, PER_STUDY):
         count = min(PER_STUDY, kills - first)
-        # The last hundredth is left out: a study that has ended can't be killed.
-        moments = sorted(chance.uniform(0, 0.99 * timeline.duration) for _ in range(count))
-        number = len(drawn) + 1
-        drawn.append([Kill(number, moment, kinds.pop()) for moment in moments])
+        moments = sorted(chance.uniform(0, timeline.duration) for _ in range(count))
+        drawn.append([Kill(moment, kinds.pop()) for moment in moments])
     return drawn
 
 
@@ -359,17 +351,24 @@ def main() -> int:
     expected, timeline = undisturbed.results(), Timeline.of(undisturbed)
     print(f"undisturbed: {len(timeline.done)} jobs, {timeline.duration:.0f} s, {place}", flush=True)
 
-    chance, outcomes = random.Random(options.seed), []
+    chance, outcomes, late = random.Random(options.seed), [], []
+    waiting = draw(timeline, options.kills, chance)
     with tqdm(total=options.kills, unit="kill", disable=None) as bar:
-        for kills in draw(timeline, options.kills, chance):
-            workspace = Workspace(place / f"study-{kills[0].study}")
+        most = 3 + len(waiting)
+        while (waiting or late) and len(outcomes) < most:
+            # A kill that came too late for one study is done to the next.
+            kills = sorted([*(waiting.pop(0) if waiting else []), *late], key=lambda k: k.moment)
+            number = len(outcomes) + 1
+            workspace = Workspace(place / f"study-{number}")
             hunt = Hunt(workspace, timeline, kills, options.cores, chance)
             outcome = hunt.run(lambda _kill: bar.update())
+            late = hunt.ahead
             wrong = differences(workspace.results(), expected)
-            outcome.faults += [f"study {kills[0].study}: other bytes: {name}" for name in wrong]
+            outcome.faults += [f"other bytes: {name}" for name in wrong]
+            outcome.faults = [f"study {number}, {fault}" for fault in outcome.faults]
             outcomes.append(outcome)
             print(
-                f"study {kills[0].study}: {len(outcome.kills)} kills, {outcome.returns} returns, "
+                f"study {number}: {len(outcome.kills)} kills, {outcome.returns} returns, "
                 f"{outcome.seconds:.0f} s, {outcome.trained} trainings kept, {outcome.restored} "
                 f"put back from the store, {len(outcome.faults)} faults",
                 flush=True,

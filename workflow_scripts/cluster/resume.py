@@ -68,7 +68,10 @@ def _resume(options, folder: Path) -> int:
     profile = options.profile or ("profiles/slurm" if runs.names(texts[-1:]) else None)
     command = [sys.executable, "-m", "snakemake", "--configfile", options.study]
     command += [*(["--workflow-profile", profile] if profile else []), *options.more]
-    subprocess.run([*command, "--unlock"], check=True, capture_output=True)
+    unlocked = subprocess.run([*command, "--unlock"], capture_output=True, text=True)
+    if unlocked.returncode:
+        print(unlocked.stdout + unlocked.stderr, file=sys.stderr)
+        return unlocked.returncode
     return subprocess.run([*command, "--rerun-incomplete"]).returncode
 
 

@@ -71,7 +71,7 @@ def explained(*places: str | Path) -> Iterator[None]:
     except BaseException as error:  # PyTorch has one of its own that is no Exception
         if not is_full(error):
             raise
-        notes = "".join(f"; {note}" for note in _notes(error))
+        notes = "".join(f"; {note}" for note in dict.fromkeys(_notes(error)))
         raise DiskFull(f"{told(*places)}{notes}. {ADVICE}") from error
 
 
@@ -88,8 +88,8 @@ def noted(path: Path, aside: Path) -> Iterator[None]:
     except Exception as error:
         if is_full(error):
             with suppress(OSError):
-                size = aside.stat().st_size
-                error.add_note(f"{path} needs more than the {size:,} bytes that could be written")
+                if size := aside.stat().st_size:
+                    error.add_note(f"{path} needs more than the {size:,} bytes there were for it")
         raise
 
 
@@ -104,8 +104,9 @@ def told(*places: str | Path) -> str:
     place, have = min(usage.values(), key=lambda pair: pair[1].f_bavail * pair[1].f_frsize)
     free, whole = have.f_bavail * have.f_frsize, have.f_blocks * have.f_frsize
     if not have.f_favail and have.f_files:
-        return f"the disk below {place} can hold no more files: all {have.f_files:,} are in use"
-    return f"the disk below {place} is full (or your quota on it): {free:,} of {whole:,} bytes free"
+        return f"the disk at {_mount(place)} can hold no more files: it has {have.f_files:,}"
+    full = "is full" if free < NOTHING else "has no room for it (a quota?)"
+    return f"the disk at {_mount(place)} {full}: {free:,} of {whole:,} bytes are free"
 
 
 def none_left(place: str | Path) -> bool:
@@ -119,6 +120,13 @@ def _existing(place: str | Path) -> Path:
     """Return a place, or the nearest folder above it that exists."""
     place = Path(place).resolve()
     while not place.exists():
+        place = place.parent
+    return place
+
+
+def _mount(place: Path) -> Path:
+    """Return the folder at which a place's file system begins."""
+    while place != place.parent and os.stat(place.parent).st_dev == os.stat(place).st_dev:
         place = place.parent
     return place
 

@@ -191,26 +191,30 @@ def _logged(path: str | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     # Bars of transformers and the hub are drawn wherever they go; ours are quiet in files.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     sys.stdout.flush(), sys.stderr.flush()
     kept = os.dup(1), os.dup(2)
-    with open(path, "wb") as log:
-        os.dup2(log.fileno(), 1), os.dup2(log.fileno(), 2)
+    with disk.explained(path):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as log:
+            os.dup2(log.fileno(), 1), os.dup2(log.fileno(), 2)
     try:
         yield
     except BaseException:
-        with contextlib.suppress(OSError):  # the disk may be full
-            sys.stdout.flush()
-            traceback.print_exc()
-            sys.stderr.flush()
-            # The log tells it whole, and Snakemake's process its cause: once is enough.
-            sys.excepthook = lambda *_: None
+        # The log tells it whole, and Snakemake's process its cause: once is enough.
+        sys.excepthook = lambda *_: None
+        try:
+            sys.stdout.flush(), traceback.print_exc(), sys.stderr.flush()
+        except OSError:  # the disk is full for the log, too
+            sys.excepthook = lambda _kind, error, _trace: print(error, file=sys.stderr)
         raise
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError):
+        for stream, own, number in zip((sys.stdout, sys.stderr), kept, (1, 2), strict=True):
+            try:
                 stream.flush()
-        os.dup2(kept[0], 1), os.dup2(kept[1], 2)
-        os.close(kept[0]), os.close(kept[1])
+            except OSError:  # lost to the log, and no use on the terminal
+                with open(os.devnull, "wb") as nothing:
+                    os.dup2(nothing.fileno(), number)
+                    stream.flush()
+            os.dup2(own, number), os.close(own)

@@ -21,6 +21,7 @@ from snakemake.persistence import (
 )
 from snakemake.persistence.file import FilePersistence
 
+from core import disk
 from core.files import file_digest, read_json
 from core.job import decisive, determining, is_code
 from core.sidecars import SUFFIX, sidecar
@@ -92,6 +93,10 @@ class SidecarPersistence(FilePersistence):
         with suppress(OSError):
             beside.touch()  # looked at once is enough
         return False
+
+    def _io_write(self, subject, *args, **kwargs) -> None:
+        with disk.explained(subject):
+            super()._io_write(subject, *args, **kwargs)
 
     def _input(self, job) -> list[str]:
         """Return the inputs that count: what a job only waits for is free to come and go."""

@@ -1,0 +1,182 @@
+"""A disk that runs full: told in plain words, nothing half-written counts, and it goes on after.
+
+The disk is a real one: a file system in memory, mounted in a namespace of its own, which takes no
+privilege where users may make namespaces.
+"""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from core import asides
+from core.files import read_json
+from workspace import Workspace
+
+ARM = "tiny/distil/base/all.any/n16-s0"
+PAGE = 4096
+# What is made anew, in order; a stage's case begins with its own.
+STAGES = ("checkpoints", "generations", "verdicts", "scores")
+MADE = {
+    "checkpoints": f"checkpoints/{ARM}/checkpoint.json",
+    "generations": f"generations/{ARM}/bank.parquet",
+    "verdicts": f"verdicts/{ARM}/bank.parquet",
+    "scores": f"scores/{ARM}/bank.json",
+}
+LOGS = {"checkpoints": f"train/{ARM}", "generations": f"generate/{ARM}/bank"}
+LOGS["verdicts"] = f"judge/{ARM}/bank"
+
+
+class Disk:
+    """A small file system at a folder, seen by commands that are put behind `within`."""
+
+    def __init__(self, place: Path, size: int):
+        place.mkdir(parents=True)
+        script = f'mount -t tmpfs -o size={size} none "$0" && echo mounted && exec sleep 3600'
+        self.keeper = subprocess.Popen(
+            ["unshare", "--map-root-user", "--mount", "sh", "-c", script, str(place)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        if self.keeper.stdout.readline() != "mounted\n":
+            self.keeper.wait()
+            pytest.skip(f"no file system can be mounted here: {self.keeper.stderr.read().strip()}")
+        self.within = ("nsenter", f"--target={self.keeper.pid}", "--user", "--mount")
+        self.seen = Path(f"/proc/{self.keeper.pid}/root{place}")  # from outside
+
+    def fill(self, left: int) -> None:
+        """Leave so many bytes free."""
+        free = shutil.disk_usage(self.seen).free
+        (self.seen / "ballast").write_bytes(bytes(max(0, free - left)))
+
+    def make_room(self) -> None:
+        (self.seen / "ballast").unlink()
+
+    def end(self) -> None:
+        self.keeper.kill()
+        self.keeper.wait()
+
+
+class Scene:
+    """A finished study on a small disk, of which one arm is to be made again from a stage on.
+
+    Args:
+        finished: the study.
+        folder: working directory.
+        stage: where to begin.
+    """
+
+    def __init__(self, finished: Workspace, folder: Path, stage: str):
+        self.disk = Disk(folder / "results", 64 << 20)
+        self.at = Workspace(folder, within=self.disk.within)
+        shutil.copytree(finished.folder / "results", self.disk.seen, dirs_exist_ok=True)
+        shutil.copytree(finished.folder / ".snakemake", folder / ".snakemake")
+        config = self.at.smoke()
+        config["sampling"].update(batch_size=8, chunk=8)  # several segments; the same answers
+        self.at.write(config)
+        self.root, self.stage = self.disk.seen / "smoke", stage
+        for later in STAGES[STAGES.index(stage) :]:
+            shutil.rmtree(self.root / Path(MADE[later]).parent)
+        shutil.rmtree(self.disk.seen / "store")
+        self.command = ["--cores", "1", f"results/smoke/{MADE['scores']}"]
+
+    def run(self, check: bool = False) -> str:
+        return self.at.snakemake(*self.command, check=check)
+
+    def failed_plainly(self, output: str) -> None:
+        """See what is told, and that what failed left nothing that counts."""
+        assert "FAILED" in output, output
+        assert f"log: results/smoke/logs/{LOGS[self.stage]}.log" in output
+        assert f"the disk at {self.at.folder / 'results'} is full: " in output
+        assert "Make room there (`./valley prune`" in output
+        assert "then give the same command again" in output
+        target = self.root / MADE[self.stage]
+        assert not target.exists()
+        assert not list(target.parent.glob("*.meta.json"))
+        assert [
+            path for path in self.disk.seen.rglob(".*") if asides.NAME.fullmatch(path.name)
+        ] == []
+
+    def same_as(self, finished: Workspace) -> None:
+        """See that all that was made has the bytes of a run that nothing disturbed."""
+        for made in MADE.values():
+            expected = finished.folder / "results/smoke" / made
+            assert (self.root / made).read_bytes() == expected.read_bytes(), made
+
+
+@pytest.fixture
+def scene(finished, tmp_path):
+    scenes = []
+
+    def make(stage: str) -> Scene:
+        scenes.append(Scene(finished, tmp_path / "study", stage))
+        return scenes[-1]
+
+    yield make
+    for made in scenes:
+        made.disk.end()
+
+
+# Pages left free; with none not even the log can be written.
+CASES = [("checkpoints", 4), ("generations", 0), ("verdicts", 2)]
+
+
+@pytest.mark.parametrize(("stage", "pages"), CASES)
+def test_a_full_disk_is_told_plainly_and_the_same_command_goes_on(scene, finished, stage, pages):
+    at = scene(stage)
+    at.disk.fill(pages * PAGE)
+    at.failed_plainly(at.run())
+    at.disk.make_room()
+    at.run(check=True)
+    at.same_as(finished)
+
+
+def test_answers_that_found_room_are_not_sampled_again(scene, finished):
+    at = scene("generations")
+    at.disk.fill(7 * PAGE)
+    at.failed_plainly(at.run())
+    kept = list((at.disk.seen / "store/answers").rglob("*.parquet"))
+    assert kept
+    at.disk.make_room()
+    at.run(check=True)
+    told = read_json((at.root / MADE["generations"]).with_suffix(".meta.json"))["measured"]
+    assert 0 < told["reused"] < told["answers"]
+    at.same_as(finished)
+
+
+def test_without_room_for_its_own_records_snakemake_begins_nothing(tmp_path):
+    disk = Disk(tmp_path / "study", 1 << 20)
+    at = Workspace(tmp_path / "desk", within=disk.within)
+    at.folder = tmp_path / "study"
+    wanted = ("--cores", "1", "results/smoke/benchmarks/bank.parquet")
+    disk.fill(0)
+    output = at.snakemake(*wanted, check=False)
+    assert f"the disk at {at.folder} is full: 0 of 1,048,576 bytes are free. Make room" in output
+    assert "No space left" not in output
+    assert not (disk.seen / "results").exists()
+    disk.make_room()
+    at.snakemake(*wanted)
+    assert (disk.seen / wanted[-1]).is_file()
+    disk.end()
+
+
+def test_a_disk_that_runs_full_under_a_training(scene, finished):
+    at = scene("checkpoints")
+    log = at.root / "logs" / f"{LOGS['checkpoints']}.log"
+    log.unlink()
+    command = [*at.disk.within, sys.executable, "-m", "snakemake"]
+    command += ["--snakefile", str(at.at.repository / "Snakefile"), "--directory"]
+    command += [str(at.at.folder), "--configfile", str(at.at.study), *at.command]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    while not (log.is_file() and "update " in log.read_text()):
+        assert run.poll() is None
+        time.sleep(0.005)
+    at.disk.fill(0)
+    output = run.communicate()[0]
+    at.failed_plainly(output)
+    at.disk.make_room()
+    at.run(check=True)
+    at.same_as(finished)
