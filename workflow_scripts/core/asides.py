@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from core import processes
@@ -42,7 +43,7 @@ def abandoned(path: Path) -> bool:
 
 
 def sweep(*roots: str | Path, deep: bool = True) -> list[Path]:
-    """Remove what killed processes were writing; return it.
+    """Remove what killed processes were writing, as far as one may; return it.
 
     Args:
         roots: folders to look through.
@@ -57,6 +58,7 @@ def sweep(*roots: str | Path, deep: bool = True) -> list[Path]:
                     if path.is_dir() and not path.is_symlink():
                         shutil.rmtree(path, ignore_errors=True)
                     else:
-                        path.unlink(missing_ok=True)
+                        with suppress(OSError):  # another's, in a folder that all share
+                            path.unlink()
             folders[:] = [name for name in folders if deep and Path(folder, name) not in gone]
     return gone
