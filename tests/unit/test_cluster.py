@@ -225,3 +225,22 @@ def test_a_compute_node_says_what_it_does_not_see(tmp_path):
     assert ill["cache"] == f"there is no {absent}"
     assert absent in ill["scratch"]
     assert "does not have what was written there" in ill["folder"]
+
+
+HERE = "Building DAG of jobs...\nProvided cores: 2\nJob stats:\n"
+SLURM = "Provided remote nodes: 100\nJob stats:\n"
+UNLOCKED = "Unlocked working directory.\n"
+
+
+@pytest.mark.parametrize(
+    ("texts", "there"),
+    [
+        ([], False),
+        ([HERE], False),
+        ([HERE, SLURM, UNLOCKED], True),
+        ([SLURM, HERE], False),
+        (["Job stats:\nSLURM run ID: 5d1c\n"], True),
+    ],
+)
+def test_a_killed_run_comes_back_where_it_was(texts, there):
+    assert runs.on_slurm(texts) is there

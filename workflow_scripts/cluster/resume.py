@@ -56,7 +56,6 @@ def run(options) -> int:
 def _resume(options, folder: Path) -> int:
     if busy(folder):
         return 2
-    texts = runs.logs(folder)
     try:
         settle(folder, options.cancel)
         settle_here(folder, options.cancel)
@@ -65,7 +64,8 @@ def _resume(options, folder: Path) -> int:
         return 2
     if busy(folder):  # started while this one waited
         return 2
-    profile = options.profile or ("profiles/slurm" if runs.names(texts[-1:]) else None)
+    on_slurm = runs.on_slurm(runs.logs(folder))
+    profile = options.profile or ("profiles/slurm" if on_slurm else None)
     command = [sys.executable, "-m", "snakemake", "--configfile", options.study]
     command += [*(["--workflow-profile", profile] if profile else []), *options.more]
     unlocked = subprocess.run([*command, "--unlock"], capture_output=True, text=True)

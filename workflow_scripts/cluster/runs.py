@@ -53,6 +53,12 @@ def names(texts: list[str]) -> list[str]:
     return [name for text in texts for name in RUN.findall(text)]
 
 
+def on_slurm(texts: list[str]) -> bool:
+    """Tell whether the last run that came to its jobs was on SLURM; unlocking is no run."""
+    ran = [text for text in texts if "Job stats:" in text]
+    return bool(ran) and ("Provided remote nodes:" in ran[-1] or bool(RUN.search(ran[-1])))
+
+
 def submissions(texts: list[str]) -> dict[str, Submission]:
     """Return what each SLURM job was, by its number."""
     found = {}
