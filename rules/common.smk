@@ -335,6 +335,7 @@ def begin_alone():
         )
     asides.sweep(ROOT, STUDY.store)
     asides.sweep(tempfile.gettempdir(), deep=False)
+    asides.clear_old(".snakemake/scripts")
 
 
 def let_weights_go():

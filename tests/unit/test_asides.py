@@ -64,6 +64,15 @@ def test_other_files_are_never_touched(tmp_path, name):
     assert asides.sweep(tmp_path) == []
 
 
+def test_copies_of_scripts_stay_until_their_jobs_have_read_them(tmp_path):
+    for name, age in (("tmpone.train.py", 0), ("tmptwo.train.py", asides.MOMENT + 60)):
+        (tmp_path / name).write_text("job")
+        os.utime(tmp_path / name, (0, time.time() - age))
+    asides.clear_old(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["tmpone.train.py"]
+    asides.clear_old(tmp_path / "nowhere")
+
+
 def test_a_file_is_written_beside_its_place(tmp_path):
     with whole(tmp_path / "table.csv") as aside:
         assert aside.parent == tmp_path

@@ -16,6 +16,7 @@ from core import processes
 
 NAME = re.compile(r"\..+\.(?P<writer>[0-9a-f]{8}-\d+-\d+)\.\w{8}")
 LONG = 24 * 3600  # seconds after which a writer on another machine is taken for gone
+MOMENT = 600  # seconds in which a job that was started has begun
 
 
 def prefix(name: str) -> str:
@@ -62,3 +63,14 @@ def sweep(*roots: str | Path, deep: bool = True) -> list[Path]:
                             path.unlink()
             folders[:] = [name for name in folders if deep and Path(folder, name) not in gone]
     return gone
+
+
+def clear_old(folder: str | Path) -> None:
+    """Remove files that are of use for a moment only: Snakemake's copies of scripts.
+
+    A job reads its own as it begins. Those of a Snakemake that was killed stay.
+    """
+    for path in Path(folder).glob("*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > MOMENT:
+                path.unlink()
