@@ -6,8 +6,6 @@ privilege where users may make namespaces.
 
 import shutil
 import subprocess
-import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -166,22 +164,3 @@ def test_without_room_for_its_own_records_snakemake_begins_nothing(tmp_path):
     at.snakemake(*wanted)
     assert (disk.seen / wanted[-1]).is_file()
     disk.end()
-
-
-def test_a_disk_that_runs_full_under_a_training(scene, finished):
-    at = scene("checkpoints")
-    log = at.root / "logs" / f"{LOGS['checkpoints']}.log"
-    log.unlink()
-    command = [*at.disk.within, sys.executable, "-m", "snakemake"]
-    command += ["--snakefile", str(at.at.repository / "Snakefile"), "--directory"]
-    command += [str(at.at.folder), "--configfile", str(at.at.study), *at.command]
-    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    while not (log.is_file() and "update " in log.read_text()):
-        assert run.poll() is None
-        time.sleep(0.005)
-    at.disk.fill(0)
-    output = run.communicate()[0]
-    at.failed_plainly(output)
-    at.disk.make_room()
-    at.run(check=True)
-    at.same_as(finished)
