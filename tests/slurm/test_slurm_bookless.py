@@ -4,6 +4,7 @@ import pytest
 
 WHY = {
     "disabled": "Slurm accounting storage is disabled",
+    "absent": "No such file or directory: 'sacct'",
 }
 
 
