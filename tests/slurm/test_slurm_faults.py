@@ -11,18 +11,10 @@ def states(lab) -> list[str]:
     return [job["State"].split()[0] for job in lab.jobs()]
 
 
-def test_a_cancelled_job_is_noticed_and_tried_again(lab):
-    run = lab.start("a.waited", seconds=6)
-    lab.cluster.command("scancel", lab.job_running())
-    assert run.wait(120) == 0
-    assert states(lab) == ["CANCELLED", "COMPLETED"]
-    assert "SLURM status is: 'CANCELLED'" in run.said()
-
-
-def test_a_cancelled_job_is_noticed_within_two_polls(lab):
+def test_a_cancelled_job_is_noticed_within_two_polls_and_tried_again(lab):
     """Each poll asks the controller once; the pause between two grows to thrice the first one."""
     polls = lab.count_calls("squeue", "--name=")
-    run = lab.start("a.waited", options=("--retries", "0"), seconds=60)
+    run = lab.start("a.waited", options=("--retries", "1"), seconds=12)
     job = lab.job_running()
     lab.cluster.until(polls.is_file, 60)
     cancelled = time.time()
@@ -32,8 +24,8 @@ def test_a_cancelled_job_is_noticed_within_two_polls(lab):
     times = [float(line) for line in polls.read_text().split()]
     assert 1 <= sum(cancelled < at < noticed for at in times) <= 2
     assert noticed - cancelled < 2 * 3 * FIRST_POLL_SECONDS
-    assert run.wait(60) != 0
-    assert states(lab) == ["CANCELLED"], "no retry is left"
+    assert run.wait(90) == 0
+    assert states(lab) == ["CANCELLED", "COMPLETED"]
 
 
 def test_a_job_that_always_fails_starts_once_and_once_for_each_retry(lab):
@@ -123,7 +115,7 @@ def test_jobs_that_wait_for_ever_say_why(lab):
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM], ids=["interrupted", "terminated"])
 def test_an_interrupted_run_ends_and_leaves_no_job(lab, end):
-    run = lab.start("a.waited", seconds=20)
+    run = lab.start("a.waited", seconds=10)
     lab.job_running()
     run.process.send_signal(end)
     run.wait(120)
