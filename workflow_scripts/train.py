@@ -201,7 +201,7 @@ def train(
     history = at["history"]
     last = [entry["loss"] for entry in history[-max(1, len(history) // 20) :]]
     if losses:
-        write_text(losses, "".join(json.dumps(entry) + "\n" for entry in history))
+        write_text(losses, "".join(json.dumps(entry, sort_keys=True) + "\n" for entry in history))
     if validated:
         write_json(validated, at["looks"])
     students.stop_at(model, end)

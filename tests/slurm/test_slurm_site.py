@@ -71,6 +71,7 @@ def test_the_doctor_finds_nothing_wrong_and_looks_at_a_compute_node(lab):
             {"resources": {"train": {"gpus": 1}}},
             "but 1 h100 GPU is wanted",
         ),
+        (["gpu_model=h100"], [], {"resources": {"generate": {"gpus": 1}}}, "but 1 h100 GPU is"),
     ],
 )
 def test_the_doctor_says_what_is_wrong_and_what_to_do(lab, defaults, jobs, changes, told):

@@ -81,10 +81,6 @@ def test_a_training_outlives_its_node_and_its_time_limit(lab, undisturbed):
     assert lab.jobs()[-1]["NodeList"] != node
     made, left_alone = (space.results("checkpoints/**/*") for space in (work, undisturbed.space))
     assert any(name.endswith("model.safetensors") for name in made)
-    # The same losses; only their names stand in another order once they were saved with the state.
-    (losses,) = (name for name in made if name.endswith("losses.jsonl"))
-    told, expected = (lines.pop(losses).splitlines() for lines in (made, left_alone))
-    assert [json.loads(line) for line in told] == [json.loads(line) for line in expected]
     assert made == left_alone
 
 

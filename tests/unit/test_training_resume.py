@@ -55,6 +55,7 @@ def test_stopped_twice_and_gone_on_is_as_never_stopped(tmp_path, start, settings
         assert not Path(job["manifest"]).exists()
     work(job)
     same(made(job), made(straight))
+    assert Path(job["losses"]).read_bytes() == Path(straight["losses"]).read_bytes()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

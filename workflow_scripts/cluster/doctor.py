@@ -239,7 +239,7 @@ def partitions(study: Study, asked: dict[str, str]) -> Iterator[Finding]:
             (requests.request(study.config, rule, dict(w)) for w in wildcards_of(study, rule)),
             key=lambda request: request.runtime,
         )
-        for rule in ("train", "generate")
+        for rule in ("train", requests.sampling_rule(study.config))
     }
     for rule, request in needed.items():
         name = asked.get(f"{rule}:slurm_partition") or asked.get("slurm_partition")
@@ -264,7 +264,7 @@ def partitions(study: Study, asked: dict[str, str]) -> Iterator[Finding]:
                 f"{limit:.0f}}}` in the study file, and it goes on in another",
             )
             continue
-        model = asked.get(f"{rule}:gpu_model")
+        model = asked.get(f"{rule}:gpu_model") or asked.get("gpu_model")
         offers = [row[2] for row in mine if "gpu" in row[2] and (not model or model in row[2])]
         if request.gpus and not offers:
             yield Finding(what, "BAD", f"{said}; but {request.gpus} {model or ''} GPU is wanted")
@@ -356,6 +356,8 @@ def wildcards_of(study: Study, rule: str) -> list[dict]:
     """Return the wildcards of all jobs of a rule."""
     if rule == "train":
         return [vars(arm) for arm in study.arms]
+    if rule == "answer":
+        return [{"place": study.place(arm)} for arm in study.evaluated()]
     return [
         {"place": study.place(arm), "benchmark": benchmark}
         for arm in study.evaluated()
