@@ -6,6 +6,7 @@ privilege where users may make namespaces.
 
 import shutil
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -78,13 +79,26 @@ class Scene:
         config["sampling"].update(batch_size=8, chunk=8)  # several segments; the same answers
         self.at.write(config)
         self.root, self.stage = self.disk.seen / "smoke", stage
-        for later in STAGES[STAGES.index(stage) :]:
+        self.command = ["--cores", "1", f"results/smoke/{MADE['scores']}"]
+        self.clear()
+
+    def clear(self) -> None:
+        """Remove what is to be made again, and what it could be taken from."""
+        for later in STAGES[STAGES.index(self.stage) :]:
             shutil.rmtree(self.root / Path(MADE[later]).parent)
         shutil.rmtree(self.disk.seen / "store")
-        self.command = ["--cores", "1", f"results/smoke/{MADE['scores']}"]
 
     def run(self, check: bool = False) -> str:
         return self.at.snakemake(*self.command, check=check)
+
+    def start(self) -> subprocess.Popen:
+        """Begin a run, without waiting for it."""
+        said = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen(self.at.command(*self.command), cwd=self.at.folder, **said)
+
+    def made(self) -> dict[str, bytes]:
+        """Return the bytes of all that is to be made."""
+        return {made: (self.root / made).read_bytes() for made in MADE.values()}
 
     def failed_plainly(self, output: str, told_ahead: bool = False) -> None:
         """See what is told, and that what failed left nothing that counts."""
@@ -104,9 +118,8 @@ class Scene:
 
     def same_as(self, finished: Workspace) -> None:
         """See that all that was made has the bytes of a run that nothing disturbed."""
-        for made in MADE.values():
-            expected = finished.folder / "results/smoke" / made
-            assert (self.root / made).read_bytes() == expected.read_bytes(), made
+        for made, content in self.made().items():
+            assert content == (finished.folder / "results/smoke" / made).read_bytes(), made
 
 
 @pytest.fixture
@@ -148,6 +161,27 @@ def test_answers_that_found_room_are_not_sampled_again(scene, finished):
     told = read_json((at.root / MADE["generations"]).with_suffix(".meta.json"))["measured"]
     assert 0 < told["reused"] < told["answers"]
     at.same_as(finished)
+
+
+def test_a_training_under_which_the_disk_runs_full_goes_on_after(scene):
+    at = scene("checkpoints")
+    config = at.at.smoke()
+    config["recipes"]["distil"]["epochs"] = 15  # time enough to fill the disk
+    at.at.write(config)
+    log = at.root / "logs" / f"{LOGS['checkpoints']}.log"
+    log.unlink()
+    run = at.start()
+    while not (log.is_file() and "update " in log.read_text()):
+        assert run.poll() is None, run.communicate()[0]
+        time.sleep(0.01)
+    at.disk.fill(0)
+    at.failed_plainly(run.communicate()[0])
+    at.disk.make_room()
+    at.run(check=True)
+    made = at.made()
+    at.clear()
+    at.run(check=True)
+    assert at.made() == made, "as without any disturbance"
 
 
 def test_without_room_for_its_own_records_snakemake_begins_nothing(tmp_path):

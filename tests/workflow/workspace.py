@@ -47,10 +47,21 @@ class Workspace:
     def write(self, config: dict) -> None:
         self.study.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
-    def snakemake(self, *arguments: str, check: bool = True) -> str:
+    def command(self, *arguments: str) -> list[str]:
+        """Return the command that runs Snakemake on the study."""
         command = [*self.within, sys.executable, "-m", "snakemake"]
         command += ["--snakefile", str(self.repository / "Snakefile")]
-        command += ["--directory", str(self.folder), "--configfile", str(self.study), *arguments]
+        return [
+            *command,
+            "--directory",
+            str(self.folder),
+            "--configfile",
+            str(self.study),
+            *arguments,
+        ]
+
+    def snakemake(self, *arguments: str, check: bool = True) -> str:
+        command = self.command(*arguments)
         done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder)
         output = done.stdout + done.stderr
         if check:
