@@ -73,7 +73,11 @@ def test_resuming_waits_for_orphans_or_ends_them(orphan, tmp_path):
     ]
     command = [sys.executable, str(workspace.repository / "valley"), "resume", "study.yaml"]
     waiting = subprocess.Popen(
-        [*command, *more], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*command, *more],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # a note that there are no results yet
+        text=True,
     )
     said = waiting.stdout.readline()
     assert f"1 orphaned jobs on this machine: process {orphan}; waiting" in said
