@@ -9,7 +9,7 @@ WHY = {
 
 
 @pytest.mark.parametrize("sacct", WHY)
-def test_without_accounting_every_end_is_noticed_and_no_cost_is_told(bookless_lab, sacct):
+def test_without_accounting_every_end_is_noticed_and_cost_points_to_sidecars(bookless_lab, sacct):
     lab = bookless_lab
     if sacct == "absent":
         lab.lacks("sacct")
@@ -31,4 +31,4 @@ def test_without_accounting_every_end_is_noticed_and_no_cost_is_told(bookless_la
     status, said = lab.valley("cost")
     assert status == 2
     assert WHY[sacct] in said
-    assert "without accounting it can't be told" in said
+    assert "without accounting: valley cost STUDY" in said
