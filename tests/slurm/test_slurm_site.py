@@ -89,9 +89,10 @@ def test_a_node_that_does_not_see_the_folder_is_told(lab, tmp_path_factory):
     srun = lab.folder / "srun"
     # The node's view: an empty file system over the folder.
     real = lab.cluster.folder / "bin" / "srun"
+    probe = 'until [ "${2##*/}" = probe.py ]; do shift; done; exec "$@"'
     srun.write_text(
-        f"#!/bin/sh\nexec {real} unshare --mount sh -c "
-        f'\'mount -t tmpfs none {hidden} && shift $(($# - 6)) && exec "$@"\' sh "$@"\n'
+        f"#!/bin/sh\nexec {real} unshare --mount sh -ec "
+        f"'mount -t tmpfs none {hidden}; {probe}' sh \"$@\"\n"
     )
     srun.chmod(0o755)
     environment["PATH"] = f"{lab.folder}:{environment['PATH']}"
