@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,23 +20,37 @@ TIMEOUT = 1500  # seconds of one test: the first one of the study waits for the 
 SITE = os.environ.get("VALLEY_SLURM") == "site"
 
 
+@contextmanager
+def set_up(**settings) -> Iterator[Cluster]:
+    """Yield a cluster on this host, if one can be set up."""
+    if why := missing():
+        pytest.skip(f"no SLURM can be set up here: {why}")
+    with running(**settings) as cluster:
+        yield cluster
+
+
+@contextmanager
+def opened(cluster: Cluster, folder: Path) -> Iterator[Lab]:
+    """Yield a folder in which small jobs are run on a cluster."""
+    lab = Lab(cluster, folder)
+    yield lab
+    lab.clear()
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
     """A cluster on this host, whose daemons and nodes a test may stop."""
     if SITE:
         pytest.skip("this test stops daemons or nodes: not on your cluster")
-    if why := missing():
-        pytest.skip(f"no SLURM can be set up here: {why}")
-    with running() as cluster:
+    with set_up() as cluster:
         yield cluster
 
 
 @pytest.fixture
 def lab(cluster, tmp_path) -> Lab:
     """A folder in which small jobs are run on the cluster."""
-    lab = Lab(cluster, tmp_path)
-    yield lab
-    lab.clear()
+    with opened(cluster, tmp_path) as lab:
+        yield lab
 
 
 @pytest.fixture(scope="module")
@@ -42,18 +58,15 @@ def bookless() -> Cluster:
     """A cluster on this host that keeps no accounts."""
     if SITE:
         pytest.skip("this test needs a cluster without accounting")
-    if why := missing():
-        pytest.skip(f"no SLURM can be set up here: {why}")
-    with running(accounting=False) as cluster:
+    with set_up(accounting=False) as cluster:
         yield cluster
 
 
 @pytest.fixture
 def bookless_lab(bookless, tmp_path) -> Lab:
     """A folder in which small jobs are run on the cluster without accounting."""
-    lab = Lab(bookless, tmp_path)
-    yield lab
-    lab.clear()
+    with opened(bookless, tmp_path) as lab:
+        yield lab
 
 
 @pytest.fixture(scope="session")
@@ -72,9 +85,7 @@ def person() -> Person:
         home.mkdir(parents=True, exist_ok=True)
         yield Person(None, home, sys.executable, dict(os.environ))
         return
-    if why := missing():
-        pytest.skip(f"no SLURM can be set up here: {why}")
-    with running() as cluster:
+    with set_up() as cluster:
         name, home = cluster.make_user()
         environment = {**cluster.environment, "HOME": str(home), "USER": name, "LOGNAME": name}
         yield Person(name, home, readable_python(name, home), environment)
