@@ -6,7 +6,9 @@ import pytest
 from cluster import doctor, probe, runs, spent
 from cluster.requests import Request, measured, request
 from cluster.states import LOST_AFTER, Watch
+from core.sidecars import provenances
 from core.study import Study
+from reporting import measured as page
 
 ARM = {"student": "big", "recipe": "paper", "start": "base", "slice": "all.any", "seed": 0}
 
@@ -172,12 +174,14 @@ def test_jobs_of_one_submission_share_its_hours_and_the_others_are_told_by_sidec
     taken = tmp_path / "corpus/labels.meta.json"
     taken.write_text(json.dumps({"rule": "labels", "restored": True, "measured": {}}))
     group = {**RECORD, "JobID": "12", "State": "COMPLETED", "stage": "verdicts", "arm": ""}
-    rows = spent.table([group], spent.finished(tmp_path))
+    rows = spent.table([group], spent.finished(tmp_path, provenances(tmp_path)))
     judged = [row for row in rows if row["stage"] == "judge"]
     assert [(row["arm"], row["source"]) for row in judged] == [(a, "accounting") for a in arms]
     assert [row["cpu_hours_held"] for row in judged] == [0.5, 1.5]
     assert sum(row["cpu_hours_used"] for row in judged) == 1
-    silent = spent.table([{**group, "TotalCPU": "00:00:00"}], spent.finished(tmp_path))
+    silent = spent.table(
+        [{**group, "TotalCPU": "00:00:00"}], spent.finished(tmp_path, provenances(tmp_path))
+    )
     used = [row["cpu_hours_used"] for row in silent if row["stage"] == "judge"]
     assert used == [100 / 3600, 300 / 3600], "where SLURM gathers no processor time"
     (trained,) = (row for row in rows if row["stage"] == "train")
@@ -188,6 +192,14 @@ def test_jobs_of_one_submission_share_its_hours_and_the_others_are_told_by_sidec
     total = spent.summed(rows)[-1]
     assert (total["source"], total["cpu_hours_lost"]) == ("both", 0)
     assert total["cpu_hours_held"] == pytest.approx(2 + 8 + 0.02)
+
+
+def test_a_damaged_sidecar_keeps_no_report_from_telling_the_others_hours(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sidecar(tmp_path, "corpus/pool", "pool", 36)
+    (tmp_path / "corpus/labels.meta.json").write_text('{"rule": "lab')
+    (row,) = page.measured(tmp_path)["hours"]["arms"]
+    assert (row["stage"], row["cpu_hours_held"]) == ("pool", 0.02)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 import csv
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from core.files import read_json, write_json
+from core.sidecars import provenances
 from core.study import Study, StudyError
 
 from cluster import runs, spent
@@ -40,7 +42,11 @@ def add_parser(commands) -> None:
 def run(options) -> int:
     """Print the table; return the exit status."""
     try:
-        rows = of_study(Study.read(options.study).root) if options.study else of_folder()
+        if options.study:
+            root = Study.read(options.study).root
+            rows = of_study(root, provenances(root))
+        else:
+            rows = of_folder()
     except (StudyError, OSError, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -75,11 +81,12 @@ def of_folder() -> list[dict]:
         raise RuntimeError(f"{error}\nwithout accounting: valley cost STUDY") from error
 
 
-def of_study(root: str) -> list[dict]:
+def of_study(root: str, sidecars: Iterable[tuple[Path, dict]]) -> list[dict]:
     """Return hours of a study's jobs; what SLURM's accounting tells of them is kept for later.
 
     Args:
         root: the study's, as in the logs of runs: relative to the working directory.
+        sidecars: those below it, each with what it says.
     """
     kept = Path(root) / KEPT
     records = {}
@@ -93,7 +100,7 @@ def of_study(root: str) -> list[dict]:
             ended = {key: r for key, r in records.items() if plain(r["State"]) in ENDED}
             if ended:
                 write_json(kept, ended)
-    return spent.table(records.values(), spent.finished(root))
+    return spent.table(records.values(), spent.finished(root, sidecars))
 
 
 def accounts(texts: list[str]) -> list[dict]:

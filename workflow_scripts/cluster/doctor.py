@@ -14,7 +14,7 @@ import yaml
 from core.study import Study
 from planning.estimates import Unestimated, estimate
 
-from cluster import fetch, requests
+from cluster import fetch, requests, spent
 from cluster.runs import ask
 
 PROBE_MINUTES = 2
@@ -369,7 +369,4 @@ def minutes(text: str) -> float | None:
     """Return the minutes of sinfo's [days-]hours:minutes:seconds; None is no limit."""
     if not re.fullmatch(r"[\d:-]+", text):
         return None
-    days, _, rest = text.rpartition("-")
-    parts = [int(part) for part in rest.split(":")]
-    seconds = sum(part * 60**power for power, part in enumerate(reversed(parts)))
-    return (seconds + 86400 * int(days or 0)) / 60
+    return spent.seconds(text) / 60

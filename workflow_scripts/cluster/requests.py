@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.files import read_json
+from core.sidecars import SUFFIX, provenances
 from planning.estimates import Unestimated, estimate, parameters_of
 
 MARGIN = 2.0  # of time, over what is expected
@@ -111,12 +111,11 @@ def measured(config: dict, root: Path) -> dict[tuple[str, str], float]:
     found: dict[tuple[str, str], float] = {}
     kinds = {"checkpoints": "train", "generations": sampling_rule(config), "verdicts": "judge"}
     for kind, rule in kinds.items():
-        for path in (root / kind).rglob("*.meta.json"):
-            about = read_json(path)
+        for path, about in provenances(root / kind):
             if about.get("restored") or about.get("rule") != rule:
                 continue
             place = path.relative_to(root / kind).parent.as_posix()
-            wildcards = {"place": place, "benchmark": path.name.removesuffix(".meta.json")}
+            wildcards = {"place": place, "benchmark": path.name.removesuffix(SUFFIX)}
             parts = place.split("/")
             if rule == "train" and len(parts) == 5:
                 size = parts[4].split("-")[0].removeprefix("n")

@@ -6,6 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.arms import FIELDS, Arm
+
 RUN = re.compile(r"^SLURM run ID: (\S+)$", re.MULTILINE)
 SUBMITTED = re.compile(
     r"^Job (?P<job>\S+) has been submitted with SLURM jobid (?P<slurm>\d+) "
@@ -36,9 +38,8 @@ class Submission:
         have = self.wildcards
         if "place" in have:
             return have["place"]
-        if {"student", "recipe", "start", "slice", "size", "seed"} <= have.keys():
-            begin = "/".join(have[name] for name in ("student", "recipe", "start", "slice"))
-            return f"{begin}/n{have['size']}-s{have['seed']}"
+        if set(FIELDS) <= have.keys():
+            return Arm.named(have).path
         return have.get("student", "")
 
 

@@ -1,6 +1,6 @@
 """What a study's jobs asked for, held, used and lost: SLURM's accounting and sidecars made one.
 
-Pure but for reading sidecars; see `cluster.cost` for who asks the accounting.
+Pure; see `cluster.cost` for who asks the accounting and reads the sidecars.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.sidecars import SUFFIX, provenances
+from core.sidecars import SUFFIX
 
 HOURS = tuple(
     f"{kind}_hours_{what}" for kind in ("gpu", "cpu") for what in ("asked", "held", "used", "lost")
@@ -47,13 +47,17 @@ class Finished:
     slurm: str
 
 
-def finished(root: str | Path) -> list[Finished]:
+def finished(root: str | Path, sidecars: Iterable[tuple[Path, dict]]) -> list[Finished]:
     """Return the jobs whose results lie below a study's root and were computed for it.
 
     Jobs that took their result from the store say nothing of what it cost.
+
+    Args:
+        root: of the study.
+        sidecars: those below it, each with what it says.
     """
     found = []
-    for path, about in provenances(root):
+    for path, about in sidecars:
         took = about.get("measured", {})
         if about.get("restored") or "wall_seconds" not in took:
             continue

@@ -19,13 +19,14 @@ def measured(root: str | Path) -> dict:
         lambda: {"jobs": 0, "restored": 0, "wall": 0.0, "cpu": 0.0, "memory": 0, "tokens": 0}
     )
     busy: dict[str, float] = defaultdict(float)
-    isolation, devices, versions = set(), set(), set()
+    isolation, devices, versions, sidecars = set(), set(), set(), []
     for path in sorted(Path(root).rglob("*.meta.json")):
         try:
             about = json.loads(path.read_text(encoding="utf-8"))
             rule, found = about["rule"], about["measured"]
         except (OSError, ValueError, KeyError):
             continue  # being written, or another tool's
+        sidecars.append((path, about))
         row = stages[rule]
         row["jobs"] += 1
         versions |= {f"{name} {version}" for name, version in found.get("versions", {}).items()}
@@ -43,7 +44,7 @@ def measured(root: str | Path) -> dict:
     for rule, row in sorted(stages.items(), key=lambda item: -item[1]["wall"]):
         pace = row["tokens"] / busy[rule] if busy[rule] else None
         rows.append({"rule": rule, **row, "tokens": row["tokens"] or None, "pace": pace})
-    by_arm = cost.of_study(str(root))
+    by_arm = cost.of_study(str(root), sidecars)
     return {
         "stages": rows,
         "hours": {"stages": spent.summed(by_arm), "arms": by_arm},
