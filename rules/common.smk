@@ -17,17 +17,18 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
-from core import asides, closure, console, disk, processes, slices
-from core.arms import BASE, Arm
-from core.files import file_digest, read_json
-from core.gates import GatedDAG
-from core.given import given, not_made
-from core.hub import SourceError, find, missing_folder
-from core.layout import CONTRAST, CURVE, LEARNING, Layout
-from core.published import home, patterns
-from core.records import SidecarPersistence
-from core.study import Study, StudyError
-from core.versions import installed, stamped
+from valley.core import asides, closure, disk, processes, slices
+from valley.workflow import console
+from valley.core.arms import BASE, Arm
+from valley.core.files import file_digest, read_json
+from valley.workflow.gates import GatedDAG
+from valley.core.given import given, not_made
+from valley.core.hub import SourceError, find, missing_folder
+from valley.core.layout import CONTRAST, CURVE, LEARNING, Layout
+from valley.core.published import home, patterns
+from valley.workflow.records import SidecarPersistence
+from valley.core.study import Study, StudyError
+from valley.core.versions import installed, stamped
 
 # A dry-run tells its reasons in Snakemake's own way.
 if not workflow.output_settings.dryrun and not workflow.output_settings.verbose:
@@ -63,7 +64,7 @@ MADE = not_made(ROOT, GIVEN)
 def code_digest(module, *entries):
     """Return the digest of the code of a stage, with versions where the study file says so."""
     code = closure.code_digest(module, *entries)
-    costly = module in ("train", "generate") or module.startswith("lm.engines.")
+    costly = module in ("train", "generate") or module.startswith("valley.lm.engines.")
     if STUDY.config["on_new_versions"] == "rerun" and costly:
         return stamped(code, installed())
     return code

@@ -237,7 +237,7 @@ rule corpus_page:
     conda:
         "../envs/analysis.yaml"
     params:
-        template=file_digest(f"{workflow.basedir}/workflow_scripts/corpora/page.html.j2"),
+        template=file_digest(f"{workflow.basedir}/workflow_scripts/valley/corpora/page.html.j2"),
         code=code_digest("corpus", "page"),
     message:
         "Corpus: what became of it, {output}"

@@ -14,7 +14,7 @@ SAMPLING = dict(
     precision=setting("sampling", "precision"),
     seed=setting("sampling", "seed"),
     store=STUDY.store,
-    engine_code=code_digest(f"lm.engines.with_{ENGINE}", "Engine"),
+    engine_code=code_digest(f"valley.lm.engines.with_{ENGINE}", "Engine"),
     code=code_digest("generate", "wanted", "answer", "write"),
 )
 

@@ -1,6 +1,6 @@
 # Tables, figures and the report.
 
-from reporting.page import templates_digest
+from valley.reporting.page import templates_digest
 
 # Every kind of figure, with the fits that it is drawn from.
 DRAWN = {

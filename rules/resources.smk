@@ -3,7 +3,7 @@
 import functools
 import inspect
 
-from cluster import mend, requests
+from valley.cluster import mend, requests
 
 mend.mend()
 

@@ -71,7 +71,7 @@ rule ask_model:
         unanswered=asked("unanswered"),
         store=STUDY.store,
         engine_code=lambda wildcards: code_digest(
-            f"lm.engines.with_{asked('model', 'engine')(wildcards)}", "Engine"
+            f"valley.lm.engines.with_{asked('model', 'engine')(wildcards)}", "Engine"
         ),
         code=TEACHER_CODE,
     message:

@@ -4,10 +4,10 @@ from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
-from core.complaints import Complaints
-from core.files import PROBLEM, file_digest, parquet_stream
-from core.hub import SourceError, find
-from judging.sources import stream_problems
+from valley.core.complaints import Complaints
+from valley.core.files import PROBLEM, file_digest, parquet_stream
+from valley.core.hub import SourceError, find
+from valley.judging.sources import stream_problems
 
 _GROUP_BYTES = 32 << 20  # of a row group; at most that much, and one problem, is held in memory
 
@@ -126,7 +126,7 @@ def _told(counts: Counter) -> str:
 
 
 if "snakemake" in globals():
-    from core.job import bind, settings
+    from valley.workflow.job import bind, settings
 
     with bind(snakemake) as job:
         job.measured |= published(Path(snakemake.output[0]), **settings(snakemake))

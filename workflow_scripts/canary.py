@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from core.files import read_json, write_json
+from valley.core.files import read_json, write_json
 
 CAUSES = """\
   - template: `prompt`, or the student's chat template, is not what its publishers used
@@ -61,7 +61,7 @@ def complaint(found: dict, score: Path) -> str:
 
 
 if "snakemake" in globals():
-    from core.job import bind, settings
+    from valley.workflow.job import bind, settings
 
     with bind(snakemake):
         score, out = snakemake.input[0], snakemake.output[0]

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from core import prompts
-from core.files import (
+from valley.core import prompts
+from valley.core.files import (
     LABEL,
     POOL,
     PROBLEM,
@@ -16,8 +16,8 @@ from core.files import (
     write_parquet,
     write_text,
 )
-from core.seeds import derive
-from core.text import tokens
+from valley.core.seeds import derive
+from valley.core.text import tokens
 
 
 def bank_problems(out: Path, *, number: int, seed: int, split: str) -> None:
@@ -29,7 +29,7 @@ def bank_problems(out: Path, *, number: int, seed: int, split: str) -> None:
         seed: of the generator.
         split: part of all problems; parts share no behaviour.
     """
-    from bank import problems
+    from valley.bank import problems
 
     write_parquet(out, problems.generate(number, seed, split), PROBLEM)
 
@@ -59,7 +59,7 @@ def traces(problems: Path, out: Path, *, teacher: str, mistakes: float, seed: in
         mistakes: share of answers in which it goes wrong.
         seed: of its wording and its mistakes.
     """
-    from bank import teacher as procedural
+    from valley.bank import teacher as procedural
 
     rows = [
         trace_row(
@@ -88,9 +88,9 @@ def pairs(
             tokenizer has seen text of all kinds.
         number: how many pairs.
         seed: of the problems.
-        prompt: texts that statements are put in (`core.prompts`); None is the bare statement.
+        prompt: texts that statements are put in (`valley.core.prompts`); None is the statement.
     """
-    from bank import problems, teacher
+    from valley.bank import problems, teacher
 
     def worded(row: dict) -> dict:
         return {**row, "statement": prompts.compose(prompt, row["statement"], row["starter_code"])}
@@ -120,11 +120,11 @@ def source_problems(
         out: problem table to write: questions told in the sources, as they are met, then those
             that stand in other data sets.
         counts: JSON to write: rows read, problems found, and bad rows.
-        sources: corpora, as `core.sources.resolved` gives them.
+        sources: corpora, as `valley.core.sources.resolved` gives them.
         questions: data sets that hold questions, by name.
         bad_rows: "stop" at the first bad row, or "skip" and count.
     """
-    from corpora import problems
+    from valley.corpora import problems
 
     with parquet_stream(out, PROBLEM) as stream:
         found = problems.gather(stream, sources, questions, bad_rows)
@@ -147,12 +147,12 @@ def source_traces(
         problems: the corpus' problems.
         out: pool rows to write, in the source's order.
         counts: JSON to write: rows read and left out, teachers, unknown verdicts, bad rows.
-        source: the corpus, as `core.sources.resolved` gives it.
+        source: the corpus, as `valley.core.sources.resolved` gives it.
         correctness: "judge" leaves it open; "judgement" and "pass_rate" are the source's word.
         pass_rate: smallest rate of a correct answer.
         bad_rows: "stop" at the first bad row, or "skip" and count.
     """
-    from corpora import traces as foreign
+    from valley.corpora import traces as foreign
 
     with parquet_stream(out, POOL) as stream:
         found = foreign.convert(stream, problems, source, correctness, pass_rate, bad_rows)
@@ -205,13 +205,13 @@ def pool(
             and nothing else.
         words: n of the n-grams by which statements are compared with the benchmarks'.
         overlap: share of n-grams in common from which on a problem is a benchmark's.
-        prompt: texts that statements are put in (`core.prompts`); None is the bare statement.
+        prompt: texts that statements are put in (`valley.core.prompts`); None is the statement.
         held_out: share of the problems that no shard will hold; slices are counted without them.
 
     Returns:
         What was measured, for the sidecar.
     """
-    from corpora import pooling
+    from valley.corpora import pooling
 
     shared, closest = benchmark_problems(problems, benchmarks, words, overlap)
     faults = pooling.faults(traces, shared, cleaning)
@@ -238,8 +238,8 @@ def benchmark_problems(
     Problems of the bank are compared with one another by statement and behaviour, all others by
     the n-grams of their statements.
     """
-    from bank.problems import overlap as bank_overlap
-    from corpora.decontaminate import contaminated
+    from valley.bank.problems import overlap as bank_overlap
+    from valley.corpora.decontaminate import contaminated
 
     def of_bank(path: Path) -> list[dict]:
         rows = stream_rows(path, ["id", "statement", "source"])
@@ -258,13 +258,13 @@ def page(summary: Path, out: Path) -> None:
         summary: counts, as `pool` writes them.
         out: HTML to write.
     """
-    from corpora.page import render
+    from valley.corpora.page import render
 
     write_text(out, render(read_json(summary)))
 
 
 if "snakemake" in globals():
-    from core.job import bind, settings
+    from valley.workflow.job import bind, settings
 
     source, target, rule = snakemake.input, snakemake.output, snakemake.rule
     chosen = settings(snakemake)

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from analysis import contrasts, load
-from analysis import noise as training
-from analysis.correlate import correlations
-from analysis.curve_report import curve_report
-from analysis.judgement import judge_claims
-from analysis.plain import plain
-from analysis.sample import levels
-from core.arms import GROUP
-from core.files import read_json, write_json
+from valley.analysis import contrasts, load
+from valley.analysis import noise as training
+from valley.analysis.correlate import correlations
+from valley.analysis.curve_report import curve_report
+from valley.analysis.judgement import judge_claims
+from valley.analysis.plain import plain
+from valley.analysis.sample import levels
+from valley.core.arms import GROUP
+from valley.core.files import read_json, write_json
 
 
 def curve(
@@ -177,7 +177,7 @@ def claims(
 
 
 if "snakemake" in globals():
-    from core.job import bind, settings
+    from valley.workflow.job import bind, settings
 
     source, target = snakemake.input, snakemake.output[0]
     with bind(snakemake):

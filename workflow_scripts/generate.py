@@ -9,13 +9,13 @@ import importlib
 import time
 from pathlib import Path
 
-from core.files import GENERATION, read_parquet, write_json, write_parquet
-from core.prompts import compose
-from core.resume import Stopped, stop_signals
-from core.seeds import derive
-from lm.book import Book, Question, answered, of_job
-from lm.requests import Request, room
 from tqdm import tqdm
+from valley.core.files import GENERATION, read_parquet, write_json, write_parquet
+from valley.core.prompts import compose
+from valley.core.resume import Stopped, stop_signals
+from valley.core.seeds import derive
+from valley.lm.book import Book, Question, answered, of_job
+from valley.lm.requests import Request, room
 
 # What only decides how fast answers come.
 SPEED = ("chunk", "batch_size", "vllm")
@@ -32,7 +32,7 @@ def wanted(
         benchmark: problems.
         samples: answers per problem.
         seed: with the problem and the sample's number it seeds an answer.
-        prompt: texts that statements are put in (`core.prompts`); None is the bare statement.
+        prompt: texts that statements are put in (`valley.core.prompts`); None is the statement.
     """
     columns = ["id", "statement", "starter_code"]
     problems = sorted(read_parquet(benchmark, columns=columns), key=lambda row: row["id"])
@@ -63,7 +63,7 @@ def answer(
         engine: "transformers" or "vllm".
         max_tokens: longest answer; less where the model's context window leaves less.
         chunk: answers that are saved together, at least (an engine may finish more at once).
-        settings: of the engine, see `lm.engines`.
+        settings: of the engine, see `valley.lm.engines`.
 
     Returns:
         Measurements for the sidecar.
@@ -80,7 +80,9 @@ def answer(
 
     with stop_signals() as stopping:
         begun = time.monotonic()
-        model = importlib.import_module(f"lm.engines.with_{engine}").Engine(checkpoint, **settings)
+        model = importlib.import_module(f"valley.lm.engines.with_{engine}").Engine(
+            checkpoint, **settings
+        )
         started = time.monotonic()
         prompts = {text: model.encode(text) for text in {q.prompt: None for q in missing}}
         rooms = {text: room(ids, model.window, max_tokens) for text, ids in prompts.items()}
@@ -149,8 +151,8 @@ def _tell_of_small_rooms(rooms: list[int], max_tokens: int, window: int | None) 
 
 
 if "snakemake" in globals():
-    from core.config import complete
-    from core.job import bind, settings
+    from valley.core.config import complete
+    from valley.workflow.job import bind, settings
 
     with bind(snakemake) as job:
         params, named = settings(snakemake), snakemake.input.benchmarks

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-from core.files import (
+from valley.core.files import (
     LABEL,
     VERDICT,
     merged_rows,
@@ -14,11 +14,11 @@ from core.files import (
     read_parquet,
     write_parquet,
 )
-from judging import isolation as isolating
-from judging.answers import extract_program
-from judging.batch import Task, judge
-from judging.programs import Programs
-from judging.verdicts import ACCEPTED, JUDGE_ERROR, NO_CODE, VERDICTS, Verdict
+from valley.judging import isolation as isolating
+from valley.judging.answers import extract_program
+from valley.judging.batch import Task, judge
+from valley.judging.programs import Programs
+from valley.judging.verdicts import ACCEPTED, JUDGE_ERROR, NO_CODE, VERDICTS, Verdict
 
 TIMES = pa.schema(
     [
@@ -48,7 +48,7 @@ def judge_generations(
     `verdicts` depends on the programs and problems only; what was measured goes to `times`. Answers
     to problems that are marked as not to be trusted are counted, and left out if `untrusted` is
     "leave_out": scores and fits then know nothing of these problems. `options` are those of
-    `judging.batch.judge`. Memory holds the answers, and a portion of the problems.
+    `valley.judging.batch.judge`. Memory holds the answers, and a portion of the problems.
     """
     rows = read_parquet(generations, columns=["problem_id", "sample", "text"])
     rows.sort(key=lambda row: (row["problem_id"], row["sample"]))
@@ -96,7 +96,7 @@ def judge_pool(
     """Label each trace of a pool by what its program does; return counts by verdict.
 
     A trace whose program the judge could not judge is labelled null, not false. `options` are those
-    of `judging.batch.judge`. Programs lie on disk meanwhile and are judged a portion of the
+    of `valley.judging.batch.judge`. Programs lie on disk meanwhile and are judged a portion of the
     problems at a time: memory holds that portion and a byte a trace.
     """
     found = bytearray()
@@ -164,7 +164,7 @@ def _summary(words: list[str], isolation: str) -> dict:
 
 
 if "snakemake" in globals():
-    from core.job import bind, settings
+    from valley.workflow.job import bind, settings
 
     source, target = snakemake.input, Path(snakemake.output[0])
     known = Path(snakemake.params.store) / "programs"

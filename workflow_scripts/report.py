@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from core.arms import FIELDS
-from core.files import read_json, write_csv, write_text
+from valley.core.arms import FIELDS
+from valley.core.files import read_json, write_csv, write_text
 
 
 def figure(kind: str, fits: list[Path], svg: Path, pdf: Path, table: Path) -> None:
@@ -14,7 +14,7 @@ def figure(kind: str, fits: list[Path], svg: Path, pdf: Path, table: Path) -> No
         fits: the fit that it shows; contrasts shows several.
         svg, pdf, table: files to write.
     """
-    from analysis import plots
+    from valley.analysis import plots
 
     if kind == "contrasts":
         plots.forest(fits, svg, pdf, table)
@@ -58,8 +58,8 @@ def table(scored: list[dict], scores: Path, verdicts: Path) -> None:
 
 
 def answers(arms: list[dict], problems: Path, out: Path, *, benchmark: str, benchmarks: int):
-    """Write example answers of one benchmark (see `reporting.answers`)."""
-    from reporting import answers as examples
+    """Write example answers of one benchmark (see `valley.reporting.answers`)."""
+    from valley.reporting import answers as examples
 
     examples.collect(arms, problems, out, benchmark=benchmark, benchmarks=benchmarks)
 
@@ -81,11 +81,11 @@ def report(config: dict, files: dict[str, list[Path]], html: Path, findings_out:
 
     Args:
         config: the study's configuration, defaults filled in.
-        files: what it is made from, by kind (see `reporting.paper.page_of`).
+        files: what it is made from, by kind (see `valley.reporting.paper.page_of`).
         html: page to write.
         findings_out: text to write.
     """
-    from reporting import paper
+    from valley.reporting import paper
 
     write_text(html, paper.page_of(config, files))
     judged = [read_json(path)["claims"] for path in files["claims"]]
@@ -94,7 +94,7 @@ def report(config: dict, files: dict[str, list[Path]], html: Path, findings_out:
 
 
 if "snakemake" in globals():
-    from core.job import bind, settings
+    from valley.workflow.job import bind, settings
 
     source, target, params = snakemake.input, snakemake.output, snakemake.params
     named = {

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-from analysis import load
-from analysis.passk import pass_at_k
-from analysis.plain import plain
-from analysis.resample import mean_interval
-from core.files import write_json
+from valley.analysis import load
+from valley.analysis.passk import pass_at_k
+from valley.analysis.plain import plain
+from valley.analysis.resample import mean_interval
+from valley.core.files import write_json
 
 
 def score(
@@ -90,7 +90,7 @@ def _notes(arm: load.Evaluation) -> list[str]:
 
 
 if "snakemake" in globals():
-    from core.job import bind, settings
+    from valley.workflow.job import bind, settings
 
     with bind(snakemake):
         score(**dict(snakemake.input.items()), out=snakemake.output[0], **settings(snakemake))

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-from core import asides, holdout, slices
-from core.files import POOL, parquet_batches, parquet_stream, stream_rows
-from core.seeds import derive
+from valley.core import asides, holdout, slices
+from valley.core.files import POOL, parquet_batches, parquet_stream, stream_rows
+from valley.core.seeds import derive
 
 PORTION = 1024  # examples that are sorted in memory at once
 
@@ -38,7 +38,7 @@ def shard(
         size: number of examples.
         seed: the replicate; the subset's seed is derived from it.
         examples: "rows" draws among answers, "problems" among problems, one answer of each.
-        held_out: share of the problems that no shard holds (`core.holdout`).
+        held_out: share of the problems that no shard holds (`valley.core.holdout`).
 
     Returns:
         How many examples and distinct problems the shard holds, for the sidecar.
@@ -184,7 +184,7 @@ def held_out(pool: Path, out: Path, *, share: float, problems: int) -> dict:
 
 
 if "snakemake" in globals():
-    from core.job import bind, settings
+    from valley.workflow.job import bind, settings
 
     with bind(snakemake) as job:
         cut = {"shard": shard, "held_out": held_out}[snakemake.rule]

@@ -5,11 +5,11 @@ import uuid
 from collections import Counter
 from pathlib import Path
 
-from asking.questions import Question, questions
-from core.files import POOL, read_json, write_json, write_parquet
-from core.resume import Stopped, stop_signals
-from lm.book import Book, answered
 from tqdm import tqdm
+from valley.asking.questions import Question, questions
+from valley.core.files import POOL, read_json, write_json, write_parquet
+from valley.core.resume import Stopped, stop_signals
+from valley.lm.book import Book, answered
 
 MILLION = 1_000_000
 # What decides how answers come and what they cost, not what they say: no params.
@@ -138,10 +138,10 @@ def _save(book: Book, rows: list[dict], spent: Counter) -> None:
 
 
 if "snakemake" in globals():
-    from asking.endpoint import Endpoint
-    from asking.local import Local
-    from core.config import complete
-    from core.job import bind, settings
+    from valley.asking.endpoint import Endpoint
+    from valley.asking.local import Local
+    from valley.core.config import complete
+    from valley.workflow.job import bind, settings
 
     name, params = snakemake.wildcards.teacher, settings(snakemake)
     declared = complete(snakemake.config)["corpus"]["teachers"][name]

@@ -11,17 +11,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from core import disk
-from core.files import read_json, read_parquet, write_json, write_text
-from core.resume import Stopped, stop_signals
-from core.seeds import derive
+from valley.core import disk
+from valley.core.files import read_json, read_parquet, write_json, write_text
+from valley.core.resume import Stopped, stop_signals
+from valley.core.seeds import derive
 
 ENCODED = ["id", "prompt", "response"]  # what examples are made of
 
 
 def new_student(texts: list[str], *, vocabulary: int, seed: int, **shape: int):
     """Make a tokenizer from texts and an untrained model of the given shape."""
-    from lm import students
+    from valley.lm import students
 
     tokenizer = students.train_tokenizer(texts, vocabulary)
     return students.create(tokenizer, seed=seed, **shape), tokenizer
@@ -77,7 +77,7 @@ def train(
         batch_tokens: tokens per update. Neither depends on how many processes share the work.
         epochs: passes over the shard; or
         steps: updates, whatever the size of the shard.
-        schedule: see `lm.optim.learning_rate`.
+        schedule: see `valley.lm.optim.learning_rate`.
         warmup: share of updates.
         weight_decay: of AdamW, on matrices only.
         clip: largest norm of the gradient.
@@ -87,7 +87,7 @@ def train(
         micro_tokens: tokens of a process' forward pass; an update accumulates as many as it needs.
             None is all at once.
         precision: "fp32", or "bf16" for autocast; the checkpoint is then saved in bf16 too.
-        optimizer: see `lm.optim.adamw`.
+        optimizer: see `valley.lm.optim.adamw`.
         gradient_checkpointing: trade time for memory.
         lora: None for full-parameter training, else rank, alpha, dropout, targets, and merge.
         think: "tokens" to make the think tags tokens where they are not.
@@ -98,7 +98,7 @@ def train(
         evaluations: how often it is taken, beside the one before the first update; None is once.
         validated: JSON file for it.
         losses: JSON-lines file for the loss and rate of every update.
-        world: processes that share the work (`lm.parallel.World`); None is this one alone.
+        world: processes that share the work (`valley.lm.parallel.World`); None is this one alone.
         state: folder of what a stopped run goes on from; None keeps nothing.
         save_every: seconds between two states; None saves only when asked to stop.
         asked: tells whether to stop.
@@ -114,10 +114,10 @@ def train(
         Stopped: as asked, with the state saved.
     """
     import torch
-    from lm import adapters, chat, optim, packing, parallel, students
-    from lm.forward import Forward
-    from lm.loss import Learner
-    from lm.state import Keeper
+    from valley.lm import adapters, chat, optim, packing, parallel, students
+    from valley.lm.forward import Forward
+    from valley.lm.loss import Learner
+    from valley.lm.state import Keeper
 
     world = world or parallel.World(device="cuda" if torch.cuda.is_available() else "cpu")
     said, end = chat.layout(tokenizer), chat.end_of_turn(tokenizer)
@@ -234,7 +234,7 @@ def require_finite(loss: float, when: str, examples: list) -> None:
 def measured(ran: list, seconds: float, world) -> dict:
     """Return what the sidecar says of a run that saw these examples."""
     import torch
-    from lm import packing
+    from valley.lm import packing
 
     gpu = world.device != "cpu"
     return {
@@ -260,7 +260,7 @@ def work(job: dict, asked: Callable[[], bool] = lambda: False) -> dict | None:
     Returns:
         Measurements for the sidecar; None in processes other than the first.
     """
-    from lm import card, chat, parallel, students, upfront
+    from valley.lm import card, chat, parallel, students, upfront
 
     world = parallel.join()
     settings = dict(job["settings"])
@@ -312,7 +312,7 @@ FILES = ("shard", "validation", "manifest", "losses", "validated", "state")
 
 def one_of_several(job: Path) -> None:
     """Do this process' part of a training that a launcher started; report to who launched it."""
-    from lm import launch
+    from valley.lm import launch
 
     parent = os.getppid()
 
@@ -337,10 +337,10 @@ def describe(snakemake, job) -> dict:
 
     Args:
         snakemake: the object that Snakemake gives to scripts.
-        job: `core.job.Job`.
+        job: `valley.workflow.job.Job`.
     """
-    from core.config import complete
-    from core.job import settings
+    from valley.core.config import complete
+    from valley.workflow.job import settings
 
     manifest, source, params = Path(snakemake.output[0]), snakemake.input, snakemake.params
     made = ("vocabulary", "hidden", "layers", "heads")
@@ -375,7 +375,7 @@ def describe(snakemake, job) -> dict:
 
 
 if "snakemake" in globals():
-    from core.job import bind
+    from valley.workflow.job import bind
 
     manifest, hub = Path(snakemake.output[0]), snakemake.params.get("hub")
     folders = [] if hub else [manifest.parent / "model"]
@@ -385,7 +385,7 @@ if "snakemake" in globals():
         elif hub:
             write_json(manifest, {"hub": dict(hub)})
         else:
-            from lm import launch
+            from valley.lm import launch
 
             described, asks = describe(snakemake, job), snakemake.resources
             where = launch.layout(
@@ -402,6 +402,8 @@ if "snakemake" in globals():
 if __name__ == "__main__" and "snakemake" not in globals():
     import argparse
 
-    parser = argparse.ArgumentParser(description="One process of a training; see lm/launch.py.")
+    parser = argparse.ArgumentParser(
+        description="One process of a training; see valley/lm/launch.py."
+    )
     parser.add_argument("--job", type=Path, required=True, help="JSON description of the work")
     one_of_several(parser.parse_args().job)

@@ -20,10 +20,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow_scripts"))
 
 import foreign_corpora as made
-from core.files import PROBLEM, parquet_stream
-from core.sources import resolved, resolved_questions
-from corpora.join import plain_problem
 from hub_files import jsonl
+from valley.core.files import PROBLEM, parquet_stream
+from valley.core.sources import resolved, resolved_questions
+from valley.corpora.join import plain_problem
 
 WORDS = 4500  # of a trace: some 27 kB, as OpenCodeReasoning-2's are on average
 SHARD = 200 << 20  # bytes of a file; Hugging Face cuts at 200 to 500 MB

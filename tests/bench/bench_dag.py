@@ -24,12 +24,12 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 sys.path.insert(0, str(REPOSITORY / "workflow_scripts"))
 
-from core.files import file_digest  # noqa: E402
-from core.job import determining  # noqa: E402
-from core.sidecars import sidecar  # noqa: E402
-from core.slices import names  # noqa: E402
-from core.study import Study  # noqa: E402
-from planning.dag import built  # noqa: E402
+from valley.core.files import file_digest  # noqa: E402
+from valley.core.sidecars import sidecar  # noqa: E402
+from valley.core.slices import names  # noqa: E402
+from valley.core.study import Study  # noqa: E402
+from valley.planning.dag import built  # noqa: E402
+from valley.workflow.job import determining  # noqa: E402
 
 SNAKEFILES = {"study": REPOSITORY / "Snakefile", "bare": HERE / "bare.smk"}
 SLICES = ["all.any", "easy.any", "hard.any", "all.correct", "all.incorrect"]
@@ -206,7 +206,7 @@ def heavy_modules(folder: Path) -> list[str]:
     """Return the heavy modules that a process has after building a DAG; there should be none."""
     script = (
         "import sys, pathlib; sys.path.insert(0, sys.argv[1])\n"
-        "from planning.dag import planned\n"
+        "from valley.planning.dag import planned\n"
         "planned(pathlib.Path(sys.argv[2]))\n"
         f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
     )

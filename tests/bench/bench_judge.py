@@ -28,8 +28,8 @@ from unittest.mock import mock_open, patch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from judging import isolation  # noqa: E402
-from judging.batch import Task, judge  # noqa: E402
+from valley.judging import isolation  # noqa: E402
+from valley.judging.batch import Task, judge  # noqa: E402
 
 TESTS = 8
 LIMIT = 2

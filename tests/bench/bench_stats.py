@@ -15,13 +15,13 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from analysis import simulate, trials, trials_ahead, trials_claims  # noqa: E402
-from analysis.curves import fit  # noqa: E402
-from analysis.families import FAMILIES  # noqa: E402
-from analysis.published import READINGS, judge_paper  # noqa: E402
-from analysis.resample import percentile, wilson  # noqa: E402
-from analysis.simulate import Design, valley_truth  # noqa: E402
-from analysis.trials import MARGIN, Truth  # noqa: E402
+from valley.analysis import simulate, trials, trials_ahead, trials_claims  # noqa: E402
+from valley.analysis.curves import fit  # noqa: E402
+from valley.analysis.families import FAMILIES  # noqa: E402
+from valley.analysis.published import READINGS, judge_paper  # noqa: E402
+from valley.analysis.resample import percentile, wilson  # noqa: E402
+from valley.analysis.simulate import Design, valley_truth  # noqa: E402
+from valley.analysis.trials import MARGIN, Truth  # noqa: E402
 
 PUBLISHED = ROOT / "studies" / "published"
 MINI = Design()

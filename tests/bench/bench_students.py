@@ -6,7 +6,7 @@
 
 Models are initialised at random in their true shapes: speed and memory do not depend on what the
 weights say. Each way trains on examples of the given length, one an update; the first updates warm
-up, then the median counts. MFU counts real tokens once, recomputation never (lm/flops.py).
+up, then the median counts. MFU counts real tokens once, recomputation never (valley/lm/flops.py).
 """
 
 import argparse
@@ -19,12 +19,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow_scripts"))
 
 import torch
-from lm import flops, memory, optim
-from lm.adapters import with_lora
-from lm.chat import Example
-from lm.forward import Forward
-from lm.loss import Learner
-from lm.parallel import World
+from valley.lm import flops, memory, optim
+from valley.lm.adapters import with_lora
+from valley.lm.chat import Example
+from valley.lm.forward import Forward
+from valley.lm.loss import Learner
+from valley.lm.parallel import World
 
 TINY = flops.Shape(1000, 64, 2, 4, 2, 16, 160, biases=True)
 SHAPES = {**flops.STUDENTS, "tiny": TINY}

@@ -22,9 +22,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow_scripts"))
 
 import torch
-from bank import problems, teacher
-from lm import chat, packing, students
-from lm.loss import response_loss
+from valley.bank import problems, teacher
+from valley.lm import chat, packing, students
+from valley.lm.loss import response_loss
 
 
 def examples_of(kind: str, count: int) -> tuple[list[chat.Example], object]:

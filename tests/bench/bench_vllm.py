@@ -24,10 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow_scripts"))
 
 from generate import answer, wanted
-from lm.book import Book, of_job
-from lm.engines import with_vllm
 from material import GREEDY, PROMPTS, SMALL, benchmark, student
 from tqdm import tqdm
+from valley.lm.book import Book, of_job
+from valley.lm.engines import with_vllm
 
 CHOSEN = {"engine": "vllm", "max_tokens": 180, **GREEDY, "temperature": 0.8}
 # A full-size student on GPUs.
@@ -45,7 +45,7 @@ class Overhead:
     """Both ways of having the same questions answered by one engine, and their times.
 
     Args:
-        engine: of `lm.engines.with_vllm`.
+        engine: of `valley.lm.engines.with_vllm`.
         checkpoint: its manifest.
         folder: for problems and books.
         prompts, samples: what is asked.

@@ -1,7 +1,7 @@
 """What the judge's tests share."""
 
 import pytest
-from judging import batch
+from valley.judging import batch
 
 
 @pytest.fixture

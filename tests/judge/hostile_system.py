@@ -135,7 +135,7 @@ SYSTEM = [
         attempt("print(open('{judge}').read())"),
         "accepted",
     ),
-    Case("import the judge", attempt("import judging", "ImportError"), "accepted"),
+    Case("import the judge", attempt("import valley", "ImportError"), "accepted"),
     Case(
         "files of installed packages",
         "import os\nd = os.path.dirname(os.__file__)\nhit = []\n"

@@ -1,7 +1,7 @@
 """Finding the program in an answer: one row a case."""
 
 import pytest
-from judging.answers import extract_program
+from valley.judging.answers import extract_program
 
 CODE = "print(1)\n"
 T = "```"

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from judging import batch, identity
-from judging.batch import Task, judge
-from judging.cache import Cache
-from judging.verdicts import Options, Verdict
+from valley.judging import batch, identity
+from valley.judging.batch import Task, judge
+from valley.judging.cache import Cache
+from valley.judging.verdicts import Options, Verdict
 
 SCRIPTS = str(Path(__file__).resolve().parents[2] / "workflow_scripts")
 PROBLEM = {
@@ -87,8 +87,8 @@ WRITER = """
 import hashlib, os, sys, time
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from judging import cache as module
-from judging.cache import Cache
+from valley.judging import cache as module
+from valley.judging.cache import Cache
 who, count = int(sys.argv[3]), int(sys.argv[4])
 module.FLUSH_ENTRIES = 20
 with Cache(Path(sys.argv[2])) as cache:
@@ -200,13 +200,13 @@ def test_the_version_covers_what_runs_in_the_sandbox(tmp_path):
     """An edit in any module that a verdict depends on gives another digest; a comment does not."""
     import shutil
 
-    from core.closure import code_digest
+    from valley.core.closure import code_digest
 
     root = tmp_path / "code"
     shutil.copytree(SCRIPTS, root, ignore=shutil.ignore_patterns("__pycache__"))
 
     def version() -> str:
-        return code_digest("judging.trial", "judge_program", root=root)
+        return code_digest("valley.judging.trial", "judge_program", root=root)
 
     before = version()
     for name, line in (
@@ -219,7 +219,7 @@ def test_the_version_covers_what_runs_in_the_sandbox(tmp_path):
         ("calling", "    def finish(self, space: dict) -> None:"),
         ("compare", "def tokens_agree(got: bytes, wanted: bytes) -> bool:"),
     ):
-        path = root / "judging" / f"{name}.py"
+        path = root / "valley" / "judging" / f"{name}.py"
         text = path.read_text()
         assert line in text, name
         indent = " " * (4 + len(line) - len(line.lstrip()))

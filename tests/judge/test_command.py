@@ -9,7 +9,7 @@ from pathlib import Path
 
 import judge as stage
 import pytest
-from core.files import GENERATION, POOL, PROBLEM, read_parquet, write_parquet
+from valley.core.files import GENERATION, POOL, PROBLEM, read_parquet, write_parquet
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBLEM_ROW = {
@@ -172,7 +172,7 @@ def test_known_verdicts_are_verified_and_pruned(tmp_path):
     assert (done.returncode, done.stdout) == (0, "3 verdicts compared, 0 differ\n")
     # A cache that holds something else is found out.
     (path,) = cache.iterdir()
-    from judging.cache import Cache
+    from valley.judging.cache import Cache
 
     entries = {}
     for key, text in next(iter(Cache(cache)._segments.values())).items():

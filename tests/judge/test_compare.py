@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from judging.compare import outputs_differ, parse_value, values_differ
+from valley.judging.compare import outputs_differ, parse_value, values_differ
 
 SAME = [
     ("1\n", "1"),

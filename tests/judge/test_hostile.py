@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from hostile_programs import CASES, SEARCHES
-from judging.batch import Task, judge
-from judging.sandbox import Sandbox
 from tiers import tiers
+from valley.judging.batch import Task, judge
+from valley.judging.sandbox import Sandbox
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow_scripts"
 LIMITS = {"time_limit_s": 0.5, "memory_limit_mb": 128}
@@ -139,17 +139,17 @@ JUDGING = """
 import sys
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
 from hostile_programs import CASES, SEARCHES
-from judging.problems import read_problem
-from judging.boxes import Boxes
-from judging.trial import judge_program
-from judging.verdicts import Options
+from valley.judging.problems import read_problem
+from valley.judging.boxes import Boxes
+from valley.judging.trial import judge_program
+from valley.judging.verdicts import Options
 rows = eval(sys.argv[4])
 options = Options(output_limit_mb=1, wall_factor=1.0, wall_extra_s=1.5)
 problems = [read_problem(row) for row in rows]
 with Boxes(sys.argv[3]) as boxes:
     for case in CASES:
         program = case.program.replace("{secret}", "/etc/passwd").replace("{folder}", "/var/log")
-        program = program.replace("{judge}", sys.argv[1] + "/judging/zygote.py")
+        program = program.replace("{judge}", sys.argv[1] + "/valley/judging/zygote.py")
         problem = problems[1 if case.function else 2 if case in SEARCHES else 0]
         verdict = judge_program(boxes, program, problem, options)
         if verdict.verdict != case.verdict:

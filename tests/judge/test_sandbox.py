@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-from judging import batch, isolation
-from judging.batch import Task, judge
-from judging.sandbox import Refused, Sandbox, SandboxError
-from judging.verdicts import Limits
 from tiers import tiers
+from valley.judging import batch, isolation
+from valley.judging.batch import Task, judge
+from valley.judging.sandbox import Refused, Sandbox, SandboxError
+from valley.judging.verdicts import Limits
 
 SCRIPTS = str(Path(__file__).resolve().parents[2] / "workflow_scripts")
 LIMITS = Limits(cpu_s=5, memory_mb=128, output_bytes=1 << 16, wall_s=20)
@@ -50,8 +50,8 @@ def until(true, seconds: float = 10.0) -> bool:
 CALLER = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from judging.sandbox import Sandbox
-from judging.verdicts import Limits
+from valley.judging.sandbox import Sandbox
+from valley.judging.verdicts import Limits
 with Sandbox(sys.argv[2]) as box:
     with box.program(sys.argv[3].encode(), Limits(60, 128, 1 << 16, 60)) as program:
         print(box._process.pid, flush=True)
@@ -119,8 +119,9 @@ def test_a_failure_in_a_worker_is_not_swallowed(monkeypatch):
 
 def test_an_interrupted_batch_ends_at_once():
     script = (
-        "import sys\nsys.path.insert(0, sys.argv[1])\nfrom judging.batch import Task, judge\n"
-        "from judging import isolation\nisolation.tier()\nprint('go', flush=True)\n"
+        "import sys\nsys.path.insert(0, sys.argv[1])\n"
+        "from valley.judging.batch import Task, judge\n"
+        "from valley.judging import isolation\nisolation.tier()\nprint('go', flush=True)\n"
         f"problem = {PROBLEM | {'time_limit_s': 60.0}!r}\n"
         "judge([Task(n, 'while True: pass\\n# %d' % n, problem) for n in range(4)], jobs=2)\n"
     )
@@ -284,7 +285,7 @@ def test_namespaces_hold_even_without_the_filter_of_calls(monkeypatch):
 
     if "namespaces" not in tiers():
         pytest.skip("this machine has no namespaces")
-    monkeypatch.setattr("judging.sandbox.seccomp.build", lambda _: (b"", b""))
+    monkeypatch.setattr("valley.judging.sandbox.seccomp.build", lambda _: (b"", b""))
     sessions = []
     original = Sandbox.start
 

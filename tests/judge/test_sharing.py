@@ -3,8 +3,8 @@
 import opcode
 
 import pytest
-from judging import sandbox, sharing, trial
-from judging.batch import Task, judge
+from valley.judging import sandbox, sharing, trial
+from valley.judging.batch import Task, judge
 
 OPCODES = {name: opcode.opmap[name] for name in sandbox._NAMING}
 

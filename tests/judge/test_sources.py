@@ -8,12 +8,12 @@ import zlib
 import pyarrow.parquet as pq
 import pytest
 from benchmark_material import packed
-from core.complaints import BadRow
-from core.files import PROBLEM, write_parquet
-from judging.batch import Task, judge
-from judging.forms import convert
-from judging.packed import livecodebench_tests
-from judging.sources import read_problems
+from valley.core.complaints import BadRow
+from valley.core.files import PROBLEM, write_parquet
+from valley.judging.batch import Task, judge
+from valley.judging.forms import convert
+from valley.judging.packed import livecodebench_tests
+from valley.judging.sources import read_problems
 
 STDIN_CASES = [{"input": "1\n", "output": "2\n", "testtype": "stdin"}]
 CALL_CASES = [{"input": "[1, 2]\n3", "output": "6", "testtype": "functional"}]

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 from honest_programs import STDIN, SUM, problem
-from judging import isolation
-from judging.batch import Task, judge
-from judging.verdicts import Verdict
 from tiers import tiers
+from valley.judging import isolation
+from valley.judging.batch import Task, judge
+from valley.judging.verdicts import Verdict
 
 
 def verdict_of(program, of, **options) -> Verdict:
@@ -265,15 +265,15 @@ def test_namespaces_forbidden_means_landlock(tmp_path):
     script = tmp_path / "run.py"
     script.write_text(
         "import sys\nsys.path.insert(0, sys.argv[1])\n"
-        "from judging import kernel\n"
+        "from valley.judging import kernel\n"
         "kernel.unshare(kernel.CLONE_NEWUSER)\n"
         "import os\n"
         "open('/proc/self/setgroups', 'w').write('deny')\n"
         "open('/proc/self/uid_map', 'w').write('0 0 1')\n"
         "open('/proc/self/gid_map', 'w').write('0 0 1')\n"
         "open('/proc/sys/user/max_user_namespaces', 'w').write('0')\n"
-        "from judging import isolation\n"
-        "from judging.batch import Task, judge\n"
+        "from valley.judging import isolation\n"
+        "from valley.judging.batch import Task, judge\n"
         "print(isolation.tier().name, isolation.tier().reason)\n"
         f"print(judge([Task(0, 'print(6)', {problem(('', '6'))!r})])[0].verdict)\n"
     )

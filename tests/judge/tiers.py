@@ -1,6 +1,6 @@
 """Which isolation tiers this machine offers, for tests that run in each of them."""
 
-from judging import isolation
+from valley.judging import isolation
 
 
 def tiers() -> list[str]:

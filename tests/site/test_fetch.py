@@ -16,7 +16,7 @@ import hub
 import hub_files
 import pytest
 import training_material
-from core.files import read_json
+from valley.core.files import read_json
 from workspace import REPOSITORY, Workspace
 
 OLD, NEW = "a" * 40, "b" * 40  # commits of the student

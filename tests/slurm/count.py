@@ -3,8 +3,8 @@
 import time
 from pathlib import Path
 
-from core.files import write_text
-from core.resume import Stopped, stop_signals
+from valley.core.files import write_text
+from valley.core.resume import Stopped, stop_signals
 
 
 def count(goal: int, state: Path, out: Path, starts: Path) -> None:
@@ -24,7 +24,7 @@ def count(goal: int, state: Path, out: Path, starts: Path) -> None:
 
 
 if "snakemake" in globals():
-    from core.job import bind
+    from valley.workflow.job import bind
 
     target = Path(snakemake.output[0])
     with bind(snakemake, store=snakemake.params.store, resumes=True) as job:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir).parents[1] / "workflow_scripts"))
 
-from cluster import mend
+from valley.cluster import mend
 
 mend.mend()
 
@@ -117,7 +117,7 @@ use rule fail as fail_by_itself with:
     retries: 2
 
 
-# Two nodes with a GPU each, as a training of several nodes asks for them (see lm/launch.py).
+# Two nodes with a GPU each, as a training of several nodes asks for them (see valley/lm/launch.py).
 rule spread:
     output:
         "{name}.spread",
@@ -129,7 +129,7 @@ rule spread:
     run:
         import os
         import subprocess
-        from lm import launch
+        from valley.lm import launch
 
         outer = {**os.environ, **launch.allocation()}
         told = subprocess.run(

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 import yaml
-from core.files import write_json
 from lab import PROFILE, REPOSITORY
+from valley.core.files import write_json
 from workspace import Workspace
 
 STAGES = ("train", "generate", "judge", "score")

@@ -5,7 +5,7 @@ import re
 import time
 
 import pyarrow.parquet as pq
-from judging.cache import Cache
+from valley.judging.cache import Cache
 from work import ANSWERS, CHECKPOINT, LABELS, LOG, TRAINED
 
 OPTIONS = ("--configfile", "study.yaml", "--retries", "0")

@@ -6,8 +6,8 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from bank import teacher
-from core.seeds import derive
+from valley.bank import teacher
+from valley.core.seeds import derive
 
 
 class TeacherServer(ThreadingHTTPServer):

@@ -5,16 +5,16 @@ import signal
 import time
 
 import pytest
-from asking.endpoint import Endpoint, EndpointError
-from asking.limits import Limiter
-from asking.questions import questions, with_think_tags
-from bank import problems as bank
-from core.files import POOL, PROBLEM, read_parquet, write_parquet
-from core.resume import Stopped
-from lm.book import Book
 from proxy import FaultyProxy
 from server import TeacherServer, address, running
 from teachers import Unanswered, ask, costs, tell, write
+from valley.asking.endpoint import Endpoint, EndpointError
+from valley.asking.limits import Limiter
+from valley.asking.questions import questions, with_think_tags
+from valley.bank import problems as bank
+from valley.core.files import POOL, PROBLEM, read_parquet, write_parquet
+from valley.core.resume import Stopped
+from valley.lm.book import Book
 
 PROBLEMS = bank.generate(8, 5, "train")
 KEY = "sk-a-key-that-nobody-may-see"
@@ -105,7 +105,7 @@ def test_a_stopped_job_goes_on(tmp_path, asked, server):
 
 
 def test_stopping_does_not_wait_for_a_server_that_hangs(asked, server, monkeypatch):
-    monkeypatch.setattr("asking.endpoint._GRACE_S", 0.3)
+    monkeypatch.setattr("valley.asking.endpoint._GRACE_S", 0.3)
     with running(FaultyProxy(address(server), ["hang"] * 4, hang_s=5.0)) as proxy:
         begun = time.monotonic()
         teacher = endpoint(address(proxy))

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-from asking.local import Local
-from asking.questions import questions
-from bank import problems as bank
-from core.files import PROBLEM, write_parquet
-from lm import students
-from lm.book import Book
 from lm_material import TEXTS
 from teachers import ask
+from valley.asking.local import Local
+from valley.asking.questions import questions
+from valley.bank import problems as bank
+from valley.core.files import PROBLEM, write_parquet
+from valley.lm import students
+from valley.lm.book import Book
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from core.files import GENERATION, PROBLEM, VERDICT, write_json, write_parquet
-from core.layout import Layout
-from core.study import Study
+from valley.core.files import GENERATION, PROBLEM, VERDICT, write_json, write_parquet
+from valley.core.layout import Layout
+from valley.core.study import Study
 
 TESTS = 6
 STATEMENT = (

@@ -1,6 +1,6 @@
 """A tiny student and texts, made on the spot for the tests of training and sampling."""
 
-from lm import students
+from valley.lm import students
 
 TEXTS = [
     f"Read {a} numbers and print the sum plus {b}.\n<think>\nadd {b}, sum\n</think>\n"

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from adopting import checkpoints, generations
+from valley.adopting import checkpoints, generations
 
 
 @pytest.fixture

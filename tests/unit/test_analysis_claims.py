@@ -5,11 +5,11 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from analysis import power
-from analysis.judge_parts import against, widened
-from analysis.judgement import KINDS, judge_claims
-from analysis.words import interval, would_decide
-from core.claims import KEYS, PAPER
+from valley.analysis import power
+from valley.analysis.judge_parts import against, widened
+from valley.analysis.judgement import KINDS, judge_claims
+from valley.analysis.words import interval, would_decide
+from valley.core.claims import KEYS, PAPER
 
 PARTS = {"problem": 1e-4, "answers": 1e-4, "seed": 1e-4, "problems": 250, "samples": 4,
          "replicates": 2}  # fmt: skip
@@ -140,7 +140,7 @@ def test_one_of_many_looks_refutes_only_beyond_doubt():
 
 
 def rates_of(with_size: float, with_score: float, sizes: int = 100) -> dict:
-    from analysis.correlate import bonett_wright
+    from valley.analysis.correlate import bonett_wright
 
     items = [
         {"rate": rate, "with": other, "sizes": sizes, "estimate": rho, "interval": [rho, rho],

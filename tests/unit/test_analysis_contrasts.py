@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from analysis import contrasts, noise, trials
-from analysis.correlate import bonett_wright, ranks, spearman
-from analysis.load import Evaluation
-from analysis.resample import wilson
-from analysis.simulate import Design
-from analysis.trials import MARGIN
+from valley.analysis import contrasts, noise, trials
+from valley.analysis.correlate import bonett_wright, ranks, spearman
+from valley.analysis.load import Evaluation
+from valley.analysis.resample import wilson
+from valley.analysis.simulate import Design
+from valley.analysis.trials import MARGIN
 
 
 def arm(share, slice_: str, size: int, seed, start: str = "base", samples: int = 4) -> Evaluation:
@@ -108,7 +108,7 @@ def test_the_noise_that_would_undo_a_difference_undoes_it():
     found, _ = trials.draw_pairs(0.06, design, np.random.default_rng(2), lent=False)
     plain = contrasts.analyse(found, MARGIN, 4000, 1)
     assert plain["pooled"]["interval"][0] > 0
-    from analysis.published import assumed_noise
+    from valley.analysis.published import assumed_noise
 
     limit = plain["shift_sd_that_would_undo_it"]
     for factor, holds_zero in ((0.9, False), (1.1, True)):

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from analysis import curves
-from analysis.families import FAMILIES, bank
+from valley.analysis import curves
+from valley.analysis.families import FAMILIES, bank
 
 SIZES = np.array([0, 16, 35, 78, 172, 380, 840, 1855, 4096, 9000, 20000])
 PAPER = np.array([0, 1000, 10_000, 30_000])

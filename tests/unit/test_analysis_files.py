@@ -8,9 +8,9 @@ import fit
 import numpy as np
 import pytest
 import score
-from analysis import load, plots
-from analysis.simulate import Design, draw_arms, valley_truth
-from core.files import GENERATION, PROBLEM, VERDICT, read_json, write_parquet
+from valley.analysis import load, plots
+from valley.analysis.simulate import Design, draw_arms, valley_truth
+from valley.core.files import GENERATION, PROBLEM, VERDICT, read_json, write_parquet
 
 DESIGN = Design(problems=60, samples=3)
 SIZES = [0, 16, 64, 256, 1024, 4096]
@@ -223,7 +223,7 @@ def test_figures_and_tables_are_the_same_bytes_twice(fitted, tmp_path):
 
 
 def test_no_text_overlaps_or_leaves_the_figure(fitted, tmp_path, monkeypatch):
-    from analysis import style
+    from valley.analysis import style
 
     seen = []
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from analysis import forecast, trials, trials_ahead
-from analysis.resample import wilson
-from analysis.simulate import KINDS, Design, random_curve, valley_truth
-from analysis.trials import Truth
+from valley.analysis import forecast, trials, trials_ahead
+from valley.analysis.resample import wilson
+from valley.analysis.simulate import KINDS, Design, random_curve, valley_truth
+from valley.analysis.trials import Truth
 
 
 @pytest.fixture(scope="module")

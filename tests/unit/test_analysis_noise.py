@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from analysis import noise
-from analysis.resample import mean_interval, problem_weights, resampled_means, wilson
-from analysis.sample import from_values
-from analysis.simulate import Design, draw_arms
+from valley.analysis import noise
+from valley.analysis.resample import mean_interval, problem_weights, resampled_means, wilson
+from valley.analysis.sample import from_values
+from valley.analysis.simulate import Design, draw_arms
 
 
 def groups_of(run_sd: float, seed: int, arms: int = 8, samples: int = 4) -> list:

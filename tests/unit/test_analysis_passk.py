@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from analysis.passk import pass_at_k
+from valley.analysis.passk import pass_at_k
 
 
 @pytest.mark.parametrize("samples", [1, 2, 5, 7])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from analysis.published import judge_paper, shifted_arms
-from analysis.simulate import Design, ability_of, draw_arms
+from valley.analysis.published import judge_paper, shifted_arms
+from valley.analysis.simulate import Design, ability_of, draw_arms
 
 BENCH = Path(__file__).parents[1] / "bench" / "bench_stats.py"
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from analysis import readouts, trials
-from analysis.resample import wilson
-from analysis.sample import Levels, variance_parts
-from analysis.simulate import Design, valley_truth
-from analysis.trials import MARGIN, SIZES, Truth
+from valley.analysis import readouts, trials
+from valley.analysis.resample import wilson
+from valley.analysis.sample import Levels, variance_parts
+from valley.analysis.simulate import Design, valley_truth
+from valley.analysis.trials import MARGIN, SIZES, Truth
 
 
 def exact(sizes, estimate, sd: float = 1e-6) -> Levels:

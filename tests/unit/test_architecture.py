@@ -7,23 +7,25 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow_scripts"
+PACKAGE = SCRIPTS / "valley"
 RULES = SCRIPTS.parent / "rules"
 STAGES = {path.stem for path in SCRIPTS.glob("*.py")}
-COMMANDS = {"planning", "reporting", "cluster"}
-HELPERS = {path.parent.name for path in SCRIPTS.glob("*/__init__.py")} - COMMANDS
+COMMANDS = {"planning", "reporting", "cluster", "commands"}
+HELPERS = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - COMMANDS
 
 
 def imports(part: str) -> set[str]:
     """Return the parts of the project that a part's files import, itself left out."""
     single = SCRIPTS / f"{part}.py"
-    files = [single] if single.is_file() else (SCRIPTS / part).rglob("*.py")
+    files = [single] if single.is_file() else (PACKAGE / part).rglob("*.py")
     names = set()
     for file in files:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module:
-                names.add(node.module.split(".")[0])
+                names |= {f"{node.module}.{alias.name}" for alias in node.names}
             elif isinstance(node, ast.Import):
-                names |= {alias.name.split(".")[0] for alias in node.names}
+                names |= {alias.name for alias in node.names}
+    names = {name.removeprefix("valley.").split(".")[0] for name in names}
     return names & (STAGES | COMMANDS | HELPERS) - {part}
 
 
@@ -61,5 +63,5 @@ def test_a_stage_is_run_by_the_rules(stage):
 
 def test_every_part_has_its_place_in_the_page_on_the_architecture():
     page = (SCRIPTS.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
-    missing = {part for part in STAGES | COMMANDS | HELPERS if f"`{part}" not in page}
+    missing = {part for part in STAGES | COMMANDS | HELPERS if f"`{part}`" not in page}
     assert not missing

@@ -8,15 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
-from core import asides, processes
-from core.files import whole
+from valley.core import asides, processes
+from valley.core.files import whole
 
 WRITER = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {scripts!r})
-from core.files import whole
-from core.store import Store
+from valley.core.files import whole
+from valley.core.store import Store
 with whole({target!r}) as aside, Store({store!r})._filled("abcd") as folder:
     aside.write_text("half")
     (folder / "file0").write_text("half")
@@ -91,7 +91,7 @@ def run(tmp_path):
     """A run (a shell) with a job below it, marked as Snakemake's are."""
     script = (
         f"import os, sys, subprocess, time; sys.path.insert(0, {str(SCRIPTS)!r})\n"
-        "from core import processes\n"
+        "from valley.core import processes\n"
         f"os.environ[processes.MARK] = processes.mark({str(tmp_path / 'results')!r})\n"
         "job = subprocess.Popen(['sleep', '60'])\n"
         "print(job.pid, flush=True); job.wait()"

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from bank import problems
-from bank.catalogue import BY_NAME, OPERATIONS
-from bank.operations import NUMBER, NUMBERS, WORDS, Step, Unfit, apply, fits, show, values
-from bank.plans import behaviour, home
-from core.files import PROBLEM, read_parquet, write_parquet
-from core.text import tokens
+from valley.bank import problems
+from valley.bank.catalogue import BY_NAME, OPERATIONS
+from valley.bank.operations import NUMBER, NUMBERS, WORDS, Step, Unfit, apply, fits, show, values
+from valley.bank.plans import behaviour, home
+from valley.core.files import PROBLEM, read_parquet, write_parquet
+from valley.core.text import tokens
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +248,7 @@ def test_unclear_inputs_are_refused():
 def test_the_bank_does_not_depend_on_the_order_of_sets():
     """Python shuffles sets of strings from one process to the next."""
     script = (
-        "from bank import problems, teacher\nfrom core.files import digest\n"
+        "from valley.bank import problems, teacher\nfrom valley.core.files import digest\n"
         "rows = problems.generate(400, 21, 'train')\n"
         "print(digest([rows, [teacher.trace(r, i, 0.5) for i, r in enumerate(rows)]]))\n"
     )

@@ -6,9 +6,9 @@ import re
 import statistics
 
 import pytest
-from bank import problems, teacher
-from bank.mistakes import wrong_versions
-from core.text import tokens
+from valley.bank import problems, teacher
+from valley.bank.mistakes import wrong_versions
+from valley.core.text import tokens
 
 SHAPE = re.compile(r"<think>\n(.+?)\n</think>\n```python\n(.+?)\n```\n", re.DOTALL)
 

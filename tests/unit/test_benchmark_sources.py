@@ -8,14 +8,14 @@ import sys
 import benchmark_material as made
 import pytest
 import yaml
-from core.hub import SourceError, find, missing_folder
-from core.study import Study, StudyError
 from hub_files import COMMIT, jsonl, snapshot
+from valley.core.hub import SourceError, find, missing_folder
+from valley.core.study import Study, StudyError
 from workspace import Workspace
 
 OFFLINE = """
 import sys
-from core.hub import SourceError, find
+from valley.core.hub import SourceError, find
 try:
     for path in find(sys.argv[3:], hub=sys.argv[1], revision=sys.argv[2]):
         print(path)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from lm import chat, packing, students
 from lm_material import tiny
+from valley.lm import chat, packing, students
 
 MODEL, TOKENIZER = tiny()
 PROMPT, RESPONSE = "Add 3 to 4 numbers.", "<think>\nadd 3\n</think>\n```python\nprint(1)\n```\n"

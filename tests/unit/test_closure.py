@@ -3,7 +3,7 @@
 import textwrap
 
 import pytest
-from core.closure import _locate, _parsed, code_digest
+from valley.core.closure import _locate, _parsed, code_digest
 
 SOURCES = {
     "stage.py": '''
@@ -99,7 +99,7 @@ def test_an_entry_that_does_not_exist_is_named(digests, tmp_path):
 
 
 def test_training_does_not_reach_the_judge_nor_the_judge_training():
-    from core import closure
+    from valley.core import closure
 
     def modules(module, entry):
         seen, todo = set(), [(module, entry)]

@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from cluster import doctor, probe, runs, spent
-from cluster.requests import Request, measured, request
-from cluster.states import LOST_AFTER, Watch
-from core.sidecars import provenances
-from core.study import Study
-from reporting import measured as page
+from valley.cluster import doctor, probe, runs, spent
+from valley.cluster.requests import Request, measured, request
+from valley.cluster.states import LOST_AFTER, Watch
+from valley.core.sidecars import provenances
+from valley.core.study import Study
+from valley.reporting import measured as page
 
 ARM = {"student": "big", "recipe": "paper", "start": "base", "slice": "all.any", "seed": 0}
 

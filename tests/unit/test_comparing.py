@@ -3,10 +3,10 @@
 import generated_study
 import numpy as np
 import pytest
-from analysis import load
 from browser import Elements
-from core.files import PROBLEM, read_parquet, write_parquet
-from reporting.comparing import Compared, differences, page_of
+from valley.analysis import load
+from valley.core.files import PROBLEM, read_parquet, write_parquet
+from valley.reporting.comparing import Compared, differences, page_of
 
 SIZES = [0, 16, 64, 256, 1024]
 

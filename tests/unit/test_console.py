@@ -3,11 +3,11 @@
 import io
 import logging
 
-from core.console import cause, install
+from valley.workflow.console import cause, install
 
 TRACEBACK = """working
 Traceback (most recent call last):
-  File "/somewhere/workflow_scripts/core/job.py", line 163, in _logged
+  File "/somewhere/workflow_scripts/valley/core/job.py", line 163, in _logged
     yield
   File "/somewhere/.snakemake/scripts/tmpjdgt2iws.shards.py", line 34, in shard
     raise ValueError(
@@ -49,7 +49,7 @@ def test_a_stopped_job_has_not_failed(tmp_path):
     log = write(tmp_path, TRACEBACK.format(raised="KeyboardInterrupt"))
     assert cause(log) == ["stopped from outside; run the same again to go on"]
     saved = "stopped as asked: 3 of 9 updates are done and saved\n"
-    log = write(tmp_path, saved + TRACEBACK.format(raised="core.resume.Stopped: 75"))
+    log = write(tmp_path, saved + TRACEBACK.format(raised="valley.core.resume.Stopped: 75"))
     assert cause(log) == [saved.strip(), "stopped from outside; run the same again to go on"]
     error = {"event": "job_error", "jobid": 1, "rule_msg": "Train tiny", "log": [str(log)]}
     printed = said([{**error, "rule_name": "train", "aux": {}}])

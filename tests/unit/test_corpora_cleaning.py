@@ -4,15 +4,15 @@ import random
 
 import foreign_corpora as made
 import pytest
-from core.files import POOL, PROBLEM, read_json, read_parquet, write_parquet
-from corpora.cleaning import NearDuplicates, language, repeated
-from corpora.decontaminate import contaminated
-from corpora.join import plain_problem
-from corpora.ngrams import ngrams
-from corpora.page import render
-from corpora.pooling import Difficulty
 from corpus import given_labels, pool
 from judge import LABEL
+from valley.core.files import POOL, PROBLEM, read_json, read_parquet, write_parquet
+from valley.corpora.cleaning import NearDuplicates, language, repeated
+from valley.corpora.decontaminate import contaminated
+from valley.corpora.join import plain_problem
+from valley.corpora.ngrams import ngrams
+from valley.corpora.page import render
+from valley.corpora.pooling import Difficulty
 
 CLEANING = {"languages": ["python"], "max_tokens": 500, "near_duplicates": 0.8}
 RNG = random.Random(1)

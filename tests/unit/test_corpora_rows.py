@@ -6,8 +6,8 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from core.complaints import BadRows, Complaints
-from core.rows import read_rows
+from valley.core.complaints import BadRows, Complaints
+from valley.core.rows import read_rows
 
 GOOD = [{"a": 1, "b": "one"}, {"a": 2, "b": "two"}]
 

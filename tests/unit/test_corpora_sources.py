@@ -4,13 +4,13 @@ import json
 
 import foreign_corpora as made
 import pytest
-from core import hub
-from core.complaints import BadRow, BadRows
-from core.files import read_json, read_parquet
-from core.sources import resolved, resolved_questions
-from corpora import columns as reading
 from corpus import source_problems, source_traces
 from hub_files import COMMIT, jsonl, snapshot
+from valley.core import hub
+from valley.core.complaints import BadRow, BadRows
+from valley.core.files import read_json, read_parquet
+from valley.core.sources import resolved, resolved_questions
+from valley.corpora import columns as reading
 
 PLAIN = {
     "form": None,

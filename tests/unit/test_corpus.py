@@ -1,11 +1,11 @@
 """The pool: contaminated, malformed and repeated traces are dropped, and counted."""
 
 import pytest
-from bank import problems as bank
-from bank import teacher
-from core.files import POOL, PROBLEM, read_json, read_parquet, write_parquet
 from corpus import pool, trace_row
 from judge import LABEL
+from valley.bank import problems as bank
+from valley.bank import teacher
+from valley.core.files import POOL, PROBLEM, read_json, read_parquet, write_parquet
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import errno
 
 import pytest
-from core import disk
-from core.files import whole
+from valley.core import disk
+from valley.core.files import whole
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 from benchmarks import published
-from core.files import read_parquet
-from core.prompts import compose
-from core.published import patterns
-from core.study import Study
-from judging.batch import Task, judge
+from valley.core.files import read_parquet
+from valley.core.prompts import compose
+from valley.core.published import patterns
+from valley.core.study import Study
+from valley.judging.batch import Task, judge
 from workspace import Workspace
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -1,9 +1,9 @@
 """What is common to the engines, and what to try when vLLM lacks memory."""
 
 import pytest
-from lm.engines.memory import adjusted
-from lm.requests import end_ids, room
 from lm_material import tiny
+from valley.lm.engines.memory import adjusted
+from valley.lm.requests import end_ids, room
 
 SPEED = {"gpu_memory_utilization": 0.9, "max_num_seqs": 64, "enforce_eager": False}
 # As vLLM 0.32 says it.

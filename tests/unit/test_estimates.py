@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from core.study import Study, StudyError
-from lm.flops import Shape
-from planning import estimates
-from planning.estimates import Unestimated, estimate
+from valley.core.study import Study, StudyError
+from valley.lm.flops import Shape
+from valley.planning import estimates
+from valley.planning.estimates import Unestimated, estimate
 from workspace import Workspace
 
 
@@ -161,7 +161,9 @@ def test_assumptions_are_no_part_of_what_the_report_is_made_of():
 
 def test_estimates_import_nothing_heavy():
     heavy = "{'torch', 'snakemake', 'numpy', 'pandas'}"
-    script = f"import sys; import planning.estimates; print(sorted({heavy} & set(sys.modules)))"
+    script = (
+        f"import sys; import valley.planning.estimates; print(sorted({heavy} & set(sys.modules)))"
+    )
     folder = Path(estimates.__file__).resolve().parents[1]
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True

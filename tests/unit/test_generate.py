@@ -5,13 +5,13 @@ import os
 import signal
 
 import pytest
-from core.files import GENERATION, PROBLEM, file_digest, read_parquet, write_parquet
-from core.resume import Stopped
 from generate import answer, wanted, write
-from lm import students
-from lm.book import of_job
-from lm.engines import with_transformers
 from lm_material import tiny
+from valley.core.files import GENERATION, PROBLEM, file_digest, read_parquet, write_parquet
+from valley.core.resume import Stopped
+from valley.lm import students
+from valley.lm.book import of_job
+from valley.lm.engines import with_transformers
 
 DETERMINING = {"engine": "transformers", "max_tokens": 12, "precision": "fp32", "stop": []}
 DETERMINING |= {"temperature": 0.8, "top_p": 1.0}

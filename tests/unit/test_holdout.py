@@ -1,9 +1,9 @@
 """Held-out problems: in no shard, the same in a larger corpus, and the slices know of it."""
 
 import pytest
-from core import holdout
-from core.files import POOL, read_parquet, write_parquet
 from shards import held_out, shard
+from valley.core import holdout
+from valley.core.files import POOL, read_parquet, write_parquet
 
 
 def rows(problems, answers=3):

@@ -2,7 +2,7 @@
 
 import re
 
-from reporting import latex
+from valley.reporting import latex
 
 RATE = {"estimate": 0.5, "low": None, "high": None, "n": 4}
 PASSED = {"estimate": -0.0001, "low": 0.0, "high": 0.25, "n": 4}

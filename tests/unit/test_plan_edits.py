@@ -1,8 +1,8 @@
 """The edits of `valley plan --with`."""
 
 import pytest
-from core.study import Study
-from planning.edits import EditError, edited
+from valley.core.study import Study
+from valley.planning.edits import EditError, edited
 from workspace import Workspace
 
 

@@ -1,7 +1,7 @@
 """What Snakemake's logs tell of jobs that failed."""
 
-from planning import progress
-from planning.dag import PlannedJob
+from valley.planning import progress
+from valley.planning.dag import PlannedJob
 
 STARTED = "[date]\nlocalrule train:\n    output: {}\n    log: a.log\n    jobid: 1\n"
 FAILED = "[date]\nError in rule train:\n    message: None\n    output: {}\n    log: a.log (check)\n"

@@ -1,7 +1,7 @@
 """The words that problems are put in: published ones, and a study's own."""
 
 import pytest
-from core import prompts
+from valley.core import prompts
 
 
 def test_published_prompts_in_livecodebench_s_words():

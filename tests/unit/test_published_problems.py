@@ -9,16 +9,16 @@ import benchmark_material as made
 import pyarrow.parquet as pq
 import pytest
 from benchmarks import published
-from core import prompts
-from core import rows as reading
-from core.complaints import BadRows
-from core.files import GENERATION, PROBLEM, VERDICT, read_json, read_parquet, write_parquet
-from core.hub import SourceError
-from core.published import home
 from hub_files import jsonl
-from judging.batch import Task, judge
-from judging.forms import convert
 from score import score
+from valley.core import prompts
+from valley.core import rows as reading
+from valley.core.complaints import BadRows
+from valley.core.files import GENERATION, PROBLEM, VERDICT, read_json, read_parquet, write_parquet
+from valley.core.hub import SourceError
+from valley.core.published import home
+from valley.judging.batch import Task, judge
+from valley.judging.forms import convert
 
 LCB = {
     "files": list(home("livecodebench", "v2").files),

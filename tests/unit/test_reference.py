@@ -3,8 +3,8 @@
 import argparse
 
 import yaml
-from core import reference
-from core.config import SCHEMA
+from valley.commands import reference
+from valley.core.config import SCHEMA
 
 PAGE = SCHEMA.parents[1] / "docs" / "study-file.md"
 

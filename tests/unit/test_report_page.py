@@ -7,10 +7,10 @@ from pathlib import Path
 import generated_study
 import pytest
 from browser import Elements, browser, dom
-from core.console import cause
-from reporting import answers, drawing, page, paper
-from reporting.command import report as write_report
-from reporting.partial import Gathered
+from valley.reporting import answers, drawing, page, paper
+from valley.reporting.command import report as write_report
+from valley.reporting.partial import Gathered
+from valley.workflow.console import cause
 
 SIZES = [0, 16, 64, 256, 1024, 4096]
 
@@ -91,7 +91,7 @@ def test_what_is_missing_is_named_and_the_rest_is_shown(tmp_path):
 
 
 def _curve(found: Gathered) -> dict:
-    from core.files import read_json
+    from valley.core.files import read_json
 
     return read_json(found.files["curves"][0])
 

@@ -4,7 +4,7 @@ import os
 import signal
 
 import pytest
-from core.resume import Stopped, state_folder, stop_signals
+from valley.core.resume import Stopped, state_folder, stop_signals
 
 JOB = {"rule": "train", "params": {"rate": 0.1, "code": "one"}, "inputs": {"shard": ["ab"]}}
 

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from lm import chat
-from lm.requests import Request
-from lm.sampler import choose, sample
 from lm_material import tiny
+from valley.lm import chat
+from valley.lm.requests import Request
+from valley.lm.sampler import choose, sample
 
 MODEL, TOKENIZER = tiny(seed=5)
 with torch.no_grad():  # an untrained model repeats itself: larger weights make it say more

@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 import shards
-from core import slices
-from core.files import POOL, read_parquet, write_parquet
 from shards import shard
+from valley.core import slices
+from valley.core.files import POOL, read_parquet, write_parquet
 
 
 def pool_row(number: int) -> dict:

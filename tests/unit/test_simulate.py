@@ -1,7 +1,7 @@
 """How long a DAG takes on a partition."""
 
 import pytest
-from planning.simulate import Task, critical_path, makespan
+from valley.planning.simulate import Task, critical_path, makespan
 
 
 def task(seconds, *needs, gpus=0, cores=1, priority=0):

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from core.store import Store
+from valley.core.store import Store
 
 
 @pytest.fixture

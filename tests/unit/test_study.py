@@ -3,8 +3,8 @@
 import copy
 
 import pytest
-from core.arms import Arm
-from core.study import Study, StudyError
+from valley.core.arms import Arm
+from valley.core.study import Study, StudyError
 from workspace import Workspace
 
 SMOKE = Workspace.smoke()

@@ -1,7 +1,7 @@
 """What is told of an answer by its text alone."""
 
 import pytest
-from core.text import has_think_tag, tokens, well_formed
+from valley.core.text import has_think_tag, tokens, well_formed
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ import json
 
 import pytest
 import torch
-from core.files import POOL, read_json, write_parquet
-from lm import chat, packing, students
-from lm.loss import response_loss
-from lm.optim import learning_rate
 from lm_material import pool_rows, tiny
 from train import train
+from valley.core.files import POOL, read_json, write_parquet
+from valley.lm import chat, packing, students
+from valley.lm.loss import response_loss
+from valley.lm.optim import learning_rate
 
 MODEL, TOKENIZER = tiny()
 

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from core.files import read_json
-from lm import adapters, students
 from train import work
 from training_material import description, hub_student, made
+from valley.core.files import read_json
+from valley.lm import adapters, students
 
 LORA = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": "all-linear"}
 
@@ -63,8 +63,8 @@ def test_adapters_on_a_start_that_is_not_on_the_hub_can_not_be_kept_apart(tmp_pa
 
 def test_weights_put_into_the_start_s_model_are_those_trained(tmp_path, start):
     """The way for sharded weights and quantized bases, here without either."""
-    from lm.loss import Learner
-    from lm.parallel import World
+    from valley.lm.loss import Learner
+    from valley.lm.parallel import World
 
     torch.manual_seed(0)
     model = adapters.with_lora(students.load(start)[0], **LORA)

@@ -5,12 +5,12 @@ import random
 
 import pytest
 import torch
-from lm import chat, packing
-from lm.forward import Forward
-from lm.loss import Learner, chunk_positions, cross_entropy, response_loss
-from lm.parallel import World
 from lm_material import pool_rows
 from training_material import model_of, tokenizer_of
+from valley.lm import chat, packing
+from valley.lm.forward import Forward
+from valley.lm.loss import Learner, chunk_positions, cross_entropy, response_loss
+from valley.lm.parallel import World
 
 TOKENIZER = tokenizer_of("qwen2")
 ROWS = pool_rows(24)

@@ -4,13 +4,13 @@ import weakref
 
 import pytest
 import torch
-from lm import flops, memory, upfront
-from lm.adapters import with_lora
-from lm.loss import causal_model, cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 from training_material import model_of, tokenizer_of
+from valley.lm import flops, memory, upfront
+from valley.lm.adapters import with_lora
+from valley.lm.loss import causal_model, cross_entropy
 
 TOKENIZER = tokenizer_of("qwen2")
 WIDE = {"hidden_size": 64, "intermediate_size": 224, "num_hidden_layers": 3}

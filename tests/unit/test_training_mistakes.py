@@ -1,8 +1,8 @@
 """What a study file may not ask of trainings, each answered with what to do."""
 
 import pytest
-from core.disk import require_free
-from core.study import Study, StudyError
+from valley.core.disk import require_free
+from valley.core.study import Study, StudyError
 from workspace import Workspace
 
 HUB = {"hub": {"id": "Qwen/Qwen2.5-7B-Instruct"}}

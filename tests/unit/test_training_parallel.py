@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from core.files import write_json
-from lm import launch
-from lm.launch import Layout
 from train import work
 from training_material import description, hub_student, made
+from valley.core.files import write_json
+from valley.lm import launch
+from valley.lm.launch import Layout
 
 SLURM = {"SLURM_JOB_ID": "4711", "SLURM_JOB_NODELIST": "gpu[03-04]", "SLURM_JOB_NUM_NODES": "2"}
 
@@ -131,7 +131,7 @@ def test_two_processes_stop_when_their_launcher_is_asked_and_one_goes_on(tmp_pat
     file = tmp_path / "stopped" / "job.json"
     write_json(file, job)
     code = (
-        "from pathlib import Path; from lm import launch; "
+        "from pathlib import Path; from valley.lm import launch; "
         f"launch.run(Path({str(file)!r}), launch.Layout(1, 2), 1)"
     )
     environment = {**os.environ, "PYTHONPATH": str(launch.SCRIPT.parent)}

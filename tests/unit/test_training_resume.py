@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from core.resume import Stopped
 from train import work
 from training_material import begin, description, hub_student, made, stop
+from valley.core.resume import Stopped
 
 OFTEN = {"save_every": 1e-9}  # after every update
 
@@ -96,7 +96,7 @@ def test_a_state_cut_off_while_it_was_written_is_as_none(tmp_path, start):
 
 def test_a_finished_state_is_no_use_to_another_recipe(tmp_path, start):
     """Rows of another length have another plan; the folder's key sees to that."""
-    from core.resume import state_folder
+    from valley.core.resume import state_folder
 
     job = {"rule": "train", "params": {"rate": 1, "code": "a"}, "inputs": {}}
     other = {**job, "params": {"rate": 2, "code": "a"}}

@@ -4,8 +4,6 @@ import json
 
 import pytest
 import torch
-from core.files import read_json
-from lm import chat, students
 from train import work
 from training_material import (
     LLAMA_TEMPLATE,
@@ -16,6 +14,8 @@ from training_material import (
     model_of,
     tokenizer_of,
 )
+from valley.core.files import read_json
+from valley.lm import chat, students
 
 THOUGHT = "<think>\nadd\n</think>\nprint(1)"
 

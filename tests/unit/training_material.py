@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from core.files import POOL, read_json, write_json, write_parquet
-from lm import launch, students
 from lm_material import TEXTS, pool_rows
+from valley.core.files import POOL, read_json, write_json, write_parquet
+from valley.lm import launch, students
 
 # Written like the published ones: a system message of their own, and roles between markers.
 QWEN_TEMPLATE = (

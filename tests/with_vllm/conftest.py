@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from lm.engines import with_vllm
 from material import GREEDY, SMALL, student
+from valley.lm.engines import with_vllm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 

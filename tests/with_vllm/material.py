@@ -1,9 +1,9 @@
 """What the tests of vLLM share."""
 
-from core.files import PROBLEM, write_parquet
-from lm import students
-from lm.requests import Request
 from lm_material import TEXTS
+from valley.core.files import PROBLEM, write_parquet
+from valley.lm import students
+from valley.lm.requests import Request
 
 GREEDY = {"precision": "fp32", "temperature": 0, "top_p": 1.0, "stop": []}
 # The machine's memory is the "GPU's" here; compiling pays on longer runs only.

@@ -10,12 +10,12 @@ import time
 
 import pytest
 from bench_vllm import Overhead, share
-from core.files import read_parquet
-from core.resume import Stopped
 from generate import answer, wanted, write
-from lm.book import of_job
-from lm.engines import with_vllm
 from material import GREEDY, PROMPTS, SMALL, benchmark
+from valley.core.files import read_parquet
+from valley.core.resume import Stopped
+from valley.lm.book import of_job
+from valley.lm.engines import with_vllm
 
 CHOSEN = {"engine": "vllm", "max_tokens": 96, **GREEDY, "temperature": 0.8}
 

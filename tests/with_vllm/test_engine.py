@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from lm import students
-from lm.engines import with_transformers, with_vllm
-from lm.requests import Request
 from material import GREEDY, PROMPTS, SMALL, SPEED, answers
+from valley.lm import students
+from valley.lm.engines import with_transformers, with_vllm
+from valley.lm.requests import Request
 
 
 def by_transformers(checkpoint, **settings):

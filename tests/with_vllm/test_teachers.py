@@ -9,13 +9,13 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from asking.endpoint import Endpoint, EndpointError
-from asking.questions import questions
-from bank import problems as bank
-from core.files import PROBLEM, write_parquet
-from lm import students
-from lm.book import Book
 from teachers import ask
+from valley.asking.endpoint import Endpoint, EndpointError
+from valley.asking.questions import questions
+from valley.bank import problems as bank
+from valley.core.files import PROBLEM, write_parquet
+from valley.lm import students
+from valley.lm.book import Book
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "teachers"))
 pytest.importorskip("vllm")  # it has an environment of its own

@@ -38,9 +38,9 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "workflow_scripts")]
 
-from cluster import runs  # noqa: E402
-from core import asides, processes  # noqa: E402
-from core.files import read_json  # noqa: E402
+from valley.cluster import runs  # noqa: E402
+from valley.core import asides, processes  # noqa: E402
+from valley.core.files import read_json  # noqa: E402
 from workspace import Workspace  # noqa: E402
 
 KINDS = ("master", "tree", "job")

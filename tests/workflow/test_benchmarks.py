@@ -3,10 +3,10 @@
 import benchmark_material as made
 import pytest
 import yaml
-from core.files import read_json, read_parquet
 from hub_files import snapshot
-from lm.book import Book
-from planning.books import book_of
+from valley.core.files import read_json, read_parquet
+from valley.lm.book import Book
+from valley.planning.books import book_of
 from workspace import Workspace
 
 SOURCE = """

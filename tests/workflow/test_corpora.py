@@ -7,8 +7,8 @@ import re
 import foreign_corpora as made
 import pytest
 import yaml
-from core.files import read_json, read_parquet
 from hub_files import COMMIT, jsonl
+from valley.core.files import read_json, read_parquet
 from workspace import REPOSITORY, Workspace
 
 ANSWERS, PROBLEMS = 200, 50

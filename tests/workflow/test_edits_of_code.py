@@ -32,7 +32,7 @@ from smoke_jobs import (
 )
 
 LOG_TEXT = code("workflow_scripts/train.py", "tokens/s", "tokens a second")
-JUDGE = "workflow_scripts/judging/compare.py"
+JUDGE = "workflow_scripts/valley/judging/compare.py"
 OF_THE_CODE = [
     (
         "a comment",
@@ -50,7 +50,7 @@ OF_THE_CODE = [
         "formatting",
         [
             code(
-                "workflow_scripts/core/seeds.py",
+                "workflow_scripts/valley/core/seeds.py",
                 'text = "\\x1f".join(',
                 'text = "\\x1f".join(\n        ',
             )
@@ -63,7 +63,7 @@ OF_THE_CODE = [
         "an unused helper",
         [
             code(
-                "workflow_scripts/core/seeds.py",
+                "workflow_scripts/valley/core/seeds.py",
                 "def derive",
                 "def unused():\n    pass\n\n\ndef derive",
             )
@@ -73,7 +73,7 @@ OF_THE_CODE = [
     ),
     (
         "a used helper",
-        [code("workflow_scripts/core/seeds.py", ">> 1", ">> 2")],
+        [code("workflow_scripts/valley/core/seeds.py", ">> 1", ">> 2")],
         EVERYTHING,
         "every stage that draws",
     ),
@@ -102,13 +102,19 @@ OF_THE_CODE = [
     ),
     (
         "the chat template",
-        [code("workflow_scripts/lm/students.py", "<|user|>", "<|asker|>")],
+        [code("workflow_scripts/valley/lm/students.py", "<|user|>", "<|asker|>")],
         {"student": 1, **trained(ARMS, places=PLACES)},
         "it is the student's tokenizer's",
     ),
     (
         "the time limit of the bank's problems",
-        [code("workflow_scripts/bank/problems.py", '"time_limit_s": 2.0', '"time_limit_s": 3.0')],
+        [
+            code(
+                "workflow_scripts/valley/bank/problems.py",
+                '"time_limit_s": 2.0',
+                '"time_limit_s": 3.0',
+            )
+        ],
         EVERYTHING,
         "it stands in the problems",
     ),
@@ -120,13 +126,13 @@ OF_THE_CODE = [
     ),
     (
         "a colour",
-        [code("workflow_scripts/analysis/style.py", "#0072b2", "#0072b3")],
+        [code("workflow_scripts/valley/analysis/style.py", "#0072b2", "#0072b3")],
         {"figure": 4, "forest": 1, **REPORT},
         "",
     ),
     (
         "the report's page",
-        [code("workflow_scripts/reporting/templates/report.html.j2", "<h1>", "<h1 >")],
+        [code("workflow_scripts/valley/reporting/templates/report.html.j2", "<h1>", "<h1 >")],
         REPORT,
         "",
     ),
@@ -159,7 +165,7 @@ OF_FILES = [
     ("a fresh clone beside the results", [forget], {}, "nothing of Snakemake's own is needed"),
     (
         "a fresh clone, and edited code",
-        [forget, code("workflow_scripts/analysis/style.py", "#0072b2", "#0072b3")],
+        [forget, code("workflow_scripts/valley/analysis/style.py", "#0072b2", "#0072b3")],
         {"figure": 4, "forest": 1, **REPORT},
         "",
     ),

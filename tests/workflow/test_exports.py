@@ -36,7 +36,7 @@ def test_tables_are_the_study_s_own_numbers(finished, exported):
 
 
 def test_livecodebench_files_are_read_and_graded_as_the_study_was(finished, exported):
-    from judging.answer_files import read_answers
+    from valley.judging.answer_files import read_answers
 
     for path in (exported / "livecodebench").rglob("bank.json"):
         answers = read_answers(path)

@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from core import asides
-from core.files import read_json
+from valley.core import asides
+from valley.core.files import read_json
 from workspace import Workspace
 
 ARM = "tiny/distil/base/all.any/n16-s0"

@@ -13,7 +13,7 @@ import sys
 import snakemake.workflow
 
 sys.path.insert(0, {str(REPOSITORY / "workflow_scripts")!r})
-from core.gates import GatedDAG
+from valley.workflow.gates import GatedDAG
 
 snakemake.workflow.DAG = GatedDAG
 

@@ -175,7 +175,7 @@ def test_what_was_made_elsewhere_stands_in_the_study(finished, elsewhere, tmp_pa
 
 
 def _as_livecodebench(path) -> list[dict]:
-    from core.files import read_parquet
+    from valley.core.files import read_parquet
 
     said: dict[str, list[str]] = {}
     for row in read_parquet(path):

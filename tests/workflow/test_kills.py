@@ -9,7 +9,7 @@ import time
 
 import pytest
 from chaos import KINDS, Hunt, Kill, Timeline, differences
-from core import processes
+from valley.core import processes
 from workspace import Workspace
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
@@ -31,7 +31,7 @@ def test_a_study_that_is_killed_again_and_again_ends_with_the_same_bytes(finishe
 def orphan(tmp_path):
     """A job that works on the smoke study of a folder, and whose run is gone."""
     script = (
-        "import os, subprocess, sys; from core import processes\n"
+        "import os, subprocess, sys; from valley.core import processes\n"
         "os.environ[processes.MARK] = processes.mark('results/smoke')\n"
         "print(subprocess.Popen(['sleep', '600']).pid, flush=True)\n"
     )

@@ -7,7 +7,7 @@ import sys
 import xml.etree.ElementTree as ET
 
 import pytest
-from planning import pictures
+from valley.planning import pictures
 from workspace import REPOSITORY
 
 graphviz = pytest.mark.skipif(not shutil.which("dot"), reason="graphviz (dot) is not installed")

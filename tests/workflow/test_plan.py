@@ -5,7 +5,7 @@ import re
 from collections import Counter
 
 import pytest
-from planning.words import duration
+from valley.planning.words import duration
 from workspace import Workspace
 
 

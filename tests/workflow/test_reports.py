@@ -4,8 +4,8 @@ import csv
 import json
 import re
 
-from reporting import partial
-from reporting.studies import layout_of
+from valley.reporting import partial
+from valley.reporting.studies import layout_of
 
 
 def test_snakemake_s_report_has_every_category_with_captions(finished, tmp_path):

@@ -1,8 +1,8 @@
 """What jobs ask for in the real workflow: learnt, overridden, more on a retry; and scratch."""
 
-from cluster import requests
-from core.files import read_json, write_json
-from core.study import Study
+from valley.cluster import requests
+from valley.core.files import read_json, write_json
+from valley.core.study import Study
 
 SHARD = "results/smoke/shards/all.any/n16-s0.parquet"
 VERDICTS = "results/smoke/verdicts/tiny/base/bank.parquet"

@@ -69,7 +69,7 @@ def test_what_an_upstream_job_leaves_as_it_was_runs_nothing_afterwards(copy):
 
 def test_a_judge_that_judges_alike_leaves_the_pool_alone_and_another_does_not(desk):
     labels = "results/smoke/corpus/labels.parquet"
-    judge = "workflow_scripts/judging/compare.py"
+    judge = "workflow_scripts/valley/judging/compare.py"
     code(judge, "if got == wanted:", "if bytes(got) == wanted:")(desk)
     desk.snakemake("--cores", "2", "--", labels)
     assert "pool" not in desk.plan()

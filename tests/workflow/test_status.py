@@ -10,7 +10,7 @@ import time
 
 import pytest
 from browser import browser
-from planning.status import page, terminal
+from valley.planning.status import page, terminal
 from workspace import REPOSITORY
 
 

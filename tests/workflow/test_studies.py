@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import yaml
-from core.study import Study
+from valley.core.study import Study
 from workspace import REPOSITORY, Workspace
 
 STUDIES = REPOSITORY / "studies"

@@ -2,10 +2,10 @@
 
 import pytest
 import yaml
-from bank import problems as bank
-from core.files import read_json, read_parquet
 from proxy import FaultyProxy
 from server import TeacherServer, address, running
+from valley.bank import problems as bank
+from valley.core.files import read_json, read_parquet
 from workspace import Workspace
 
 KEY = "sk-never-in-a-file-0123456789"

@@ -1,8 +1,0 @@
-"""The figures, each drawn from its JSON as SVG and PDF, with a tidy CSV beside them."""
-
-from analysis.plot_curves import fan, scaling
-from analysis.plot_forest import forest
-from analysis.plot_learning import learning
-from analysis.plot_rates import correlation, rates
-
-__all__ = ["correlation", "fan", "forest", "learning", "rates", "scaling"]

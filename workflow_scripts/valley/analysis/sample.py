@@ -1,0 +1,180 @@
+"""A curve's data as the methods need it: levels by size, and draws of their joint error."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from valley.analysis import noise as training
+from valley.analysis.load import METRICS, Evaluation
+from valley.analysis.resample import problem_weights
+
+
+@dataclass
+class Levels:
+    """Levels at sizes (ascending, 0 first where the start was scored) and their joint error.
+
+    `estimate` (sizes,) is the mean over replicates; `draws` (draws, sizes) scatter round it as the
+    estimate scatters round the truth, over problems, answers and (where known) training seeds.
+    `replicates` counts the runs; `seeds` lists (size, seed, level); `problem_means` is
+    (sizes, problems), over samples and replicates. `answers` (sizes,) is the part of each level's
+    variance that more samples would remove (None with one sample: not known), `luck` (sizes,) the
+    part that more replicates would. `scales` (sizes,) are the squared responses to
+    a training shift; `groups` the replicates behind `noise`, for others to pool.
+    """
+
+    sizes: np.ndarray
+    estimate: np.ndarray
+    draws: np.ndarray
+    replicates: np.ndarray
+    seeds: list[tuple]
+    problem_means: np.ndarray
+    noise: dict | None
+    answers: np.ndarray | None = None
+    luck: np.ndarray | None = None
+    samples: int = 1
+    scales: np.ndarray | None = None
+    groups: list = field(default_factory=list)
+
+    @property
+    def sd(self) -> np.ndarray:
+        """Standard error of each level."""
+        return self.draws.std(axis=0)
+
+    @property
+    def intervals(self) -> list[list[float]]:
+        """95 % interval of each level; it holds the estimate also where that is 0 or 1."""
+        low, high = np.percentile(self.draws, [2.5, 97.5], axis=0)
+        ends = np.minimum(low, self.estimate), np.maximum(high, self.estimate)
+        return np.stack(ends, axis=1).tolist()
+
+
+def levels(
+    arms: list[Evaluation],
+    metric: str,
+    draws: int,
+    seed: int,
+    noise: dict | None = None,
+    bounded: bool = True,
+) -> Levels:
+    """Gather arms of one axis (one or more replicates a size) into levels with joint draws.
+
+    `noise` stands in for the training noise where no size has two replicates. The start (size 0)
+    is one given model, not one of many runs, so it carries no training noise.
+    """
+    by_size: dict[int, list[Evaluation]] = {}
+    for arm in arms:
+        size = int(arm.setting["size"])
+        if size or not by_size.get(0):
+            by_size.setdefault(size, []).append(arm)
+    sizes = np.array(sorted(by_size))
+    values = [np.array([arm.mean(metric) for arm in by_size[size]]) for size in sizes]
+    counted = [arm.judged if metric == "pass@1" else arm.samples for arm in arms]
+    return from_values(
+        sizes,
+        values,
+        draws,
+        seed,
+        noise=noise,
+        bounded=bounded,
+        stream=METRICS.index(metric),
+        samples=int(max((item.max(initial=1) for item in counted), default=1)),
+        seeds=[[arm.setting["seed"] for arm in by_size[size]] for size in sizes],
+    )
+
+
+def from_values(
+    sizes: np.ndarray,
+    values: list[np.ndarray],
+    draws: int,
+    seed: int,
+    *,
+    noise: dict | None = None,
+    bounded: bool = True,
+    seeds: list[list] | None = None,
+    stream: int = 0,
+    samples: int = 1,
+) -> Levels:
+    """Build levels from per-problem values, one (replicates, problems) array a size.
+
+    A problem without a value in some arm is left out of all, so that levels stay paired.
+    """
+    known = np.all([np.isfinite(item).all(axis=0) for item in values], axis=0)
+    if not known.any():
+        raise ValueError("no problem has a value in every arm of this axis")
+    values = [item[:, known] for item in values]
+    means = np.array([item.mean(axis=0) for item in values])
+    estimate = means.mean(axis=1)
+    runs = np.array([len(item) for item in values])
+    scales = np.array(
+        [training.response(item, samples) ** 2 if bounded else 1.0 for item in values]
+    )
+    groups = [
+        training.replicates(item, scale)
+        for item, scale, size in zip(values, scales, sizes, strict=True)
+        if len(item) > 1 and size
+    ]
+    own = training.pooled(groups) if bounded else None
+    noise = own or noise
+    rng = np.random.default_rng([seed, 1, stream])
+    tau2 = training.draw_variances(noise, draws, rng)
+    spread = np.sqrt(tau2[:, None] * (scales / runs * (sizes > 0))[None, :])
+    luck = spread * rng.standard_normal((draws, len(sizes)))
+    resampled = problem_weights(means.shape[1], draws, seed) @ means.T + luck
+    if bounded:
+        resampled = np.clip(resampled, 0.0, 1.0)
+        _loosen(resampled, means, rng)
+    names = seeds or [list(range(len(item))) for item in values]
+    runs_seen = [
+        (int(size), name, float(item.mean()))
+        for size, item, row in zip(sizes, values, names, strict=True)
+        for name, item in zip(row, item, strict=True)
+    ]
+    answers = None
+    if bounded and samples > 1:
+        spread = [(item * (1 - item)).mean() / (samples - 1) for item in values]
+        answers = np.array(spread) / runs / means.shape[1]
+    shift = noise["shift_sd"] if noise else 0.0
+    return Levels(
+        sizes=sizes,
+        estimate=estimate,
+        draws=resampled,
+        replicates=runs,
+        seeds=runs_seen,
+        problem_means=means,
+        noise=noise,
+        answers=answers,
+        luck=shift**2 * scales / runs * (sizes > 0),
+        scales=scales,
+        groups=groups if bounded else [],
+        samples=samples,
+    )
+
+
+def _loosen(draws: np.ndarray, means: np.ndarray, rng: np.random.Generator) -> None:
+    """Give levels of exactly 0 or 1 a spread, in place: resampling sees none.
+
+    Exponential with mean 1 / problems: its 95 % point is the "rule of three", with a problem's
+    samples counted as one trial.
+    """
+    for end, sign in ((0.0, 1.0), (1.0, -1.0)):
+        stuck = np.flatnonzero((means == end).all(axis=1))
+        scatter = rng.exponential(1 / means.shape[1], (len(draws), len(stuck)))
+        draws[:, stuck] = np.clip(end + sign * scatter, 0.0, 1.0)
+
+
+def variance_parts(data: Levels, gradient: np.ndarray) -> dict:
+    """Split the variance of a linear read-out (gradient over sizes) by what would reduce it.
+
+    `problem`: only more problems; `answers`: more samples too (None: not known, then it is inside
+    `problem`); `seed`: more replicates (None where training noise is not known).
+    """
+    total = float((data.problem_means.T @ gradient).var(ddof=1) / data.problem_means.shape[1])
+    answers = None if data.answers is None else float((gradient**2 * data.answers).sum())
+    return {
+        "problem": max(total - (answers or 0.0), 0.0),
+        "answers": answers,
+        "seed": None if data.noise is None else float((gradient**2 * data.luck).sum()),
+        "problems": int(data.problem_means.shape[1]),
+        "samples": data.samples,
+        "replicates": int(np.median(data.replicates[data.sizes > 0])),
+    }

@@ -1,0 +1,167 @@
+"""Simulated studies put through the methods, and how often the methods were right."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from valley.analysis import contrasts, readouts
+from valley.analysis import noise as training
+from valley.analysis.contrasts import Pair
+from valley.analysis.sample import Levels, from_values
+from valley.analysis.simulate import Design, draw_arms
+
+MARGIN = 0.02
+TARGET = 0.35
+SIZES = np.array([0, 16, 35, 78, 172, 380, 840, 1855, 4096])
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A known curve: levels of any sizes, and the read-outs that follow from it."""
+
+    name: str
+    curve: object
+
+    def at(self, sizes) -> np.ndarray:
+        """Return the true levels at sizes."""
+        return np.asarray(self.curve(np.asarray(sizes, float)), float)
+
+    def readouts(self, sizes: np.ndarray) -> dict:
+        """Return depth, share, bottom, recovery, target and bend on this grid of sizes.
+
+        Depth and bottom are those of the sizes that are run (as the read-outs promise), recovery
+        and target those of the curve itself.
+        """
+        levels = self.at(sizes)
+        base, above = levels[0], levels[1:]
+        low = int(above.argmin())
+        start = float(sizes[1 + low])
+        fine = np.geomspace(start, float(sizes[-1]), 20_000)
+        later = self.at(fine)
+        out = {
+            "depth": base - above.min(),
+            "depth_share": 1 - above.min() / base,
+            "bottom": int(sizes[1 + low]),
+            "recovery": _first(fine, later >= base),
+            "target": _first(fine, later >= TARGET),
+            "rise": float(levels[1 + low :].max() - above.min()),
+            "curvature": bend(np.asarray(sizes)[1 + low :], levels[1 + low :]),
+        }
+        return out
+
+
+def bend(sizes: np.ndarray, levels: np.ndarray) -> float | None:
+    """Return the square term of a quadratic in log10 N through levels; None below three sizes."""
+    return float(np.polyfit(np.log10(sizes), levels, 2)[0]) if len(sizes) > 2 else None
+
+
+def _first(sizes: np.ndarray, hit: np.ndarray) -> float | None:
+    return float(sizes[hit.argmax()]) if hit.any() else None
+
+
+def draw_levels(
+    truth: Truth, design: Design, rng: np.random.Generator, draws: int, sizes=SIZES
+) -> Levels:
+    """Draw one study of one axis and return its levels as a workflow would see them."""
+    runs = np.where(sizes == 0, 1, design.replicates)
+    values = draw_arms(truth.at(sizes), runs, design, rng, fixed=(0,) if sizes[0] == 0 else ())
+    return from_values(sizes, values, draws, 17, samples=design.samples)
+
+
+def covers(interval: list, value: float | None) -> bool:
+    """Say whether an interval holds a value; None is "beyond the last size" on both sides."""
+    low, high = interval
+    if value is None:
+        return high is None
+    return (low is not None and low <= value * (1 + 1e-9)) and (
+        high is None or value <= high * (1 + 1e-9)
+    )
+
+
+def curve_trial(truth: Truth, design: Design, studies: int, seed: int, draws=400, sizes=SIZES):
+    """Return {read-out: [covered?, …]} and the valley calls over simulated studies of one axis."""
+    expected = truth.readouts(sizes)
+    hits: dict[str, list] = {}
+    for study in range(studies):
+        rng = np.random.default_rng([seed, study])
+        data = draw_levels(truth, design, rng, draws, sizes)
+        for name, item in (
+            ("depth", readouts.depth(data)),
+            ("depth_share", readouts.depth_share(data)),
+            ("rise", readouts.rise(data)),
+        ):
+            if item and item["interval"][0] is not None:
+                hits.setdefault(name, []).append(covers(item["interval"], expected[name]))
+        bottom = readouts.bottom(data)
+        hits.setdefault("bottom", []).append(expected["bottom"] in bottom["may_be"])
+        valley = readouts.valley(data, MARGIN)
+        called = valley["p"] <= readouts.VALLEY_P
+        hits.setdefault("valley called", []).append(called)
+        hits.setdefault("valley probability", []).append(valley["probability"])
+        for name, target in (("recovery", None), ("target", TARGET)):
+            if called:
+                item = readouts.crossing(data, target)
+                right = covers(item["interval"], expected[name])
+                hits.setdefault(name, []).append(right)
+        bent = readouts.sharper(data)
+        if bent and bent["interval"][0] is not None and expected["curvature"] is not None:
+            hits.setdefault("curvature", []).append(covers(bent["interval"], expected["curvature"]))
+        low, high = np.percentile(data.draws, [2.5, 97.5], axis=0)
+        inside = (low <= truth.at(sizes)) & (truth.at(sizes) <= high)
+        hits.setdefault("level", []).append(float(inside.mean()))
+    return hits
+
+
+STARTS = np.array([0.12, 0.28, 0.30, 0.45])  # levels of b at 2 sizes from 2 starts
+SCALING = np.array([0.35, 0.2, 0.12, 0.12, 0.2, 0.3, 0.4, 0.5])
+
+
+def draw_pairs(
+    difference: float, design: Design, rng: np.random.Generator, lent: bool = True
+) -> tuple[list[Pair], list]:
+    """Draw one contrast: a - b at two sizes from two starts, and the replicates lent to it."""
+    b = STARTS
+    levels = np.concatenate([b + difference / 2, b - difference / 2, SCALING if lent else []])
+    runs = np.full(len(levels), design.replicates)
+    values = draw_arms(levels, runs, design, rng)
+    count = len(b)
+    found = []
+    for i in range(count):
+        setting = {"start": "base" if i < 2 else "mid", "size": 256 if i % 2 else 1024}
+        found.append(contrasts.pair(setting, values[i], values[count + i], design.samples))
+    others = [
+        training.replicates(value, training.response(value, design.samples) ** 2)
+        for value in values[2 * count :]
+        if len(value) > 1
+    ]
+    return found, others
+
+
+def contrast_trial(
+    difference: float, design: Design, studies: int, seed: int, draws: int = 400, lent: bool = True
+) -> dict[str, list]:
+    """Return coverage and calls over simulated contrasts whose true difference is known."""
+    hits: dict[str, list] = {}
+    for study in range(studies):
+        rng = np.random.default_rng([seed, study])
+        found, others = draw_pairs(difference, design, rng, lent)
+        groups = contrasts.own_groups(found) + others
+        result = contrasts.analyse(found, MARGIN, draws, 17, groups)
+        pooled = result["pooled"]
+        low, high = pooled["interval"]
+        tight = pooled["interval_90"]
+        equal = tight[0] > -MARGIN and tight[1] < MARGIN
+        row = {
+            "pooled interval": low <= difference <= high,
+            "setting interval": np.mean(
+                [r["interval"][0] <= difference <= r["interval"][1] for r in result["settings"]]
+            ),
+            "pooled different": not low <= 0 <= high,
+            "any setting different (Holm)": min(r["p_holm"] for r in result["settings"]) <= 0.05,
+            "permutation alone": pooled["p_permutation"] <= 0.05,
+            "equivalent": equal,
+            "better by the margin": low > MARGIN,
+        }
+        for name, value in row.items():
+            hits.setdefault(name, []).append(float(value))
+    return hits

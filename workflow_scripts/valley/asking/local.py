@@ -1,0 +1,57 @@
+"""Teachers that are run here, by the engines that let students answer."""
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from valley.asking.questions import Answers, Question, Said, Stopping, with_think_tags
+from valley.core import asides
+from valley.core.files import write_json
+from valley.lm.requests import Request, room
+
+
+class Local:
+    """A model of the hub, or of a local folder, as a teacher.
+
+    Args:
+        id, revision: the model's place.
+        engine: "vllm" or "transformers".
+        max_tokens: longest answer.
+        settings: of the engine, see `valley.lm.engines`.
+    """
+
+    def __init__(
+        self, *, id: str, revision: str | None, engine: str, max_tokens: int, **settings: object
+    ):
+        module = importlib.import_module(f"valley.lm.engines.with_{engine}")
+        with asides.scratch() as folder:
+            manifest = Path(folder) / "checkpoint.json"
+            write_json(manifest, {"hub": {"id": id, "revision": revision}})
+            self._engine = module.Engine(manifest, **settings)
+        self._max_tokens = max_tokens
+
+    @property
+    def measured(self) -> dict:
+        return self._engine.measured
+
+    def answers(self, questions: Sequence[Question], stopping: Stopping) -> Answers:
+        """Yield answers as they finish; a prompt without room for one is answered by nobody."""
+        prompts = [self._engine.encode(question.prompt) for question in questions]
+        rooms = [room(ids, self._engine.window, self._max_tokens) for ids in prompts]
+        crowded = [number for number, tokens in enumerate(rooms) if not tokens]
+        yield [(number, Said(None, "refused: the prompt fills the window")) for number in crowded]
+        asked = [number for number, tokens in enumerate(rooms) if tokens]
+        requests = [Request(prompts[n], questions[n].seed, rooms[n]) for n in asked]
+        for finished in self._engine.answers(requests, stopping):
+            yield [
+                (
+                    asked[at],
+                    Said(
+                        with_think_tags(None, self._engine.decode(answer.ids)),
+                        answer.finish_reason,
+                        len(answer.ids),
+                        len(prompts[asked[at]]),
+                    ),
+                )
+                for at, answer in finished
+            ]

@@ -1,0 +1,74 @@
+"""What teachers are asked, and what becomes of it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from valley.core.files import read_parquet
+from valley.core.prompts import compose
+from valley.core.seeds import derive
+from valley.lm import book
+
+
+@dataclass(frozen=True)
+class Question(book.Question):
+    """One answer that is wanted of a teacher, with the problem's row for the pool."""
+
+    problem: dict
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer, or why there is none.
+
+    Attributes:
+        text: the whole answer, reasoning between think tags; None if there is none.
+        finish_reason: "stop" or "length"; without an answer, what went wrong.
+        tokens: of the answer.
+        prompt_tokens: that the teacher read.
+    """
+
+    text: str | None
+    finish_reason: str
+    tokens: int = 0
+    prompt_tokens: int = 0
+
+
+# Engines yield lists of (number of the question, what was said), in whatever order they finish.
+Answers = Iterator[list[tuple[int, Said]]]
+Stopping = Callable[[], bool]
+
+
+def questions(
+    problems: Path, *, answers: int, seed: int, prompt: list[str] | None
+) -> list[Question]:
+    """Return what a teacher is asked, ordered by problem and sample.
+
+    Args:
+        problems: problem table of the corpus.
+        answers: wanted per problem.
+        seed: of the draws.
+        prompt: texts that statements are put in (`valley.core.prompts`); None is the statement.
+    """
+    columns = ["id", "statement", "starter_code", "difficulty", "source"]
+    return [
+        Question(
+            compose(prompt, row["statement"], row["starter_code"]),
+            row["id"],
+            number,
+            derive("teacher", seed, row["id"], number),
+            {name: row[name] for name in ("statement", "difficulty", "source")},
+        )
+        for row in sorted(read_parquet(problems, columns=columns), key=lambda row: row["id"])
+        for number in range(answers)
+    ]
+
+
+def with_think_tags(reasoning: str | None, content: str | None) -> str:
+    """Join reasoning that came apart from the answer, or whose opening tag was in the prompt."""
+    content = content or ""
+    if reasoning and "<think>" not in content:
+        return f"<think>\n{reasoning.strip()}\n</think>\n\n{content.lstrip()}"
+    if "</think>" in content and "<think>" not in content:
+        return f"<think>\n{content.lstrip()}"
+    return content

@@ -1,0 +1,140 @@
+"""Telling a plan as a statement: forwards, backwards, or with words defined on the spot."""
+
+import random
+
+from valley.bank.operations import NUMBER, NUMBERS, WORDS, Step
+from valley.bank.plans import Plan
+
+TELLINGS = ("forward", "backward", "notion")
+_ADJECTIVES = ("tidy", "lucky", "shiny", "neat")
+_VERBS = ("polish", "twist", "brew", "tune")
+
+_OPENINGS = (
+    "You are given {thing}.",
+    "Read {thing}.",
+    "The input is {thing}.",
+    "Nora gives you {thing}.",
+)
+_RESULT = {
+    "list": {NUMBERS: "integers on one line", WORDS: "words on one line"},
+    "longest": "one word",
+    "first word": "one word",
+    "glue": "one line of letters",
+    "dashes": "one line of text",
+    "parity": "even or odd",
+}
+
+
+def input_phrase(plan: Plan) -> str:
+    """Name what stands on the input line, such as "a line of integers"."""
+    if plan.kind == NUMBER:
+        return "a positive integer"
+    if plan.kind == WORDS:
+        return "a line of words"
+    return "a line of non-negative integers" if plan.natural else "a line of integers"
+
+
+def _output_phrase(plan: Plan) -> str:
+    phrase = _RESULT.get(plan.final.op.name, "one integer")
+    return phrase[plan.kinds[-1]] if isinstance(phrase, dict) else phrase
+
+
+def _fill(text: str, kind: str, k: int) -> str:
+    words = kind == WORDS
+    names = {
+        "{k}": str(k),
+        "{n}": "words" if words else "numbers",
+        "{one}": "word" if words else "number",
+        "{up}": "alphabetical" if words else "increasing",
+        "{down}": "reverse alphabetical" if words else "decreasing",
+    }
+    for key, name in names.items():
+        text = text.replace(key, name)
+    return text
+
+
+def _say(rng: random.Random, step: Step, kind: str) -> str:
+    return _fill(rng.choice(step.op.phrases), kind, step.k)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
+
+
+def _define(rng: random.Random, step: Step, kind: str, place: int) -> tuple[str, str]:
+    """Return a definition and the phrase that uses it."""
+    one = "word" if kind == WORDS else "number"
+    if step.op.trait:
+        name = _ADJECTIVES[(place + rng.randrange(2) * 2) % 4]
+        trait = _fill(step.op.trait, kind, step.k)
+        define = rng.choice((f"Call a {one} {name} if {trait}.", f"A {one} is {name} if {trait}."))
+        return define, f"keep only the {name} {one}s"
+    name = _VERBS[(place + rng.randrange(2) * 2) % 4]
+    thing = "number" if kind == NUMBER else "line"
+    said = _say(rng, step, kind)
+    define = rng.choice(
+        (f"To {name} a {thing} means: {said}.", f"We {name} a {thing} like this: {said}.")
+    )
+    return define, f"{name} the {thing}"
+
+
+def _forward(rng: random.Random, parts: list[str]) -> str:
+    *steps, last = parts
+    style = rng.randrange(3)
+    if style == 0:
+        told = [_sentence(steps[0]), *(_sentence(f"then {s}") for s in steps[1:]), _sentence(last)]
+        return " ".join(told)
+    if style == 1:
+        return "First " + ", then ".join(steps) + ". " + _sentence(f"finally {last}")
+    return " ".join(_sentence(s) for s in steps) + " " + _sentence(f"now {last}")
+
+
+def _backward(rng: random.Random, parts: list[str]) -> str:
+    last, *steps = parts[::-1]
+    # One long sentence can be read only if its parts are simple.
+    simple = not any("," in part or " if " in part for part in parts)
+    style = rng.randrange(0 if simple else 1, 3)
+    if style == 0:
+        return _sentence(last + "".join(f" after you {s}," for s in steps).rstrip(","))
+    if style == 1:
+        return " ".join([_sentence(last), *(_sentence(f"before that, {s}") for s in steps)])
+    middle = [_sentence(f"just before that, {s}") for s in steps[:-1]]
+    told = [_sentence(f"at the end {last}"), *middle, _sentence(f"at the very start {steps[-1]}")]
+    return " ".join(told)
+
+
+def telling(rng: random.Random, plan: Plan) -> tuple[str, str]:
+    """Return how the plan is told (one of TELLINGS) and the telling without samples."""
+    how = rng.choices(TELLINGS, (5, 3, 2))[0]
+    opening = rng.choice(_OPENINGS).replace("{thing}", input_phrase(plan))
+    kinds = plan.kinds
+    parts = [_say(rng, s, kind) for s, kind in zip(plan.steps, kinds, strict=False)]
+    last = _say(rng, plan.final, kinds[-1])
+    defined = []
+    if how == "notion":
+        named = rng.sample(range(len(parts)), 2 if len(parts) >= 4 and rng.random() < 0.4 else 1)
+        for place, i in enumerate(sorted(named)):
+            define, parts[i] = _define(rng, plan.steps[i], kinds[i], place)
+            defined.append(define)
+    tell = _backward if how == "backward" else _forward
+    body = tell(rng, [*parts, last])
+    # The opening has named the input already; tokens are what the small student pays with.
+    form = f"Output: {_output_phrase(plan)}."
+    return how, " ".join([opening, *defined, body]) + "\n\n" + form
+
+
+def with_samples(told: str, tests: list[dict]) -> str:
+    """Append the public tests to a telling."""
+    lines = [told, ""]
+    for test in tests:
+        if test["public"]:
+            lines += [
+                f"Sample input: {test['input'].strip()}",
+                f"Sample output: {test['expected'].strip()}",
+            ]
+    return "\n".join(lines)
+
+
+def without_samples(statement: str) -> str:
+    """Return the telling that `with_samples` was given."""
+    return statement.split("\n\nSample input:")[0]

@@ -1,0 +1,372 @@
+"""`./valley doctor`: whether a site is ready for a study, one line each, with what to do."""
+
+import getpass
+import json
+import re
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from valley.cluster import fetch, requests, spent
+from valley.cluster.runs import ask
+from valley.core.study import Study
+from valley.planning.estimates import Unestimated, estimate
+
+PROBE_MINUTES = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, whether it is well ("ok", "note" or "BAD"), what was found."""
+
+    what: str
+    verdict: str
+    said: str
+
+    def __str__(self) -> str:
+        return f"{self.verdict:<5}{self.what}: {self.said}"
+
+
+def add_parser(commands) -> None:
+    """Add the subcommand to the command line."""
+    parser = commands.add_parser(
+        "doctor",
+        help="whether this site is ready: SLURM, a compute node, the hub's cache, the disk",
+        description="Looks at everything that a run on a cluster needs, and says what to do about "
+        "what is missing. One small job is submitted, to look at a compute node. A token for gated "
+        "models is only ever taken from the environment (HF_TOKEN).",
+        epilog="Exit status: 0 all is well, 1 something is not, 2 the study file is wrong.",
+    )
+    parser.add_argument("study", nargs="?", default="config.yaml", help="study file [config.yaml]")
+    parser.add_argument("--profile", default="profiles/slurm", help="profile [profiles/slurm]")
+    parser.add_argument(
+        "--fetch", action="store_true", help="bring models and data sets to the hub's cache first"
+    )
+    parser.add_argument(
+        "--here", action="store_true", help="look at this machine alone, not at SLURM"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options) -> int:
+    """Print the findings as they come; return the exit status."""
+    try:
+        study = Study.read(options.study)
+        profile = yaml.safe_load((Path(options.profile) / "config.yaml").read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        print(f"{options.study}: {error}", file=sys.stderr)
+        return 2
+    bad = False
+    for finding in findings(study, profile, options.fetch, options.here):
+        print(finding, flush=True)
+        bad |= finding.verdict == "BAD"
+    return int(bad)
+
+
+def findings(
+    study: Study, profile: dict, fetching: bool = False, here: bool = False
+) -> Iterator[Finding]:
+    """Look at everything, what needs no SLURM first.
+
+    Args:
+        study: what is to run.
+        profile: the site's, read.
+        fetching: bring what is missing of the hub to the cache.
+        here: look at this machine alone.
+    """
+    yield disk(study)
+    yield from hub(study, fetching)
+    if here:
+        return
+    there = list(commands())
+    yield from there
+    if any(finding.verdict == "BAD" for finding in there):
+        return
+    asked = site(profile)
+    yield accounting()
+    yield from account(asked.get("slurm_account"))
+    yield from partitions(study, asked)
+    yield from node(study, asked)
+
+
+def disk(study: Study) -> Finding:
+    """Compare the file system of the results with what the study's arms will leave there."""
+    place = Path(study.root).resolve()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free / 1e9
+    try:
+        need = sum(
+            estimate(study.config, "train", vars(arm)).disk_bytes for arm in study.arms
+        ) + max(
+            (estimate(study.config, "train", vars(a)).resume_bytes for a in study.arms), default=0
+        )
+    except Unestimated as error:
+        return Finding("disk", "note", f"{free:,.0f} GB free; need not known: {error}")
+    said = f"{need / 1e9:,.1f} GB for checkpoints, {free:,.0f} GB free below {place}"
+    if need > free * 1e9:
+        return Finding("disk", "BAD", f"{said}; free some, or keep fewer (`retention`)")
+    return Finding("disk", "ok", said)
+
+
+def hub(study: Study, fetching: bool) -> Iterator[Finding]:
+    """Look for every model and data set in the hub's cache, where compute nodes find it."""
+    things = list(fetch.wanted(study))
+    lacking = {thing: why for thing in things if (why := fetch.missing(thing))}
+    if fetching and lacking:
+        yield from bring(lacking)
+    for thing in things:
+        if thing not in lacking:
+            at = "" if thing.pinned else f" (commit {fetch.commit(thing)})"
+            yield Finding(thing.what, "ok", f"{thing}{at}")
+        elif not fetching:
+            said = f"{lacking[thing]}, and compute nodes have no network: valley doctor --fetch"
+            yield Finding(thing.what, "BAD", f"{thing}: {said}")
+        elif lacking[thing]:
+            yield Finding(thing.what, "BAD", f"{thing}: {lacking[thing]}")
+
+
+def bring(lacking: dict[fetch.Wanted, str]) -> Iterator[Finding]:
+    """Fetch what is missing, if there is room for all of it.
+
+    Args:
+        lacking: what is to be had, and why it is not; what was fetched is taken out.
+    """
+    try:
+        fetch.reach()
+    except fetch.Unfetched as error:
+        lacking.update(dict.fromkeys(lacking, "not in the cache"))
+        yield Finding("the hub", "BAD", str(error))
+        return
+    sizes = {}
+    for thing in lacking:
+        try:
+            sizes[thing] = fetch.size(thing)
+        except fetch.Unfetched as error:
+            lacking[thing] = str(error)
+    need, (free, place) = sum(sizes.values()), fetch.room()
+    said = f"{need / 1e9:,.1f} GB to fetch, {free / 1e9:,.1f} GB free below {place}"
+    if need > free:
+        lacking.update(dict.fromkeys(sizes, "not fetched: there is no room for it"))
+        yield Finding(
+            "the hub's cache", "BAD", f"{said}; free some, or let HF_HOME name a place with room"
+        )
+        return
+    yield Finding("the hub's cache", "ok", said)
+    for thing in sizes:
+        try:
+            fetch.fetch(thing)
+            del lacking[thing]
+        except fetch.Unfetched as error:
+            lacking[thing] = str(error)
+
+
+def commands() -> Iterator[Finding]:
+    """Look for SLURM's commands and a controller that answers."""
+    absent = [
+        name for name in ("sbatch", "squeue", "scontrol", "scancel") if not shutil.which(name)
+    ]
+    if absent:
+        yield Finding(
+            "SLURM",
+            "BAD",
+            f"no {', '.join(absent)} here: run this on a login node (perhaps `module load slurm`); "
+            "without a cluster, plain `snakemake` runs the study on this machine",
+        )
+        return
+    try:
+        said = ask("scontrol", "ping").strip().splitlines()
+        version = ask("sbatch", "--version").strip()
+    except RuntimeError as error:
+        first = str(error).splitlines()[0]
+        yield Finding("SLURM", "BAD", f"{first}; is the controller up? (scontrol ping)")
+        return
+    up = any(" UP" in line for line in said)
+    yield Finding("SLURM", "ok" if up else "BAD", f"{version}; {said[0]}")
+
+
+def accounting() -> Finding:
+    """See whether ended jobs can be asked for."""
+    try:
+        ask("sacct", "-n", "-X", "--starttime=now-1hours")
+        return Finding("accounting", "ok", "sacct answers")
+    except RuntimeError as error:
+        try:
+            age = re.search(r"MinJobAge\s*=\s*(\d+)", ask("scontrol", "show", "config"))
+        except RuntimeError:
+            age = None
+        seconds = int(age[1]) if age else 0
+        said = f"sacct does not answer ({error}); squeue serves, which knows ended jobs {seconds} s"
+        if seconds < 120:
+            return Finding("accounting", "BAD", f"{said}: too short, ask for MinJobAge=300")
+        return Finding("accounting", "note", f"{said}; `valley cost` can tell nothing")
+
+
+def account(wanted: str | None) -> Iterator[Finding]:
+    """Compare the account of the profile with those that the user may charge."""
+    try:
+        printed = ask(
+            *("sacctmgr", "-n", "-P", "show", "assoc"),
+            *(f"user={getpass.getuser()}", "format=account"),
+        )
+    except RuntimeError:
+        return
+    known = sorted(set(filter(None, map(str.strip, printed.splitlines()))))
+    if wanted and known and wanted.lower() not in map(str.lower, known):
+        yield Finding(
+            "account",
+            "BAD",
+            f"you may not charge {wanted!r}; put one of these into the profile: {', '.join(known)}",
+        )
+    elif wanted:
+        yield Finding("account", "ok", wanted)
+    else:
+        yield Finding("account", "ok", f"SLURM's default; you have: {', '.join(known) or 'none'}")
+
+
+def partitions(study: Study, asked: dict[str, str]) -> Iterator[Finding]:
+    """Compare partitions, their limits and their GPUs with what the study's jobs ask for."""
+    rows = [line.split("|") for line in ask("sinfo", "-h", "-o", "%R|%l|%G|%a").splitlines()]
+    names = {row[0] for row in rows}
+    default = re.search(r"^(\S+)\*", ask("sinfo", "-h", "-o", "%P"), re.MULTILINE)
+    needed = {
+        rule: max(
+            (requests.request(study.config, rule, dict(w)) for w in wildcards_of(study, rule)),
+            key=lambda request: request.runtime,
+        )
+        for rule in ("train", requests.sampling_rule(study.config))
+    }
+    for rule, request in needed.items():
+        name = asked.get(f"{rule}:slurm_partition") or asked.get("slurm_partition")
+        name = name or (default and default[1])
+        what = f"partition of {rule}"
+        if not name:
+            yield Finding(what, "BAD", f"SLURM has no default; choose: {', '.join(sorted(names))}")
+            continue
+        mine = [row for row in rows if row[0] == name]
+        if not mine:
+            yield Finding(
+                what, "BAD", f"there is no partition {name!r}; choose: {', '.join(sorted(names))}"
+            )
+            continue
+        limit = minutes(mine[0][1])
+        said = f"{name}, up to {mine[0][1]}, GPUs: {', '.join(sorted({r[2] for r in mine}))}"
+        if limit and request.runtime > limit:
+            yield Finding(
+                what,
+                "BAD",
+                f"{said}; a job asks for {request.runtime} minutes: put `resources: {{longest: "
+                f"{limit:.0f}}}` in the study file, and it goes on in another",
+            )
+            continue
+        model = asked.get(f"{rule}:gpu_model") or asked.get("gpu_model")
+        offers = [row[2] for row in mine if "gpu" in row[2] and (not model or model in row[2])]
+        if request.gpus and not offers:
+            yield Finding(what, "BAD", f"{said}; but {request.gpus} {model or ''} GPU is wanted")
+            continue
+        yield Finding(what, "ok", f"{said}; asked: {request.gpus} GPU, {request.runtime} min")
+
+
+def node(study: Study, asked: dict[str, str]) -> Iterator[Finding]:
+    """Submit a small job that looks at a compute node, and compare what it sees."""
+    folder = Path(study.config["results"]).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    token = secrets.token_hex(4)
+    mark = folder / f".doctor-{token}"
+    mark.write_text(token)
+    where = [f"--partition={asked['slurm_partition']}"] if asked.get("slurm_partition") else []
+    where += [f"--account={asked['slurm_account']}"] if asked.get("slurm_account") else []
+    scratch = asked.get("tmpdir", "").strip("'\"")
+    probe = Path(__file__).with_name("probe.py")
+    isolation = study.config["judge"]["isolation"]
+    cache = str(fetch.room()[1]) if any(fetch.wanted(study)) else ""
+    try:
+        printed = ask(
+            *("srun", "--ntasks=1", "--mem=3000", f"--time={PROBE_MINUTES}", "--immediate=100"),
+            *(*where, sys.executable, str(probe), str(folder), token, isolation, scratch, cache),
+        )
+        seen = json.loads(printed.strip().splitlines()[-1])
+    except (RuntimeError, ValueError, IndexError) as error:
+        yield Finding(
+            "a compute node",
+            "BAD",
+            f"the small job did not run: {error}; try: srun {' '.join(where)} --time=5 hostname",
+        )
+        return
+    finally:
+        mark.unlink(missing_ok=True)
+        answer = folder / f".doctor-{token}-answer"
+        answered = answer.is_file()
+        answer.unlink(missing_ok=True)
+    yield Finding("a compute node", "ok", f"{seen['host']} ran a job")
+    problem = seen["folder"] or ("" if answered else "what it wrote is not seen here (yet?)")
+    yield _of_node(
+        "shared folder", problem, str(folder), "results must lie on a file system that all see"
+    )
+    yield _of_node(
+        "environment",
+        seen["environment"],
+        f"Python {seen['python']} with torch, transformers, snakemake",
+        f"{sys.prefix} must lie where compute nodes see it; load modules before Snakemake",
+    )
+    yield _of_node(
+        "isolation of programs",
+        seen["isolation"],
+        seen.get("tier", ""),
+        "see docs/judge.md; the administrators can allow user namespaces",
+    )
+    if cache:
+        yield _of_node(
+            "the hub's cache there", seen["cache"], cache, "let HF_HOME name a folder that all see"
+        )
+    yield _of_node(
+        "scratch", seen["scratch"], scratch or "the system's", "mend tmpdir in the profile"
+    )
+
+
+def _of_node(what: str, problem: str, well: str, advice: str) -> Finding:
+    if problem:
+        return Finding(what, "BAD", f"on a compute node: {problem}; {advice}")
+    return Finding(what, "ok", well)
+
+
+def site(profile: dict) -> dict[str, str]:
+    """Return a profile's resources: defaults by name, those of a rule as "rule:name"."""
+    found = {}
+    for key in ("default-resources", "set-resources"):
+        given = profile.get(key) or {}
+        if isinstance(given, dict):
+            pairs = [
+                (f"{rule}:{name}", value) if key == "set-resources" else (rule, value)
+                for rule, values in given.items()
+                for name, value in (values.items() if isinstance(values, dict) else [("", values)])
+            ]
+        else:
+            pairs = [str(item).split("=", 1) for item in given]
+        found.update({name.rstrip(":"): str(value) for name, value in pairs})
+    return found
+
+
+def wildcards_of(study: Study, rule: str) -> list[dict]:
+    """Return the wildcards of all jobs of a rule."""
+    if rule == "train":
+        return [vars(arm) for arm in study.arms]
+    if rule == "answer":
+        return [{"place": study.place(arm)} for arm in study.evaluated()]
+    return [
+        {"place": study.place(arm), "benchmark": benchmark}
+        for arm in study.evaluated()
+        for benchmark in study.benchmarks
+    ]
+
+
+def minutes(text: str) -> float | None:
+    """Return the minutes of sinfo's [days-]hours:minutes:seconds; None is no limit."""
+    if not re.fullmatch(r"[\d:-]+", text):
+        return None
+    return spent.seconds(text) / 60

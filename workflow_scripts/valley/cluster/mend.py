@@ -1,0 +1,247 @@
+"""Seams of the SLURM executor plugin, mended where it would hang or give up.
+
+docs/slurm.md lists the defects with reproductions. Each is met at one function of the plugin that
+is replaced when the Snakefile is read; nothing of it is copied.
+"""
+
+import asyncio
+import functools
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from valley.cluster.states import Watch
+
+ANSWER_SECONDS = 60  # for one question to SLURM
+CONTROLLER_SECONDS = 1800  # for a controller that is restarting
+WARNING = "stop_warning"  # a rule's resource: seconds before the limit at which its job is told
+GRES = "gpus_as_gres"  # a site's resource: 1 asks for GPUs by --gres, not by --gpus
+
+
+def mend() -> None:
+    """Replace the plugin's functions, if it is there; jobs ignore the warning meant for scripts."""
+    if "SLURM_JOB_ID" in os.environ:
+        # Sent to every process of a job: Snakemake would die of it, bash too. A stage that can stop
+        # sets a handler of its own.
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    _retry_outside()
+    inner = sys.modules.get("snakemake_executor_plugin_slurm_jobstep")
+    if inner is not None and not hasattr(inner, "mended"):
+        inner.mended = True
+        inner.get_gpu_setting = _on_first_node(inner.get_gpu_setting, "gpus")
+        inner.get_node_setting = _on_first_node(inner.get_node_setting, "nodes")
+    plugin = sys.modules.get("snakemake_executor_plugin_slurm")
+    if plugin is None or hasattr(plugin, "mended"):
+        return
+    plugin.mended = True
+    plugin.query_job_status = query
+    plugin.get_submit_command = _more_options(plugin.get_submit_command)
+    plugin.set_gres_string = _gpus(plugin.set_gres_string)
+    # Its guess never succeeds, and where there is no sacct it prevents every submission.
+    plugin.get_account = lambda logger: None
+    plugin.Executor.run_job = _submission(plugin.Executor.run_job)
+    plugin.Executor.report_job_error = _telling(plugin.Executor.report_job_error)
+    plugin.Executor.next_seconds_between_status_checks = _short_pauses(plugin.Executor)
+
+
+# --- seam 1: what has become of the jobs ---
+
+_WATCHES: dict[str, Watch] = {}
+_SILENT = [False]
+
+
+async def query(command: str, logger) -> tuple[dict[str, str], float]:
+    """Return the states of a run's jobs and how long it took to ask.
+
+    In place of the plugin's own, which takes one source's words as they are, and forgets all jobs
+    when that source is silent five times.
+
+    Args:
+        command: the plugin's question; the run's name is taken from it.
+        logger: Snakemake's.
+    """
+    begun = time.monotonic()
+    run = re.search(r"--name[ =](\S+)", command)[1]
+    watch = _WATCHES.setdefault(run, Watch())
+    accounting = shutil.which("sacct") is not None
+    # In this order: what the controller says is then the newer.
+    accounted = None
+    if accounting:
+        asked = command if command.startswith("sacct") else _sacct(run)
+        accounted, said = await _rows(*asked.split())
+        accounting = "accounting storage is disabled" not in said
+    current, _ = await _rows(
+        "squeue", "--noheader", "--states=all", f"--name={run}", "--format=%i|%T|%r"
+    )
+    if accounted is None and current is None:
+        if not _SILENT[0]:
+            logger.warning("SLURM does not answer; its jobs go on, and are asked for again.")
+        _SILENT[0] = True
+        return {}, time.monotonic() - begun
+    _SILENT[0] = False
+    for complaint in watch.complaints(row for row in current or () if len(row) == 3):
+        logger.warning(complaint)
+    states = watch.settle(
+        None if accounted is None else [row[:2] for row in accounted if len(row) >= 2],
+        None if current is None else [row[:2] for row in current if len(row) >= 2],
+        accounting=accounting,
+    )
+    return states, time.monotonic() - begun
+
+
+def _sacct(run: str) -> str:
+    return f"sacct -X -n -P --starttime=now-7days --format=JobIdRaw,State --name {run}"
+
+
+async def _rows(*command: str) -> tuple[list[tuple[str, ...]] | None, str]:
+    """Return what a command printed, split at bars, and its errors; None if it failed."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+    except OSError as error:
+        return None, str(error)
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), ANSWER_SECONDS)
+    except TimeoutError:
+        process.kill()
+        return None, "no answer"
+    if process.returncode:
+        return None, err.decode(errors="replace")
+    lines = out.decode(errors="replace").splitlines()
+    return [tuple(part.strip() for part in line.split("|")) for line in lines if line], ""
+
+
+# --- seam 2: what the plugin can't be told to ask for ---
+
+
+def _more_options(submit_command):
+    """Add a warning before the time limit; spread a job of several nodes evenly over them."""
+
+    @functools.wraps(submit_command)
+    def with_options(job, *arguments, **named):
+        call, asked = submit_command(job, *arguments, **named), job.resources
+        if asked.get(WARNING):
+            call += f" --signal=USR1@{int(asked.get(WARNING))}"
+        nodes, gpus = (asked.get(name) or 0 for name in ("nodes", "gpu"))
+        if nodes > 1 and gpus and not asked.get(GRES):
+            call += f" --gpus-per-node={_of_model(job, gpus // nodes)}"
+        elif nodes > 1 and not gpus:
+            call += f" --ntasks={nodes} --ntasks-per-node=1"
+        return call
+
+    return with_options
+
+
+def _gpus(gres_string):
+    """Ask for GPUs in the site's way; a job without any asks for none of a model either."""
+
+    @functools.wraps(gres_string)
+    def options(job):
+        nodes, gpus = (job.resources.get(name) or 0 for name in ("nodes", "gpu"))
+        if not gpus:
+            other = job.resources.get("gres")
+            return f" --gres={shlex.quote(other)}" if other else ""
+        if gpus and job.resources.get(GRES):
+            return f" --gres=gpu:{_of_model(job, gpus // max(1, nodes))}"
+        return gres_string(job)
+
+    return options
+
+
+def _of_model(job, gpus: int) -> str:
+    model = job.resources.get("gpu_model")
+    return f"{model}:{gpus}" if model else str(gpus)
+
+
+def _on_first_node(setting, what: str):
+    """Let the job's own step be on one node, which starts steps on all of them itself.
+
+    The plugin asks for one task on all nodes with all GPUs: no such step can be had.
+    """
+
+    @functools.wraps(setting)
+    def of_first(job):
+        nodes, gpus = (job.resources.get(name) or 0 for name in ("nodes", "gpu"))
+        if nodes <= 1:
+            return setting(job)
+        if what == "nodes":
+            return "--nodes=1"
+        return f"--gpus={gpus // nodes}" if gpus else ""
+
+    return of_first
+
+
+# --- seam 3: a submission that fails is that job's failure, and waits for a controller ---
+
+
+def _submission(run_job):
+    @functools.wraps(run_job)
+    def submit(self, job):
+        from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+
+        try:
+            _await_controller(self.logger)
+            run_job(self, job)
+        except Exception as error:
+            # A group's is swallowed by another one, raised while it is told, and the group waits
+            # for ever.
+            why = error.__context__ or error
+            self._report_job_error_threadsafe(SubmittedJobInfo(job), f"submission failed: {why}")
+
+    return submit
+
+
+def _telling(report_job_error):
+    """Say why a group failed: Snakemake prints the message of single jobs only."""
+
+    @functools.wraps(report_job_error)
+    def report(self, job_info, msg=None, **named):
+        if msg and job_info.job.is_group():
+            self.logger.error(msg)
+        report_job_error(self, job_info, msg=msg, **named)
+
+    return report
+
+
+def _await_controller(logger) -> None:
+    """Wait while the controller does not answer, so that its restart costs no retries."""
+    end, told = time.monotonic() + CONTROLLER_SECONDS, False
+    while time.monotonic() < end:
+        asked = subprocess.run(["scontrol", "ping"], capture_output=True, text=True)
+        if " is UP" in asked.stdout or "is DOWN" not in asked.stdout:
+            return
+        if not told:
+            logger.warning("SLURM's controller does not answer; waiting to submit.")
+            told = True
+        time.sleep(5)
+
+
+# --- seam 4: a pause between two polls that stays short enough for a stopped job to be noticed ---
+
+
+def _short_pauses(executor) -> property:
+    """Let the pause grow to three times the first one, not to three minutes."""
+    grown = executor.next_seconds_between_status_checks
+
+    def limit(self, seconds: float) -> None:
+        first = self.workflow.executor_settings.init_seconds_before_status_checks
+        grown.fset(self, min(seconds, 3 * first))
+
+    return grown.setter(limit)
+
+
+# --- seam 5: a job that fails is tried again by who submitted it, and by nobody else ---
+
+
+def _retry_outside() -> None:
+    """Let the Snakemake inside a job retry nothing: it would, for rules with `retries`."""
+    if "--target-jobs" in sys.argv:
+        from snakemake import jobs
+
+        jobs.Job.restart_times = jobs.GroupJob.restart_times = 0

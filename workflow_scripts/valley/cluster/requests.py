@@ -1,0 +1,131 @@
+"""What a job asks of a cluster: GPUs, nodes, cores, memory and time.
+
+From what it has to do (valley/planning/estimates.py), corrected by what finished jobs took,
+with a margin, and more on every retry. The study file's `resources` overrides any of it.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from valley.core.sidecars import SUFFIX, provenances
+from valley.planning.estimates import Unestimated, estimate, parameters_of
+
+MARGIN = 2.0  # of time, over what is expected
+SPARE_MINUTES = 10  # for starting, on a busy file system
+SPARE_MB = 2000  # Python, its libraries and a table
+JUDGE_MINUTES = 30  # a judge gets as many cores as make it end in about that time
+MOST_CORES = 16
+UNKNOWN_MINUTES = 24 * 60  # for a training that can't be estimated
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one job asks for.
+
+    Attributes:
+        gpus: of the whole job; 0 is none.
+        nodes: machines that it spans.
+        cpus: cores on each node.
+        mem_mb: memory on each node.
+        runtime: minutes.
+    """
+
+    gpus: int
+    nodes: int
+    cpus: int
+    mem_mb: int
+    runtime: int
+
+
+def request(
+    config: dict, rule: str, wildcards: dict, attempt: int = 1, seen: dict | None = None
+) -> Request:
+    """Return what a job asks for.
+
+    Args:
+        config: a completed study file.
+        rule: the job's rule.
+        wildcards: the job's.
+        attempt: 1 at first; time and memory grow with it.
+        seen: from `measured`: how much longer than expected finished jobs took.
+    """
+    student = wildcards.get("student") or str(wildcards.get("place", "")).split("/")[0]
+    described = config["students"].get(student, {})
+    samples = sampling_rule(config)
+    # Where another rule samples, `generate` only copies answers, and its settings are that rule's.
+    own = {} if rule == "generate" != samples else config["resources"].get(rule, {})
+    own = config["resources"].get("generate", {}) if rule == samples else own
+    gpus = int(rule in ("train", samples) and not described.get("scratch"))
+    first = Request(gpus=gpus, nodes=1, cpus=8 if gpus else 1, mem_mb=SPARE_MB, runtime=0)
+    first = replace(first, **{k: own[k] for k in ("gpus", "nodes", "cpus") if k in own})
+    if "cpus" not in own and first.gpus:
+        first = replace(first, cpus=8 * math.ceil(first.gpus / first.nodes))
+    if "cpus" not in own and rule == "train" and not first.gpus:
+        processes = config["training"]["processes"]
+        first = replace(first, cpus=math.ceil(processes / first.nodes))
+    try:
+        expected = estimate(config, rule, wildcards)
+        seconds = expected.wall_seconds(first.gpus, 1)
+        if "cpus" not in own and rule in ("judge", "labels"):
+            wanted = math.ceil(expected.core_seconds / (60 * JUDGE_MINUTES))
+            first = replace(first, cpus=max(1, min(MOST_CORES, wanted)))
+            seconds = expected.wall_seconds(0, first.cpus)
+        seconds *= max(1.0, (seen or {}).get((rule, student), 1.0))
+    except (Unestimated, KeyError):
+        seconds = 60 * UNKNOWN_MINUTES
+    minutes = own.get("runtime") or SPARE_MINUTES + math.ceil(MARGIN * seconds / 60)
+    memory = own.get("mem_mb") or SPARE_MB + _model_mb(config, rule, student, first)
+    longest = config["resources"]["longest"]
+    return replace(
+        first,
+        mem_mb=memory * attempt,
+        runtime=min(minutes * attempt, longest) if longest else minutes * attempt,
+    )
+
+
+def sampling_rule(config: dict) -> str:
+    """Return the rule whose jobs sample: with vLLM one job answers all of a study's benchmarks."""
+    return "answer" if config["sampling"]["engine"] == "vllm" else "generate"
+
+
+def _model_mb(config: dict, rule: str, student: str, asked: Request) -> int:
+    """Return the memory of a model's weights in single precision, one copy a process of a node."""
+    if rule not in ("train", sampling_rule(config), "student") or not student:
+        return 0
+    try:
+        copies = max(asked.gpus, config["training"]["processes"]) if rule == "train" else 1
+        copies = math.ceil(copies / asked.nodes)
+        return SPARE_MB + math.ceil(copies * parameters_of(config, student) * 4 * 1.25 / 1e6)
+    except Unestimated:
+        return 62000
+
+
+def measured(config: dict, root: Path) -> dict[tuple[str, str], float]:
+    """Return how much longer finished jobs took than was expected, by (rule, student); the worst.
+
+    Args:
+        config: a completed study file.
+        root: its results; sidecars say what jobs took.
+    """
+    found: dict[tuple[str, str], float] = {}
+    kinds = {"checkpoints": "train", "generations": sampling_rule(config), "verdicts": "judge"}
+    for kind, rule in kinds.items():
+        for path, about in provenances(root / kind):
+            if about.get("restored") or about.get("rule") != rule:
+                continue
+            place = path.relative_to(root / kind).parent.as_posix()
+            wildcards = {"place": place, "benchmark": path.name.removesuffix(SUFFIX)}
+            parts = place.split("/")
+            if rule == "train" and len(parts) == 5:
+                size = parts[4].split("-")[0].removeprefix("n")
+                wildcards = {"student": parts[0], "recipe": parts[1], "size": size}
+            plan = request(config, rule, wildcards)
+            try:
+                expected = estimate(config, rule, wildcards).wall_seconds(plan.gpus, plan.cpus)
+            except (Unestimated, KeyError):
+                continue
+            ratio = about["measured"]["wall_seconds"] / expected
+            key = rule, parts[0]
+            found[key] = max(found.get(key, 0.0), ratio)
+    return found

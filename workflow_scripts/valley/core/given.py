@@ -1,0 +1,91 @@
+"""Results that no rule makes: frozen checkpoints, and what was adopted from elsewhere.
+
+Snakemake would make a file again for a change of settings, inputs or code. What must not be made
+again is no rule's output at all: it stands in the DAG as a plain source file.
+"""
+
+import re
+from pathlib import Path
+
+from valley.core.config import complaint
+from valley.core.files import read_json, write_json
+from valley.core.sidecars import provenance
+from valley.core.study import Study
+
+
+def given(study: Study) -> set[str]:
+    """Return the files of a study that no rule makes.
+
+    Raises:
+        StudyError: an arm is frozen, but has no checkpoint.
+    """
+    frozen = {study.checkpoint(arm): study.place(arm) for arm in study.frozen}
+    gone = [place for path, place in frozen.items() if not Path(path).is_file()]
+    if gone:
+        raise complaint(
+            f"frozen: {place} has no checkpoint, and what is frozen is never trained; train it "
+            "before it is frozen, adopt one (`./valley adopt`), or let `frozen` name fewer arms"
+            for place in gone
+        )
+    return frozen.keys() | adopted(study).keys()
+
+
+def adopted(study: Study) -> dict[str, dict]:
+    """Return the files that were adopted and are still there, each with where it came from."""
+    ledger = _ledger(study)
+    noted = read_json(ledger) if ledger.is_file() else {}
+    paths = {f"{study.root}/{name}": note for name, note in noted.items()}
+    return {path: note for path, note in paths.items() if Path(path).is_file()}
+
+
+def note_adopted(study: Study, path: str, note: dict) -> None:
+    """Write down that a file of the study was adopted."""
+    ledger, name = _ledger(study), str(Path(path).relative_to(study.root))
+    noted = read_json(ledger) if ledger.is_file() else {}
+    write_json(ledger, {**noted, name: note})
+
+
+def not_made(root: str, paths: set[str]) -> str:
+    """Return a regular expression's beginning that matches at no file that is given.
+
+    Put before a wildcard's constraint, it keeps every rule from making these files.
+
+    Args:
+        root: folder of the study's results.
+        paths: the files, each `<root>/<kind>/…`.
+    """
+    kinds: dict[str, list[str]] = {}
+    for path in sorted(paths):
+        kind, rest = str(Path(path).relative_to(root)).split("/", 1)
+        kinds.setdefault(kind, []).append(re.escape(rest))
+    return "".join(f"(?!(?<=/{kind}/)(?:{'|'.join(rest)})$)" for kind, rest in kinds.items())
+
+
+def frozen_notes(study: Study, code: dict[str, str]) -> list[dict]:
+    """Return what is to be said of each frozen checkpoint.
+
+    Args:
+        study: the study.
+        code: digest of the present code of the rules `train` and `student`.
+
+    Returns:
+        For each: its place, when it was made (None where nobody knows), and whether by other code
+        than the present one (None where nobody knows).
+    """
+    notes = []
+    for arm in study.frozen:
+        about = provenance(study.checkpoint(arm))
+        code_then = about.get("params", {}).get("code")
+        now = code["train" if arm.size else "student"]
+        notes.append(
+            {
+                "place": study.place(arm),
+                "made": about.get("measured", {}).get("finished"),
+                "older": code_then != now if code_then else None,
+            }
+        )
+    return notes
+
+
+def _ledger(study: Study) -> Path:
+    return Path(study.root) / "adopted.json"

@@ -1,0 +1,93 @@
+"""Where a study's results lie, and which arms each of its fits reads."""
+
+from valley.core.arms import GROUP
+from valley.core.study import Study
+
+LEARNING = "{axis}/{student}/{recipe}/{start}/{slice}"
+CURVE = f"{LEARNING}/{{benchmark}}"
+CONTRAST = "{axis}/{a}-vs-{b}/{benchmark}"
+
+
+class Layout:
+    """The files of a study.
+
+    Args:
+        study: the study.
+        root: folder of its results; by default where the study itself puts them.
+
+    Attributes:
+        curves, contrasts: names of the fits below curves/ and contrasts/, benchmark last.
+    """
+
+    def __init__(self, study: Study, root: str | None = None):
+        self.study, self.root = study, str(root or study.root)
+        axes = study.config["axes"].items()
+        self._curves: dict[tuple, list[dict]] = {}
+        for axis, settings in axes:
+            for point in study.points(axis) if settings["curve"] else []:
+                of_curve = (axis, *(point[name] for name in GROUP))
+                self._curves.setdefault(of_curve, []).append(point)
+        self.curves = sorted(
+            "/".join([*of_curve, benchmark])
+            for of_curve in self._curves
+            for benchmark in study.benchmarks
+        )
+        self.contrasts = [
+            CONTRAST.format(axis=axis, benchmark=benchmark, **contrast)
+            for axis, settings in axes
+            for contrast in settings["contrasts"]
+            for benchmark in study.benchmarks
+        ]
+
+    def result(self, kind: str, place: str, benchmark: str, suffix: str) -> str:
+        """Return one kind of file of the arm whose results lie at a place."""
+        return f"{self.root}/{kind}/{place}/{benchmark}.{suffix}"
+
+    def evaluated(self, kind: str, suffix: str) -> list[str]:
+        """Return one kind of file of all scored arms and benchmarks."""
+        return [
+            self.result(kind, self.study.place(arm), benchmark, suffix)
+            for arm in self.study.evaluated()
+            for benchmark in self.study.benchmarks
+        ]
+
+    def with_results(self, points: list[dict], benchmark: str) -> list[dict]:
+        """Return an axis' points, each with the paths of its verdicts and generations."""
+        return [
+            {
+                **point,
+                "verdicts": self.result("verdicts", point["place"], benchmark, "parquet"),
+                "generations": self.result("generations", point["place"], benchmark, "parquet"),
+            }
+            for point in points
+        ]
+
+    def files(self, points: list[dict], benchmark: str) -> list[str]:
+        """Return every file that the points' fits read, each once."""
+        arms = self.with_results(points, benchmark)
+        return sorted({arm[kind] for arm in arms for kind in ("verdicts", "generations")})
+
+    def curve_points(self, axis: str, wanted: dict) -> list[dict]:
+        """Return the points of one curve: an axis' arms that differ in size and replicate only."""
+        return self._curves[axis, *(wanted[name] for name in GROUP)]
+
+    def noise_points(self) -> list[dict]:
+        """Return the points whose replicates tell how much training noise there is."""
+        return self._points(lambda axis: axis["curve"] and len(axis["seeds"]) > 1)
+
+    def rate_points(self) -> list[dict]:
+        """Return the points of every axis that has a curve."""
+        return self._points(lambda axis: axis["curve"])
+
+    def contrast_of(self, axis: str, a: str, b: str) -> dict:
+        """Return a declared contrast."""
+        declared = self.study.config["axes"][axis]["contrasts"]
+        return next(item for item in declared if (item["a"], item["b"]) == (a, b))
+
+    def _points(self, wanted) -> list[dict]:
+        return [
+            point
+            for axis, settings in self.study.config["axes"].items()
+            if wanted(settings)
+            for point in self.study.points(axis)
+        ]

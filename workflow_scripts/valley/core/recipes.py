@@ -1,0 +1,63 @@
+"""What recipes may say together: mistakes that a schema can't see."""
+
+from valley.core.arms import BASE
+
+EITHER = (("epochs", "steps"), ("batch_examples", "batch_tokens"))
+
+
+def mistakes(config: dict) -> list[str]:
+    """Return the mistakes in a completed study file's recipes, each with how to mend it."""
+    found = []
+    for name, recipe in config["recipes"].items():
+        where, lora = f"recipes.{name}", recipe["lora"]
+        for one, other in EITHER:
+            if (recipe[one] is None) == (recipe[other] is None):
+                found.append(f"{where}: give either {one} or {other}, one of the two")
+        if recipe["weights"] == "bf16" and recipe["precision"] == "fp32":
+            found.append(
+                f"{where}.weights: bf16 weights are worked with in bf16; set `precision: bf16` too"
+            )
+        if lora and lora["bits"] and config["training"]["processes"] > 1:
+            found.append(
+                f"{where}.lora.bits: quantized weights can't be sharded, but training.processes is "
+                f"{config['training']['processes']}; set it to 1, or bits to null"
+            )
+    for name, recipe in config["recipes"].items():
+        if recipe["lora"] and not recipe["lora"]["merge"]:
+            found += _unmergeable(config, name)
+    return found
+
+
+def _unmergeable(config: dict, name: str) -> list[str]:
+    """Return why a recipe's adapters can't be kept unmerged: their base must be on the hub."""
+    where = f"recipes.{name}.lora.merge: false"
+    found = []
+    for student, made in config["students"].items():
+        used = any(
+            name in axis["recipes"] and student in axis.get("students", config["students"])
+            for axis in config["axes"].values()
+        )
+        if used and "scratch" in made:
+            found.append(
+                f"{where} keeps adapters beside their base on the hub, but student {student!r} "
+                "is made here; set it to true"
+            )
+        elif used and made["hub"]["think"] == "tokens":
+            found.append(
+                f"{where} keeps adapters alone, but student {student!r} learns new tokens "
+                "(`think: tokens`), which they don't hold; set it to true"
+            )
+    for axis, settings in config["axes"].items():
+        later = [start for start in settings["starts"] if start != BASE]
+        if name in settings["recipes"] and later:
+            found.append(
+                f"{where} keeps adapters beside their base on the hub, but axes.{axis} starts from "
+                f"{later[0]!r}, which is not there; set it to true"
+            )
+    found += [
+        f"{where} keeps adapters beside their base on the hub, but starts.{start} begins from "
+        f"{settings['start']!r}; set it to true"
+        for start, settings in config["starts"].items()
+        if settings["recipe"] == name and settings["start"] != BASE
+    ]
+    return found

@@ -1,0 +1,272 @@
+"""The study: its arms and axes, expanded from the study file and checked for sense."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+
+import yaml
+
+from valley.core import prompts, slices, sources
+from valley.core.arms import BASE, Arm
+from valley.core.config import StudyError, complaint, complete
+from valley.core.mistakes import mistakes_in
+
+UNBEARING = (
+    "estimates",
+    "frozen",
+    "on_new_versions",
+    "results",
+    "resources",
+    "resume",
+    "retention",
+    "training",
+)
+
+
+class Study:
+    """A validated study.
+
+    Args:
+        config: the study file's content.
+
+    Raises:
+        StudyError: every mistake found, each with its key, the value and what is allowed.
+    """
+
+    def __init__(self, config: dict):
+        self.config = complete(config)
+        mistakes = mistakes_in(self.config)
+        if mistakes:
+            raise complaint(mistakes)
+        self._points: dict[str, list[dict]] = {}
+        self.axes = {
+            name: sorted({self.resolve(arm) for arm in _product(axis, self.students)})
+            for name, axis in self.config["axes"].items()
+        }
+        idle = [p for p in self.config["frozen"] if not any(self._matching(p))]
+        if idle:
+            example = self.place(max(self.evaluated()))
+            raise complaint(
+                f"frozen: no arm matches {pattern!r}; arms are written like {example}, and * is "
+                "any text"
+                for pattern in idle
+            )
+
+    @property
+    def described(self) -> dict:
+        """The study file without what has no bearing on any result."""
+        return {key: value for key, value in self.config.items() if key not in UNBEARING}
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Study":
+        """Return the study of a study file.
+
+        Raises:
+            StudyError: it can't be read, or every mistake found in it.
+        """
+        try:
+            config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise StudyError(f"the study file can't be read: {error}") from error
+        except yaml.YAMLError as error:
+            raise StudyError(f"the study file is no YAML: {error}") from error
+        return cls(config)
+
+    @property
+    def root(self) -> str:
+        """Folder of the study's results."""
+        return f"{self.config['results']}/{self.config['study']}"
+
+    @property
+    def store(self) -> str:
+        """Folder of the store that all studies below the results root share."""
+        return f"{self.config['results']}/store"
+
+    @property
+    def students(self) -> list[str]:
+        return list(self.config["students"])
+
+    @property
+    def benchmarks(self) -> list[str]:
+        return list(self.config["benchmarks"])
+
+    @property
+    def sources(self) -> dict[str, dict]:
+        """Where the problems of benchmarks come from that are not the bundled generator's."""
+        found = self.config["benchmarks"].items()
+        return {name: benchmark["source"] for name, benchmark in found if "source" in benchmark}
+
+    def prompt(self, benchmark: str | None = None) -> list[str] | None:
+        """Return the texts that problems are put in: in training, or on a benchmark."""
+        own = self.config["benchmarks"][benchmark] if benchmark else {}
+        return prompts.texts(own.get("prompt", self.config["prompt"]))
+
+    @property
+    def procedural(self) -> list[str]:
+        """The bundled generator's teachers: those that are not asked."""
+        found = self.config["corpus"].get("teachers", {}).items()
+        return [name for name, teacher in found if "mistakes" in teacher]
+
+    def asked(self, *kinds: str) -> list[str]:
+        """Return the teachers that are asked: of kind "endpoint", or "model" (run here)."""
+        found = self.config["corpus"].get("teachers", {}).items()
+        return [name for name, teacher in found if any(kind in teacher for kind in kinds)]
+
+    def teacher_prompt(self, teacher: str) -> list[str] | None:
+        """Return the texts that a teacher's questions are put in."""
+        own = self.config["corpus"]["teachers"][teacher]
+        return prompts.texts(own.get("prompt", self.config["prompt"]))
+
+    @property
+    def teachers(self) -> list[str]:
+        """Whose traces make the pool, a file each: the bank's teachers, or sources with answers."""
+        return [*self.config["corpus"].get("teachers", {}), *self.corpora]
+
+    @property
+    def corpora(self) -> dict[str, dict]:
+        """Corpora made elsewhere whose answers are used, their forms' defaults filled in."""
+        return {
+            name: source
+            for name, source in self.all_corpora.items()
+            if self.config["corpus"]["sources"][name]["answers"]
+        }
+
+    @property
+    def all_corpora(self) -> dict[str, dict]:
+        """Corpora made elsewhere, those that give questions only included."""
+        given = self.config["corpus"].get("sources", {})
+        return {name: sources.resolved(name, source) for name, source in given.items()}
+
+    @property
+    def questions(self) -> dict[str, dict]:
+        """Data sets that hold the questions of those corpora, their known files filled in."""
+        return sources.resolved_questions(self.config["corpus"]["questions"])
+
+    @cached_property
+    def arms(self) -> list[Arm]:
+        """All trained arms that axes or other arms' starts want, each once."""
+        wanted: set[Arm] = set()
+        todo = [arm for arms in self.axes.values() for arm in arms if arm.size]
+        while todo:
+            arm = todo.pop()
+            if arm not in wanted:
+                wanted.add(arm)
+                start = self.start_of(arm)
+                if start is not None:
+                    todo.append(start)
+        return sorted(wanted)
+
+    @property
+    def frozen(self) -> list[Arm]:
+        """All arms, undistilled students included, whose checkpoints are never made again."""
+        return sorted({arm for p in self.config["frozen"] for arm in self._matching(p)})
+
+    def _matching(self, pattern: str) -> Iterator[Arm]:
+        known = {*self.arms, *self.evaluated()}
+        return (arm for arm in known if fnmatchcase(self.place(arm), pattern))
+
+    def evaluated(self) -> list[Arm]:
+        """All arms whose answers are scored: the axes' arms, undistilled students included."""
+        return sorted({arm for arms in self.axes.values() for arm in arms})
+
+    def start_of(self, arm: Arm) -> Arm | None:
+        """Return the arm whose checkpoint an arm starts from; None is the student itself."""
+        if arm.start == BASE:
+            return None
+        start = self.config["starts"][arm.start]
+        return Arm(
+            arm.student,
+            start["recipe"],
+            start["start"],
+            start["slice"],
+            start["size"],
+            arm.seed if start["seed"] is None else start["seed"],
+        )
+
+    def resolve(self, arm: Arm) -> Arm:
+        """Return the arm that stands for an arm: one of size 0 is its start, never a copy.
+
+        The undistilled student is written as `Arm(student, "", "base", "", 0, 0)`.
+        """
+        if arm.size:
+            return arm
+        start = self.start_of(arm)
+        return replace(arm, recipe="", start=BASE, slice="", seed=0) if start is None else start
+
+    def place(self, arm: Arm) -> str:
+        """Return the path part under which an arm's generations, verdicts and scores lie."""
+        return arm.path if arm.size else f"{arm.student}/{BASE}"
+
+    def checkpoint(self, arm: Arm) -> str:
+        """Return the path of an arm's checkpoint manifest."""
+        if arm.size:
+            return f"{self.root}/checkpoints/{arm.path}/checkpoint.json"
+        return f"{self.root}/students/{arm.student}/checkpoint.json"
+
+    def points(self, axis: str) -> list[dict]:
+        """Return an axis' arms as they were asked for, each with the place of its results.
+
+        An arm of size 0 keeps its axis' recipe, start and slice; replicates share its place.
+        """
+        if axis in self._points:
+            return self._points[axis]
+        seen, points = set(), []
+        for arm in _product(self.config["axes"][axis], self.students):
+            resolved = self.resolve(arm)
+            point = {
+                **vars(arm),
+                "seed": arm.seed if resolved.size else None,
+                "place": self.place(resolved),
+            }
+            identity = tuple(point.values())
+            if identity not in seen:
+                seen.add(identity)
+                points.append(point)
+        self._points[axis] = points
+        return points
+
+    def check_pool(self, counts: dict[str, int], given: Collection[str] = ()) -> None:
+        """Check that every shard's slice is large enough.
+
+        Args:
+            counts: examples in each slice of the pool; a slice that the pool was made without is
+                not checked.
+            given: checkpoints that need no shard.
+
+        Raises:
+            StudyError: naming each slice, how many rows it holds and how many were asked for.
+        """
+        kind = slices.COUNTED[self.config["corpus"]["examples"]]
+        short = {}
+        for arm in self.arms:
+            enough = arm.size <= counts.get(arm.slice, arm.size)
+            if not enough and self.checkpoint(arm) not in given:
+                short.setdefault(arm.slice, set()).add(arm.size)
+        if short:
+            raise complaint(
+                [
+                    f"slice {name} holds {counts[name]} {kind}, but arms ask for "
+                    f"{', '.join(map(str, sorted(sizes)))}; ask for less, or enlarge the corpus"
+                    for name, sizes in sorted(short.items())
+                ]
+            )
+
+
+def _product(axis: dict, students: list[str]) -> list[Arm]:
+    return [
+        Arm(*cell)
+        for cell in product(
+            axis.get("students", students),
+            axis["recipes"],
+            axis["starts"],
+            axis["slices"],
+            axis["sizes"],
+            axis["seeds"],
+        )
+    ]
+
+
+__all__ = ["Study", "StudyError"]

@@ -1,0 +1,70 @@
+"""The problems that sources ask: told in their own rows, or standing in other data sets."""
+
+from collections import Counter
+
+from valley.core.complaints import BadRow, Complaints
+from valley.core.files import ParquetStream
+from valley.corpora.columns import source_rows, text, word
+from valley.corpora.join import place_of, plain_problem, problem_id, read_questions
+
+ROLES = {"problem", "prompt", "dataset", "split", "index", "difficulty", "origin"}
+
+
+def gather(
+    stream: ParquetStream, sources: list[dict], questions: dict, bad_rows: str
+) -> dict[str, object]:
+    """Write each problem once, and return counts.
+
+    Memory: an id (about 100 bytes) a problem.
+    """
+    complaints, counts = Complaints(bad_rows, "corpus.bad_rows"), Counter()
+    wanted: dict[str, dict[str, set[int]]] = {}
+    told: set[str] = set()
+    for source in sources:
+        for place, values in source_rows(source, ROLES, complaints, counts):
+            try:
+                joined = place_of(values)
+                if joined is not None:
+                    dataset, split, index = joined
+                    _known(questions, dataset, split, source["name"])
+                    wanted.setdefault(dataset, {}).setdefault(split, set()).add(index)
+                    continue
+                identity = problem_id(values, source["name"])
+                if identity in told:
+                    continue
+                origin = word(values, "origin") or source["name"]
+                row = plain_problem(
+                    identity, text(values, "prompt"), word(values, "difficulty"), origin
+                )
+            except BadRow as error:
+                complaints(f"{source['name']}: {place}: {error}")
+                continue
+            told.add(identity)
+            stream.write(row)
+        counts.pop("rows", None)
+    for row in read_questions(wanted, questions, complaints):
+        counts["joined"] += 1
+        counts["with_tests"] += bool(row["tests"])
+        stream.write(row)
+    return {
+        "problems": stream.rows,
+        "told_in_sources": len(told),
+        "joined": counts["joined"],
+        "with_tests": counts["with_tests"],
+        "bad_rows": complaints.count,
+        "first_bad_rows": complaints.first,
+    }
+
+
+def _known(questions: dict, dataset: str, split: str, source: str) -> None:
+    """Check that the study file says where a question stands."""
+    if dataset not in questions:
+        raise BadRow(
+            f"its question stands in {dataset}, which corpus.questions does not have; add it, or "
+            f"say corpus.sources.{source}.only: {{dataset: [{', '.join(questions) or '…'}]}}"
+        )
+    if split not in questions[dataset]["files"]:
+        raise BadRow(
+            f"its question stands in split {split} of {dataset}, but corpus.questions.{dataset}."
+            f"files has only {', '.join(questions[dataset]['files'])}"
+        )

@@ -1,0 +1,106 @@
+"""Files of answers: the study's own, plain JSONL, and LiveCodeBench's generations."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from valley.core.rows import read_rows
+from valley.judging.answers import extract_program
+from valley.judging.verdicts import ACCEPTED, Verdict
+
+_TEXTS = ("text", "answer", "response", "completion", "output")
+_PROGRAMS = ("program", "code", "solution")
+
+
+@dataclass
+class Answers:
+    """Rows with problem_id, sample, program, a key and a place; and what was wrong with others."""
+
+    rows: list[dict] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+def read_answers(path: Path) -> Answers:
+    """Read answers; a broken row is complained of and left out."""
+    path = Path(path)
+    found = Answers()
+    seen: set[tuple[str, int]] = set()
+    for number, row in read_rows(path, found.complaints.append):
+        place = f"{path}: row {number}"
+        for problem_id, sample, program in _answers_of(row, place, found.complaints):
+            if sample is None:
+                sample = 0
+                while (problem_id, sample) in seen:
+                    sample += 1
+            if (problem_id, sample) in seen:
+                found.complaints.append(f"{place}: {problem_id!r} sample {sample} is there twice")
+                continue
+            seen.add((problem_id, sample))
+            text = json.dumps([problem_id, sample, program])
+            found.rows.append(
+                {
+                    "problem_id": problem_id,
+                    "sample": sample,
+                    "program": program,
+                    "key": hashlib.sha256(text.encode()).hexdigest(),
+                    "place": place,
+                }
+            )
+    return found
+
+
+def _answers_of(row: dict, place: str, complaints: list[str]):
+    """Yield (problem id, sample or None, program or None) of a row."""
+    problem_id = row.get("problem_id", row.get("question_id", row.get("task_id")))
+    if not isinstance(problem_id, str | int) or isinstance(problem_id, bool):
+        complaints.append(f"{place}: problem_id: there is none")
+        return
+    problem_id = str(problem_id)
+    if "code_list" in row:
+        codes = row["code_list"]
+        if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
+            complaints.append(f"{place}: code_list: not a list of texts")
+            return
+        for sample, code in enumerate(codes):
+            yield problem_id, sample, code or None
+        return
+    sample = row.get("sample")
+    if sample is not None and (not isinstance(sample, int) or sample < 0):
+        complaints.append(f"{place}: sample: {sample!r} is no number from 0 on")
+        return
+    for name in (*_PROGRAMS, *_TEXTS):
+        if name not in row:
+            continue
+        text = row[name]
+        if text is not None and not isinstance(text, str):
+            complaints.append(f"{place}: {name}: {str(text)[:60]!r} is no text")
+            return
+        yield problem_id, sample, text if name in _PROGRAMS else extract_program(text)
+        return
+    complaints.append(f"{place}: text: there is none, nor a {' or '.join(_PROGRAMS)}")
+
+
+def evaluation(rows: list[dict], verdicts: list[Verdict]) -> list[dict]:
+    """Return verdicts as LiveCodeBench's `eval_all` file has them."""
+    by_problem: dict[str, list[tuple[int, str | None, Verdict]]] = {}
+    for row, verdict in zip(rows, verdicts, strict=True):
+        answer = (row["sample"], row["program"], verdict)
+        by_problem.setdefault(row["problem_id"], []).append(answer)
+    instances = []
+    for problem_id in sorted(by_problem):
+        answers = sorted(by_problem[problem_id], key=lambda answer: answer[0])
+        graded = [verdict.verdict == ACCEPTED for _, _, verdict in answers]
+        instances.append(
+            {
+                "question_id": problem_id,
+                "code_list": [program or "" for _, program, _ in answers],
+                "graded_list": graded,
+                "pass@1": sum(graded) / len(graded),
+                "metadata": [
+                    json.dumps({"verdict": verdict.verdict, "error_message": verdict.detail})
+                    for _, _, verdict in answers
+                ],
+            }
+        )
+    return instances

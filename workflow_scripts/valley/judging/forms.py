@@ -1,0 +1,287 @@
+"""The forms that problems have in the wild, told by their fields, each turned into PROBLEM rows."""
+
+import datetime
+import json
+import re
+from collections.abc import Callable
+
+from valley.core.complaints import BadRow
+from valley.judging import errata
+from valley.judging.assertions import asserted_tests, called_name
+from valley.judging.packed import livecodebench_tests
+
+TIME_LIMIT_S = 6.0  # LiveCodeBench's own, where a row names none
+MEMORY_LIMIT_MB = 1024
+
+
+def convert(row: dict, name: str | None = None) -> dict:
+    """Return a row of any known form as a PROBLEM row; BadRow if it is none or broken.
+
+    Args:
+        row: the row as it was read.
+        name: the problem's id where the row has none, as in TACO.
+    """
+    for fields, converter in _FORMS:
+        if all(field in row for field in fields):
+            problem = converter(row)
+            if problem.get("id") is None and name is not None:
+                problem["id"] = name
+            return problem
+    known = "; ".join(" + ".join(fields) for fields, _ in _FORMS)
+    raise BadRow(f"fields {sorted(row)[:12]} are of no known form ({known})")
+
+
+def _own(row: dict) -> dict:
+    tests = row["tests"]
+    if isinstance(tests, str):
+        tests = _json(row, "tests")
+    if not isinstance(tests, list) or not all(isinstance(test, dict) for test in tests):
+        raise BadRow("tests: not a list of tests")
+    row = {**row, "tests": tests}
+    for name, value in (("time_limit_s", TIME_LIMIT_S), ("memory_limit_mb", MEMORY_LIMIT_MB)):
+        if name not in row:
+            row[name] = value
+    return row
+
+
+def _livecodebench(row: dict) -> dict:
+    metadata = _json(row, "metadata") if row.get("metadata") else {}
+    if not isinstance(metadata, dict):
+        raise BadRow("metadata: not an object")
+    tests = []
+    for name, public in (("public_test_cases", True), ("private_test_cases", False)):
+        cases = livecodebench_tests(row[name], name) if row.get(name) else []
+        for number, case in enumerate(cases):
+            if not isinstance(case, dict) or "input" not in case or "output" not in case:
+                raise BadRow(f"{name}[{number}]: no input or no output")
+            if case.get("testtype") == "functional" and not metadata.get("func_name"):
+                raise BadRow(f"metadata.func_name: there is none, but {name}[{number}] is a call")
+            tests.append({"input": case["input"], "expected": case["output"], "public": public})
+    return _problem(
+        row,
+        identity=row["question_id"],
+        statement=row.get("question_content"),
+        tests=tests,
+        function_name=metadata.get("func_name"),
+        date=row.get("contest_date"),
+        source=row.get("platform") or "livecodebench",
+        trusted=errata.livecodebench(row["question_id"], row.get("question_title")) is None,
+    )
+
+
+_CONTEST_SOURCES = ("", "codechef", "codeforces", "hackerearth", "codejam", "atcoder", "aizu")
+_CONTEST_LEVELS = ("", "easy", "medium", "hard", "harder", "hardest", "external")
+
+
+def _code_contests(row: dict) -> dict:
+    """CodeContests: https://github.com/google-deepmind/code_contests, contest_problem.proto."""
+    tests = []
+    for name in ("public_tests", "private_tests", "generated_tests"):
+        cases = row.get(name) or {"input": [], "output": []}
+        if isinstance(cases, list):
+            cases = {key: [case.get(key) for case in cases] for key in ("input", "output")}
+        given, wanted = cases.get("input"), cases.get("output")
+        if not isinstance(given, list) or not isinstance(wanted, list) or len(given) != len(wanted):
+            raise BadRow(f"{name}: not as many outputs as inputs")
+        tests += [
+            {"input": one, "expected": other, "public": name == "public_tests"}
+            for one, other in zip(given, wanted, strict=True)
+        ]
+    level, site = row.get("difficulty") or 0, row.get("source") or 0
+    if not isinstance(level, int) or not isinstance(site, int):
+        raise BadRow("difficulty or source: no number")
+    limit, memory = row.get("time_limit") or {}, row.get("memory_limit_bytes") or 0
+    seconds = (limit.get("seconds") or 0) + (limit.get("nanos") or 0) / 1e9
+    # From level 7 on these are Codeforces' letters: A is the first problem of its contest.
+    word = chr(ord("a") + level - 7) if level >= 7 else _CONTEST_LEVELS[level]
+    rating = row.get("cf_rating") or 0
+    return _problem(
+        {
+            "time_limit_s": seconds or TIME_LIMIT_S,
+            "memory_limit_mb": memory >> 20 or MEMORY_LIMIT_MB,
+        },
+        identity=row["name"],
+        statement=row.get("description"),
+        tests=tests,
+        function_name=None,
+        source=_CONTEST_SOURCES[site] if site < len(_CONTEST_SOURCES) else "",
+        difficulty=str(rating) if rating > 0 else word,
+        trusted=not (row.get("input_file") or row.get("output_file")),  # files are not judged
+    )
+
+
+def _apps(row: dict) -> dict:
+    packed = row["input_output"]
+    packed = _json(row, "input_output") if isinstance(packed, str) else packed
+    if not isinstance(packed, dict):
+        raise BadRow("input_output: not an object")
+    inputs, outputs = packed.get("inputs"), packed.get("outputs")
+    if not isinstance(inputs, list) or not isinstance(outputs, list):
+        raise BadRow("input_output: no lists of inputs and outputs")
+    if len(inputs) != len(outputs):
+        raise BadRow(f"input_output: {len(inputs)} inputs, {len(outputs)} outputs")
+    function = packed.get("fn_name")
+    tests = []
+    for given, wanted in zip(inputs, outputs, strict=True):
+        if function is None:
+            # A few rows hold the lines rather than the text.
+            given, wanted = (
+                "\n".join(map(str, x)) if isinstance(x, list) else str(x) for x in (given, wanted)
+            )
+        else:
+            given = "\n".join(json.dumps(value) for value in given)
+            # The value stands in a list of its own.
+            lone = isinstance(wanted, list) and len(wanted) == 1
+            wanted = json.dumps(wanted[0] if lone else wanted)
+        tests.append({"input": given, "expected": wanted, "public": False})
+    limits = {}
+    if seconds := _quantity(row.get("time_limit"), _SECONDS):
+        limits["time_limit_s"] = seconds
+    if megabytes := _quantity(row.get("memory_limit"), _MEGABYTES):
+        limits["memory_limit_mb"] = max(1, int(megabytes))
+    return _problem(
+        {**limits, **row},
+        identity=next((row[k] for k in ("id", "problem_id", "task_id") if k in row), None),
+        statement=row.get("question"),
+        tests=tests,
+        function_name=function,
+        source=row.get("source") or "apps",
+    )
+
+
+def _codeforces(row: dict) -> dict:
+    """open-r1/codeforces; a problem with a checker of its own accepts several answers."""
+    parts = [row.get("description") or ""]
+    for title, name in (("Input", "input_format"), ("Output", "output_format")):
+        if row.get(name):
+            parts.append(f"{title}\n{row[name]}")
+    examples = row.get("examples") or []
+    for case in examples:
+        parts.append(f"Input\n{case['input']}\nOutput\n{case['output']}")
+    if row.get("note"):
+        parts.append(f"Note\n{row['note']}")
+    tests = [
+        {"input": case["input"], "expected": case["output"], "public": public}
+        for cases, public in ((examples, True), (row.get("official_tests") or [], False))
+        for case in cases
+    ]
+    limits = {"time_limit_s": row.get("time_limit"), "memory_limit_mb": row.get("memory_limit")}
+    rating = row.get("rating") or 0
+    told = (row.get("generated_checker") or row.get("interaction_format")) is None
+    return _problem(
+        {name: value for name, value in limits.items() if value},
+        identity=row["id"],
+        statement="\n\n".join(parts),
+        tests=tests,
+        function_name=None,
+        source="codeforces",
+        difficulty=str(int(rating)) if rating > 0 else "",
+        date=_day(row.get("contest_start")),
+        trusted=told and row.get("input_mode") in (None, "stdio"),
+    )
+
+
+def _day(seconds: object) -> str:
+    """Return the day of a Unix time in UTC; "" for anything else."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return ""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).date().isoformat()
+
+
+_SECONDS = {"s": 1, "sec": 1, "second": 1, "ms": 1e-3, "millisecond": 1e-3}
+_MEGABYTES = {"mb": 1, "megabyte": 1, "kb": 1 / 1024, "kilobyte": 1 / 1024, "gb": 1024}
+
+
+def _quantity(text: object, units: dict[str, float]) -> float | None:
+    """Read TACO's "2.0 seconds" or "256.0 megabytes"; None where it says nothing."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+?)s?\s*", str(text or "").lower())
+    unit = units.get(match[2] if match else "") or units.get(f"{match[2]}s" if match else "")
+    return float(match[1]) * unit if unit else None
+
+
+def _humaneval(row: dict) -> dict:
+    asserted = asserted_tests(row["test"], "candidate")
+    return _problem(
+        row,
+        identity=row["task_id"],
+        statement=row["prompt"],
+        tests=asserted.tests,
+        checker=asserted.checker,
+        trusted=not asserted.left_out,
+        function_name=row["entry_point"],
+        starter_code=row["prompt"],
+        source="humaneval",
+    )
+
+
+def _mbpp(row: dict) -> dict:
+    lines = row["test_list"]
+    lines = _json(row, "test_list") if isinstance(lines, str) else lines
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise BadRow("test_list: not a list of texts")
+    text = "\n".join([*(row.get("test_imports") or []), *lines])
+    name = called_name(text)
+    # MBPP+ has its many tests in a field of its own.
+    asserted = asserted_tests(row.get("test") or text, name)
+    task = row.get("text") or row.get("prompt") or ""
+    return _problem(
+        row,
+        identity=f"mbpp/{row['task_id']}",
+        # The function's name is told by the tests only: they belong to what is asked.
+        statement=f"{task} Your code should pass these tests:\n\n" + "\n".join(lines),
+        tests=asserted.tests,
+        checker=asserted.checker,
+        trusted=not asserted.left_out,
+        function_name=name,
+        source="mbpp",
+    )
+
+
+def _problem(
+    row: dict,
+    *,
+    identity: object,
+    tests: list[dict],
+    statement: str | None,
+    function_name: str | None,
+    source: str,
+    date: object = None,
+    starter_code: str | None = None,
+    difficulty: str | None = None,
+    checker: str | None = None,
+    trusted: bool = True,
+) -> dict:
+    return {
+        "id": None if identity is None else str(identity),
+        "statement": statement or "",
+        "difficulty": str(difficulty or row.get("difficulty") or ""),
+        "starter_code": starter_code or row.get("starter_code") or "",
+        "function_name": function_name,
+        "tests": tests,
+        "time_limit_s": row.get("time_limit_s", TIME_LIMIT_S),
+        "memory_limit_mb": row.get("memory_limit_mb", MEMORY_LIMIT_MB),
+        "source": source,
+        "date": str(date or ""),
+        "license": row.get("license") or "",
+        "checker": checker or row.get("checker"),
+        "keep_lines": row.get("keep_lines", True),
+        "trusted": trusted and row.get("trusted") is not False,
+    }
+
+
+def _json(row: dict, name: str) -> object:
+    try:
+        return json.loads(row[name])
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadRow(f"{name}: not JSON: {str(error)[:100]}") from None
+
+
+_FORMS: tuple[tuple[tuple[str, ...], Callable[[dict], dict]], ...] = (
+    (("id", "tests"), _own),
+    (("question_id", "public_test_cases"), _livecodebench),
+    (("name", "public_tests", "generated_tests"), _code_contests),
+    (("contest_id", "input_format", "official_tests"), _codeforces),
+    (("input_output",), _apps),
+    (("task_id", "prompt", "test", "entry_point"), _humaneval),
+    (("task_id", "test_list"), _mbpp),
+)

@@ -1,0 +1,62 @@
+"""Examples through a model: packed into rows, in parts that fit, each process its share."""
+
+import torch
+
+from valley.lm import packing
+from valley.lm.chat import Example
+from valley.lm.parallel import World
+
+
+class Forward:
+    """How examples run through a learner.
+
+    Args:
+        learner: `valley.lm.loss.Learner`, in its place.
+        world: the processes that share the work.
+        pad_id: fills rows up.
+        row_tokens: length of a packed row.
+        micro_tokens: tokens of one pass; None is all at once.
+        precision: "fp32", or "bf16" for autocast.
+    """
+
+    def __init__(self, learner, world: World, *, pad_id, row_tokens, micro_tokens, precision):
+        self.learner, self.world, self.pad_id = learner, world, pad_id
+        self.row_tokens, self.micro_tokens = row_tokens, micro_tokens
+        self.bf16 = precision == "bf16"
+
+    def train(self, examples: list[Example]) -> float:
+        """Add the gradients of an update's mean loss to the weights'; return that loss.
+
+        Each part is divided by the response tokens of the whole update: accumulated over parts and
+        processes, gradients are those of one big batch, but for rounding.
+        """
+        # FSDP takes the mean of the processes' gradients; the sum is wanted.
+        total = packing.answered(examples) / self.world.size
+        return self._losses(examples, total, lambda loss: loss.backward()) / self.world.size
+
+    def measure(self, examples: list[Example], at_once: int = 64) -> float:
+        """Return the mean loss of examples over their response tokens, learning nothing."""
+        total = packing.answered(examples)
+        self.learner.eval()
+        with torch.no_grad():
+            loss = sum(
+                self._losses(examples[at : at + at_once], total, lambda loss: None)
+                for at in range(0, len(examples), at_once)
+            )
+        self.learner.train()
+        return loss
+
+    def _losses(self, examples, total, use) -> float:
+        device = self.world.device
+        summed = torch.zeros((), device=device)
+        shares = packing.micro_batches(
+            examples, self.row_tokens, self.micro_tokens, self.world.size
+        )
+        for rows in shares[self.world.rank]:
+            batch = packing.collate(rows, self.pad_id)
+            batch = {name: torch.from_numpy(array).to(device) for name, array in batch.items()}
+            with torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=self.bf16):
+                loss = self.learner(batch, total)
+            use(loss)
+            summed += loss.detach()
+        return self.world.total(summed)

@@ -1,0 +1,160 @@
+"""The order of training and its layout: which examples make a batch, and how they lie in rows.
+
+Which examples a batch holds is decided by the seed alone; packing then only lays them out, so the
+loss of a step is the same packed or padded.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from valley.lm.chat import Example
+
+IGNORED = -100  # the label that the loss of PyTorch and transformers skips
+
+
+def batches(
+    lengths: list[int],
+    batch_examples: int | None,
+    seed: int,
+    *,
+    epochs: float | None,
+    steps: int | None,
+    batch_tokens: int | None = None,
+) -> list[list[int]]:
+    """Return the example indices of every update of a training run.
+
+    Each epoch is a fresh permutation; the last batch of an epoch is filled up from the next one,
+    so that every update but the last has the same number of examples (or about as many tokens).
+    How many processes share the work has no part in it.
+
+    Args:
+        lengths: tokens of each example of the shard.
+        batch_examples: examples per update, or None.
+        seed: training seed.
+        epochs: passes over the shard (may be fractional), or None.
+        steps: number of updates, or None. Exactly one of `epochs` and `steps` is given.
+        batch_tokens: tokens per update, as many whole examples as fit and at least one; or None.
+            Exactly one of `batch_examples` and `batch_tokens` is given.
+    """
+    if (epochs is None) == (steps is None):
+        raise ValueError("give either epochs or steps, not both and not neither")
+    if (batch_examples is None) == (batch_tokens is None):
+        raise ValueError("give either batch_examples or batch_tokens, not both and not neither")
+    if not lengths:
+        raise ValueError("there is no example to train on")
+    wanted = None if epochs is None else max(1, round(len(lengths) * epochs))
+    plan, batch, filled = [], [], 0
+    for at in itertools.islice(_order(len(lengths), seed), wanted):
+        full = len(batch) == batch_examples or filled + lengths[at] > (batch_tokens or math.inf)
+        if batch and full:
+            plan.append(batch)
+            batch, filled = [], 0
+            if len(plan) == steps:
+                return plan
+        batch.append(at)
+        filled += lengths[at]
+    return [*plan, batch]
+
+
+def answered(examples: list[Example]) -> int:
+    """Return how many tokens of the examples carry loss."""
+    return sum(len(example.ids) - example.prompt_tokens for example in examples)
+
+
+def spread(times: int, updates: int) -> set[int]:
+    """Return after which updates to look, evenly spread: before the first, and after the last."""
+    return {round(updates * at / times) for at in range(times + 1)}
+
+
+def _order(count: int, seed: int) -> Iterator[int]:
+    """Yield example indices for ever, one permutation after another."""
+    draw = np.random.default_rng(seed)
+    while True:
+        yield from draw.permutation(count).tolist()
+
+
+def pack(lengths: list[int], row_tokens: int) -> list[list[int]]:
+    """Lay examples into rows of at most `row_tokens` tokens, by first fit of the longest.
+
+    An example longer than a row has a row of its own (the row is then as long as the example).
+
+    Returns:
+        For each row the positions in `lengths` that it holds.
+    """
+    rows: list[list[int]] = []
+    room: list[int] = []
+    for at in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        fits = next((row for row, left in enumerate(room) if left >= lengths[at]), None)
+        if fits is None:
+            rows.append([at])
+            room.append(row_tokens - lengths[at])
+        else:
+            rows[fits].append(at)
+            room[fits] -= lengths[at]
+    return rows
+
+
+def micro_batches(
+    examples: list[Example], row_tokens: int, micro_tokens: int | None, processes: int = 1
+) -> list[list[list[list[Example]]]]:
+    """Divide an update's examples among processes and, within each, into what fits its memory.
+
+    Every process gets equally many micro-batches, since they meet in each; one that would have
+    fewer gets empty ones. Accumulated over all of them, the loss is that of the whole batch.
+
+    Args:
+        examples: of one update.
+        row_tokens: length of a packed row.
+        micro_tokens: tokens of a micro-batch, padding included (a longer row is one by itself);
+            None is all of a process' rows at once.
+        processes: how many there are.
+
+    Returns:
+        By process, by micro-batch: rows of examples.
+    """
+    rows = [
+        [examples[at] for at in row] for row in pack([len(e.ids) for e in examples], row_tokens)
+    ]
+    shares = []
+    for process in range(processes):
+        share: list[list[list[Example]]] = []
+        widest = 0
+        for row in rows[process::processes]:
+            widest = max(widest, _width(row))
+            if share and (len(share[-1]) + 1) * widest <= (micro_tokens or math.inf):
+                share[-1].append(row)
+            else:
+                share.append([row])
+                widest = _width(row)
+        shares.append(share)
+    most = max(map(len, shares))
+    return [share + [[]] * (most - len(share)) for share in shares]
+
+
+def _width(row: list[Example]) -> int:
+    return sum(len(example.ids) for example in row)
+
+
+def collate(rows: list[list[Example]], pad_id: int) -> dict[str, np.ndarray]:
+    """Return rows as arrays of shape (rows, longest row): input_ids, labels, position_ids.
+
+    Positions start anew with every example: from them transformers builds the block-diagonal mask
+    that keeps packed examples apart. Each padding token is at position 0 and so a block by itself.
+    No rows give one row of two padding tokens, which carries no loss.
+    """
+    shape = max(1, len(rows)), max(map(_width, rows), default=2)
+    ids = np.full(shape, pad_id, dtype=np.int64)
+    labels = np.full(shape, IGNORED, dtype=np.int64)
+    positions = np.zeros(shape, dtype=np.int64)
+    for number, row in enumerate(rows):
+        offset = 0
+        for example in row:
+            end, answer = offset + len(example.ids), offset + example.prompt_tokens
+            ids[number, offset:end] = example.ids
+            labels[number, answer:end] = example.ids[example.prompt_tokens :]
+            positions[number, offset:end] = np.arange(len(example.ids))
+            offset = end
+    return {"input_ids": ids, "labels": labels, "position_ids": positions}

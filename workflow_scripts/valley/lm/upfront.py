@@ -1,0 +1,158 @@
+"""What is asked before a training begins, and noted beside it: nothing here changes its result."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from valley.core.disk import require_free
+from valley.core.files import read_json
+from valley.lm import flops, memory
+
+GPU_KERNELS = {"flash_attention_2": "flash_attn", "flex_attention": None}
+
+
+def check_kernels(attention: str, device: str) -> None:
+    """Check that an attention kernel runs here.
+
+    Raises:
+        RuntimeError: it needs a GPU or a package that is missing; the message says what to do.
+    """
+    from importlib.util import find_spec
+
+    if attention not in GPU_KERNELS:
+        return
+    if device == "cpu":
+        raise RuntimeError(
+            f"the recipe's `attention: {attention}` needs a CUDA GPU, and this machine has none; "
+            "run it on a GPU node, or choose `sdpa`"
+        )
+    package = GPU_KERNELS[attention]
+    if package and not find_spec(package):
+        raise RuntimeError(
+            f"the recipe's `attention: {attention}` needs the package {package}: "
+            "`pip install flash-attn --no-build-isolation`, or choose `flex_attention` or `sdpa`"
+        )
+
+
+def one_row_a_pass(settings: dict, attention: str) -> dict:
+    """Return settings as a kernel wants them: flash attention keeps examples apart in one row."""
+    return {**settings, "micro_tokens": 1} if attention == "flash_attention_2" else settings
+
+
+def shape_of(start: str) -> flops.Shape | None:
+    """Return the shape of a start's model; None for one of an unknown kind."""
+    from transformers import AutoConfig
+
+    from valley.lm import students
+
+    source, revision = students.source_of(read_json(start), start)
+    config = AutoConfig.from_pretrained(source, revision=revision).to_dict()
+    try:
+        return flops.Shape.of(config)
+    except KeyError:
+        return None
+
+
+def largest_pass(settings: dict, processes: int) -> tuple[int, int]:
+    """Return the tokens of the largest forward pass that a recipe allows, and of its longest row.
+
+    Args:
+        settings: the recipe's.
+        processes: that share an update.
+    """
+    # An example may be longer than a row: it then has one to itself.
+    row = max(settings["row_tokens"], settings["max_length"])
+    if settings["attention"] == "flash_attention_2":
+        return row, row
+    if settings["micro_tokens"]:
+        return max(settings["micro_tokens"], row), row
+    update = settings["batch_tokens"] or settings["batch_examples"] * settings["max_length"]
+    return max(update // processes, row), row
+
+
+def check_memory(shape: flops.Shape | None, settings: dict, how: dict, world) -> None:
+    """Refuse a training that can't fit this process' GPU, before its weights are loaded.
+
+    Raises:
+        MemoryError: with what it needs and what to change.
+    """
+    if world.device == "cpu" or shape is None or not how["check_memory"]:
+        return
+    import torch
+
+    card = torch.cuda.get_device_properties(world.device)
+    tokens, row = largest_pass(settings, world.size)
+    asked = {
+        name: settings[name]
+        for name in ("precision", "weights", "optimizer", "gradient_checkpointing", "lora")
+    }
+    need = memory.training_need(
+        shape,
+        tokens,
+        row_tokens=row,
+        attention=settings["attention"],
+        devices=world.size,
+        **asked,
+    )
+    memory.check(need, card.total_memory, card.name, asked)
+
+
+def check_disk(model, settings: dict, manifest: str, state: str) -> None:
+    """Check that the checkpoint and the states kept while training fit on the disk.
+
+    Raises:
+        OSError: with the bytes needed and the bytes free.
+    """
+    weights = sum(weight.numel() for weight in model.parameters())
+    width = 2 if settings["precision"] == "bf16" else 4
+    require_free(Path(manifest).parent, weights * width, "the checkpoint")
+    if not settings["lora"]:
+        # The state before is removed only when the next one is whole.
+        each = weights * {"fp32": 12, "bf16": 6}[settings["weights"]]
+        require_free(state, 2 * each + weights * width, "the training's state and checkpoint")
+
+
+def base_of(start: str, lora: dict | None) -> dict | None:
+    """Return the hub's model that unmerged adapters belong to; None when they are merged.
+
+    Raises:
+        ValueError: the start is no undistilled student of the hub, so nobody could find it again.
+    """
+    if not lora or lora.get("merge", True):
+        return None
+    hub = read_json(start).get("hub")
+    if not hub:
+        raise ValueError(
+            "adapters can be kept unmerged (`lora: {merge: false}`) only when they start from an "
+            f"undistilled student of the hub, and {start} is another; set `merge: true`"
+        )
+    return {"id": hub["id"], "revision": hub["revision"]}
+
+
+@contextlib.contextmanager
+def logger(folder: str | None) -> Iterator[Callable[[int, dict], None]]:
+    """Yield what is told of each update's values: TensorBoard's writer, or nothing."""
+    if folder is None:
+        yield lambda update, values: None
+        return
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(folder) as writer:
+
+        def log(update: int, values: dict) -> None:
+            for name, value in values.items():
+                writer.add_scalar(name, value, update)
+
+        yield log
+
+
+def mfu(shape: flops.Shape | None, measured: dict, lora: bool) -> float | None:
+    """Return which share of the devices' peak a training reached; None where it isn't known."""
+    if shape is None:
+        return None
+    done = flops.training(
+        shape, measured["tokens"], measured["squared_lengths"], measured["response_tokens"], lora
+    )
+    return flops.utilisation(
+        done, measured["train_seconds"], measured["device"], measured["processes"]
+    )

@@ -1,0 +1,183 @@
+"""`./valley accept`: a change was cosmetic after all, results stand as they are, nothing runs.
+
+A digest can't tell a new log text from new logic. Whoever can says so: what the sidecars of results
+say of the code that made them is brought up to the present. No result's bytes or times change.
+"""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from valley.core.files import digest, write_json
+from valley.core.sidecars import provenance, sidecar
+from valley.core.store import Store
+from valley.core.study import Study
+from valley.planning.books import book_of
+from valley.planning.dag import PlannedJob, planned
+from valley.planning.errors import in_a_line
+from valley.workflow.job import determining, is_code
+from valley.workflow.records import differences
+
+
+@dataclass(frozen=True)
+class Change:
+    """A result that would be made again for its params, and what stands against accepting it.
+
+    Attributes:
+        job: the job that makes it.
+        about: content of its sidecar.
+        differing: the params that differ, each with its value then and now.
+        obstacles: differences that were not said to be cosmetic.
+    """
+
+    job: PlannedJob
+    about: dict
+    differing: dict[str, tuple]
+    obstacles: list[str]
+
+
+def add_parser(commands) -> None:
+    """Add the subcommand to the command line."""
+    parser = commands.add_parser(
+        "accept",
+        help="say that a change of code was cosmetic: results stand, nothing runs",
+        description=__doc__.partition(": ")[2],
+        epilog="Exit status: 0 done (or nothing to do), 1 --all left some results as they are, "
+        "2 refused: nothing was changed.",
+    )
+    parser.add_argument("file", nargs="*", help="results below results/ that stand as they are")
+    parser.add_argument("--rule", action="append", default=[], help="all results of a rule")
+    parser.add_argument("--all", action="store_true", help="all whose code alone has changed")
+    parser.add_argument(
+        "--also", action="append", default=[], metavar="PARAM", help="a setting that didn't matter"
+    )
+    parser.add_argument("--study", default="config.yaml", help="study file [config.yaml]")
+    parser.add_argument("-n", "--dry-run", action="store_true", help="only show what would be done")
+    parser.set_defaults(run=run)
+
+
+@in_a_line
+def run(options) -> int:
+    """Accept what was asked for; return the exit status."""
+    if not (options.all or options.rule or options.file):
+        print("say what to accept: files, --rule RULE, or --all", file=sys.stderr)
+        return 2
+    study = Study.read(options.study)
+    jobs = planned(Path(options.study))
+    chosen = jobs if options.all else selected(jobs, options.file, options.rule)
+    found = changes(chosen, {*options.also})
+    blocked = [change for change in found if change.obstacles]
+    if blocked:
+        print("\n".join(["Not accepted:", *hindered(blocked)]), file=sys.stderr)
+    if blocked and not options.all:
+        print(
+            "refused, nothing was changed; settings that didn't matter are named with --also",
+            file=sys.stderr,
+        )
+        return 2
+    accepted = [change for change in found if not change.obstacles]
+    if any(change.job.locked for change in accepted):
+        print("Snakemake is running on these results; accept when it has ended", file=sys.stderr)
+        return 2
+    print("\n".join(told(accepted, options.dry_run)))
+    if not options.dry_run:
+        for change in accepted:
+            accept(change, Store(study.store))
+    return int(bool(blocked))
+
+
+def selected(jobs: list[PlannedJob], files: list[str], rules: list[str]) -> list[PlannedJob]:
+    """Return the jobs of some rules, or that make some files.
+
+    Raises:
+        ValueError: no job has that rule, or makes that file.
+    """
+    unknown = {*rules} - {job.rule for job in jobs}
+    if unknown:
+        known = ", ".join(sorted({job.rule for job in jobs}))
+        raise ValueError(f"no job of rule {', '.join(sorted(unknown))}; the study's are {known}")
+    unmade = {*files} - {path for job in jobs for path in job.outputs}
+    if unmade:
+        raise ValueError(f"no job makes {', '.join(sorted(unmade))}")
+    return [job for job in jobs if job.rule in rules or {*files} & {*job.outputs}]
+
+
+def changes(jobs: Iterable[PlannedJob], cosmetic: set[str]) -> list[Change]:
+    """Return the results whose params differ from the present ones.
+
+    Args:
+        jobs: jobs to look at.
+        cosmetic: settings whose change is said not to matter, as that of code is.
+    """
+    found = []
+    for job in jobs:
+        about = provenance(job.outputs[0])
+        differing = differences(about, determining(job.params)) if about else {}
+        if not differing:
+            continue
+        obstacles = [
+            f"{name} {_short(then)} → {_short(now)}"
+            for name, (then, now) in differing.items()
+            if not is_code(name) and name not in cosmetic
+        ]
+        if set(about["inputs"]) != set(job.inputs):
+            obstacles.append("it would be made from other files")
+        found.append(Change(job, about, differing, obstacles))
+    return found
+
+
+def accept(change: Change, store: Store) -> None:
+    """Bring what is recorded of a result up to the present: its sidecar, and its key in the store.
+
+    The result is then found under its new key too, so that another study finds it there.
+    """
+    about, job = change.about, change.job
+    book = book_of(job.rule, about["params"], job.inputs, store.root)
+    now = {name: value for name, (_, value) in change.differing.items() if value is not ...}
+    kept = {name: v for name, v in about["params"].items() if name not in change.differing}
+    was = {name: then for name, (then, _) in change.differing.items() if then is not ...}
+    about = {**about, "params": {**kept, **now}}
+    about["accepted"] = [
+        *about.get("accepted", []),
+        {"was": was, "on": time.strftime("%Y-%m-%dT%H:%M:%S%z")},
+    ]
+    if store.has(about["key"]):
+        noted = store.about(about["key"])
+        contents = {"rule": job.rule, "params": about["params"], "inputs": noted["inputs"]}
+        key = digest(contents)
+        store.keep_as(about["key"], key, {**noted, **contents})
+        about["key"] = key
+    if book:
+        book.open_as(book_of(job.rule, about["params"], job.inputs, store.root).about)
+    write_json(sidecar(job.outputs[0]), about)
+
+
+def told(accepted: list[Change], dry_run: bool) -> list[str]:
+    """Return what is (or would be) accepted, like changes together."""
+    if not accepted:
+        return ["Nothing to accept."]
+    lines = [
+        (
+            change.job.rule,
+            "; ".join(f"{n} {_short(a)} → {_short(b)}" for n, (a, b) in change.differing.items()),
+        )
+        for change in accepted
+    ]
+    return ["Would be accepted:" if dry_run else "Accepted:", *_counted(lines)]
+
+
+def hindered(blocked: list[Change]) -> list[str]:
+    """Return what stands against accepting results, like obstacles together."""
+    return _counted([(change.job.rule, "; ".join(change.obstacles)) for change in blocked])
+
+
+def _counted(lines: list[tuple[str, str]]) -> list[str]:
+    return [f"  {number} {rule}: {what}" for (rule, what), number in Counter(lines).items()]
+
+
+def _short(value: object) -> str:
+    text = "(none)" if value is ... else str(value)
+    return text if len(text) <= 60 else f"({len(text)} characters)"

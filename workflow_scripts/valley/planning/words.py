@@ -1,0 +1,38 @@
+"""How plans and status pages say times, sizes and arms."""
+
+from valley.core.arms import BASE, Arm
+from valley.planning.dag import PlannedJob
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it."""
+    if 0 < seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
+
+
+def hours(seconds: float) -> str:
+    """Return device time in hours."""
+    value = seconds / 3600
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 0.05 else f"{value:.2g}"
+
+
+def size(count: float) -> str:
+    """Return a number of bytes as people say it (powers of ten)."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if count >= 10 or count == 0 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"
+
+
+def arm_of(job: PlannedJob) -> str | None:
+    """Return the arm (or undistilled student) that a job works for; None is the whole study."""
+    place = job.wildcards.get("place")
+    if place:
+        return place
+    if job.rule == "train":
+        return Arm.named(job.wildcards).path
+    return f"{job.wildcards['student']}/{BASE}" if job.rule == "student" else None

@@ -1,0 +1,153 @@
+"""`./valley report | compare | export`: a study's results for people and for other tools."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from valley.core.files import write_text
+from valley.core.study import StudyError
+
+
+def add_parser(commands) -> None:
+    """Add the subcommands to the command line."""
+    parser = commands.add_parser(
+        "report",
+        help="the report at any time, from what is finished, with what it cost",
+        description="Write the report from what is finished, with costs; name what is missing.",
+        epilog="Exit status: 0 the study is finished, 1 the report is partial, 2 nothing to show.",
+    )
+    parser.add_argument(
+        "study", nargs="?", default="config.yaml", help="study file or results [config.yaml]"
+    )
+    parser.add_argument(
+        "-o", "--out", type=Path, help="page to write [report.measured.html in the results]"
+    )
+    parser.add_argument(
+        "--problems", type=int, metavar="N", help="problems to embed answers to [what fits]"
+    )
+    parser.set_defaults(run=report)
+
+    parser = commands.add_parser(
+        "compare",
+        help="two studies in one page: curves, paired differences, what was declared otherwise",
+        description="Compare two studies arm by arm, on the problems that both asked.",
+        epilog="Exit status: 0 the page is written, 2 there is nothing to compare.",
+    )
+    parser.add_argument("first", help="study file, or the folder of a study's results")
+    parser.add_argument("second", help="the same of another study, another student, another month")
+    parser.add_argument("-o", "--out", type=Path, help="page to write [compare-FIRST-SECOND.html]")
+    parser.set_defaults(run=compare)
+
+    parser = commands.add_parser(
+        "export",
+        help="results as tables, LiveCodeBench files, data sets, models and LaTeX",
+        description="Write what is finished in the forms that other tools read.",
+        epilog="Exit status: 0 written, 2 there is nothing to write.",
+    )
+    parser.add_argument(
+        "study", nargs="?", default="config.yaml", help="study file or results [config.yaml]"
+    )
+    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="where to")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=("tables", "livecodebench", "datasets", "models", "latex"),
+        help="these parts [all]",
+    )
+    parser.set_defaults(run=export)
+
+
+def report(options) -> int:
+    """Write the page, say where it is and what is missing; return the exit status."""
+    from valley.reporting import paper
+    from valley.reporting.measured import measured
+    from valley.reporting.partial import Gathered
+    from valley.reporting.studies import layout_of
+
+    try:
+        layout = layout_of(options.study)
+    except StudyError as error:
+        print(error, file=sys.stderr)
+        return 2
+    out = options.out or Path(layout.root) / "report.measured.html"
+    with tempfile.TemporaryDirectory(prefix="valley-report-") as aside:
+        found = Gathered(layout, Path(aside), options.problems)
+        state = found.state
+        if not state["finished"]:
+            print(f"{layout.root}: no arm is finished yet, so there is nothing to report on")
+            for row in state["missing"][:10]:
+                print(f"  {row['arm']}: {row['why']}")
+            return 2
+        page = paper.page_of(
+            layout.study.config,
+            found.files,
+            state=state,
+            measured={**measured(layout.root), "notes": _notes(layout)},
+            aside=Path(aside),
+        )
+    write_text(out, page)
+    print(f"Report: {out.resolve()}")
+    if state["missing"]:
+        print(f"Partial: {state['finished']} of {state['wanted']} results; missing are")
+        for row in state["missing"][:20]:
+            print(f"  {row['arm']} on {row['benchmark']}: {row['why']}")
+        if len(state["missing"]) > 20:
+            print(f"  and {len(state['missing']) - 20} more, all named in the report")
+    return int(bool(state["missing"]))
+
+
+def _notes(layout) -> list[str]:
+    """Return what the plan notes of the results: frozen, adopted, made by other versions."""
+    from valley.core.versions import moved
+    from valley.planning.notes import notes
+
+    if layout.root == layout.study.root:
+        return notes(layout.study, [])
+    return [
+        f"{entry['results']} results of {entry['rule']} were made with {entry['library']} "
+        f"{entry['then']}; {entry['now']} is installed here"
+        for entry in moved(layout.root)
+    ]
+
+
+def compare(options) -> int:
+    """Write the page that compares two studies; return the exit status."""
+    from valley.reporting import comparing
+    from valley.reporting.studies import layout_of
+
+    try:
+        first, second = layout_of(options.first), layout_of(options.second)
+        with tempfile.TemporaryDirectory(prefix="valley-compare-") as aside:
+            page = comparing.page_of(first, second, Path(aside))
+    except (StudyError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    names = "-".join(layout.study.config["study"] for layout in (first, second))
+    out = options.out or Path(f"compare-{names}.html")
+    write_text(out, page)
+    print(f"Comparison: {out.resolve()}")
+    return 0
+
+
+def export(options) -> int:
+    """Write the exports; return the exit status."""
+    from valley.reporting import exporting
+    from valley.reporting.finished import state_of
+    from valley.reporting.studies import layout_of
+
+    try:
+        layout = layout_of(options.study)
+    except StudyError as error:
+        print(error, file=sys.stderr)
+        return 2
+    state = state_of(layout)
+    if not state["finished"]:
+        print(f"{layout.root}: no arm is finished yet, so there is nothing to export")
+        return 2
+    with tempfile.TemporaryDirectory(prefix="valley-export-") as aside:
+        parts = tuple(options.only or exporting.PARTS)
+        for line in exporting.export(layout, options.to, Path(aside), parts):
+            print(f"{options.to}/{line}")
+    if state["missing"]:
+        print(f"{len(state['missing'])} of {state['wanted']} results are missing, so left out")
+    return 0

@@ -1,0 +1,352 @@
+"""A study's results in the forms that other tools read.
+
+tables/          everything tidy, as Parquet and CSV
+livecodebench/   answers and their grades, as LiveCodeBench's own evaluators have them
+datasets/        each data shard as a folder that `datasets` loads, with its card
+models/          each checkpoint as a folder that `transformers` loads, with its card
+latex/           tables of scores and claims (booktabs, array, longtable)
+"""
+
+import csv
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from valley.core.files import VERDICT, read_json, read_parquet, whole, write_json, write_text
+from valley.core.layout import Layout
+from valley.judging.answer_files import evaluation
+from valley.judging.answers import extract_program
+from valley.judging.verdicts import Verdict
+from valley.reporting import content, latex
+from valley.reporting.finished import done
+from valley.reporting.partial import Gathered
+
+PARTS = ("tables", "livecodebench", "datasets", "models", "latex")
+ARM = [
+    ("student", pa.string()),
+    ("recipe", pa.string()),
+    ("start", pa.string()),
+    ("slice", pa.string()),
+    ("size", pa.int64()),
+    ("seed", pa.int64()),
+    ("benchmark", pa.string()),
+]
+
+
+def export(layout: Layout, out: Path, aside: Path, parts: tuple[str, ...] = PARTS) -> list[str]:
+    """Write the parts asked for below a folder; return a line for each.
+
+    Args:
+        layout: the study; what is not finished is left out.
+        out: folder to write to.
+        aside: folder for what has to be fitted first.
+        parts: of PARTS.
+    """
+    said = []
+    if {"tables", "latex"} & set(parts):
+        found = Gathered(layout, aside)
+    for part in parts:
+        folder = out / part
+        folder.mkdir(parents=True, exist_ok=True)
+        if part == "tables":
+            count = tables(found, folder)
+            said.append(f"tables/: {count} tables, each as Parquet and CSV")
+        elif part == "livecodebench":
+            count = livecodebench(layout, folder)
+            said.append(f"livecodebench/: answers and grades of {count} arms on their benchmarks")
+        elif part == "datasets":
+            said.append(f"datasets/: {datasets(layout, folder)} shards")
+        elif part == "models":
+            count, gone = models(layout, folder)
+            note = f"; {gone} have no weights here" if gone else ""
+            said.append(f"models/: {count} checkpoints{note}")
+        else:
+            scored = content.scores(found.files["scores"][0])
+            write_text(folder / "scores.tex", latex.scores(scored))
+            write_text(folder / "claims.tex", latex.claims(_claims(found)))
+            said.append("latex/: scores.tex, claims.tex")
+    return said
+
+
+def tables(found: Gathered, out: Path) -> int:
+    """Write tidy tables of scores, rates, curves, contrasts, claims and verdicts."""
+    scored = [
+        {key: _typed(key, value) for key, value in row.items()}
+        for row in content.rows_of(found.files["scores"][0])
+    ]
+    made = {
+        "scores": scored,
+        "curves": [row for path in found.files["curves"] for row in _points(path)],
+        "families": [row for path in found.files["curves"] for row in _families(path)],
+        "contrasts": [row for path in found.files["contrasts"] for row in _contrasts(path)],
+        "rates": [row for path in found.files["rates"] for row in _rates(path)],
+        "claims": [
+            {"benchmark": benchmark, **row}
+            for benchmark, judged in _claims(found).items()
+            for row in _parts(judged)
+        ],
+    }
+    for name, rows in made.items():
+        write(out / name, rows)
+    verdicts(found.layout, out / "verdicts")
+    return len(made) + 1
+
+
+def write(path: Path, rows: list[dict]) -> None:
+    """Write rows of one shape as `<path>.parquet` and `<path>.csv`."""
+    table = pa.Table.from_pylist(rows)
+    with whole(path.with_suffix(".parquet")) as aside:
+        pq.write_table(table, aside, compression="zstd", store_schema=False)
+    with whole(path.with_suffix(".csv")) as aside, open(aside, "w", newline="") as file:
+        writer = csv.DictWriter(file, table.column_names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def verdicts(layout: Layout, path: Path) -> None:
+    """Write every verdict with its arm, an arm at a time: they may be many."""
+    schema = pa.schema([*ARM, *VERDICT])
+    with (
+        whole(path.with_suffix(".parquet")) as parquet,
+        whole(path.with_suffix(".csv")) as plain,
+        pq.ParquetWriter(parquet, schema, compression="zstd", store_schema=False) as writer,
+        open(plain, "w", newline="", encoding="utf-8") as file,
+    ):
+        lines = csv.DictWriter(file, schema.names, lineterminator="\n")
+        lines.writeheader()
+        for arm, place, benchmark in _finished(layout):
+            named = {**vars(arm), "benchmark": benchmark}
+            judged = read_parquet(layout.result("verdicts", place, benchmark, "parquet"))
+            rows = [{**named, **row} for row in judged]
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+            lines.writerows(rows)
+
+
+def livecodebench(layout: Layout, out: Path) -> int:
+    """Write each arm's answers as its `custom_evaluator` reads them, and the grades beside them.
+
+    `<arm>/<benchmark>.json` holds question_id and code_list; `…_eval_all.json` holds graded_list,
+    pass@1 and, as metadata, our verdict and its detail.
+    """
+    count = 0
+    for _arm, place, benchmark in _finished(layout):
+        judged = {
+            (row["problem_id"], row["sample"]): row
+            for row in read_parquet(layout.result("verdicts", place, benchmark, "parquet"))
+        }
+        columns = ["problem_id", "sample", "text"]
+        answers = layout.result("generations", place, benchmark, "parquet")
+        rows = [
+            {**row, "program": extract_program(row["text"])}
+            for row in read_parquet(answers, columns)
+            if (row["problem_id"], row["sample"]) in judged
+        ]
+        fields = ("verdict", "failed_test", "tests_passed", "detail")
+        verdicts = [
+            Verdict(**{name: judged[row["problem_id"], row["sample"]][name] for name in fields})
+            for row in rows
+        ]
+        graded = evaluation(rows, verdicts)
+        asked = [{name: row[name] for name in ("question_id", "code_list")} for row in graded]
+        write_json(out / place / f"{benchmark}.json", asked)
+        write_json(out / place / f"{benchmark}_eval_all.json", graded)
+        count += 1
+    return count
+
+
+def datasets(layout: Layout, out: Path) -> int:
+    """Write each shard as a data set's folder: data/train.parquet and its card."""
+    count = 0
+    for shard in sorted({arm.shard for arm in layout.study.arms}):
+        source = Path(f"{layout.root}/shards/{shard}.parquet")
+        if source.is_file():
+            target = out / shard / "data" / "train.parquet"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+            rows = read_parquet(source, ["difficulty", "correct", "teacher", "tokens", "source"])
+            write_text(out / shard / "README.md", _data_card(layout, shard, rows))
+            count += 1
+    return count
+
+
+def models(layout: Layout, out: Path) -> tuple[int, int]:
+    """Write each checkpoint's folder; return how many, and how many have no weights.
+
+    Weights are hard links where the file system allows, everything else is a copy.
+    """
+    study, count, gone = layout.study, 0, 0
+    places = {study.place(arm): arm for arm in [*study.evaluated(), *study.arms]}
+    for place, arm in sorted(places.items()):
+        manifest = Path(study.checkpoint(arm).replace(study.root, layout.root, 1))
+        folder = manifest.parent / "model"
+        if not any(folder.glob("*.safetensors")):
+            gone += manifest.is_file()
+            continue
+        (out / place).mkdir(parents=True, exist_ok=True)
+        for path in sorted(folder.iterdir()):
+            target = out / place / path.name
+            target.unlink(missing_ok=True)
+            _link(path, target) if path.suffix == ".safetensors" else shutil.copyfile(path, target)
+        if not (out / place / "README.md").is_file():
+            from valley.lm.card import card
+
+            about = {"study": study.config["study"], "arm": vars(arm) if arm.size else {}}
+            recipe = study.config["recipes"].get(arm.recipe, {})
+            about |= {"recipe": recipe, "data": "", "start": ""}
+            write_text(out / place / "README.md", card(about, read_json(manifest)))
+        count += 1
+    return count, gone
+
+
+def _finished(layout: Layout):
+    """Yield each finished (arm, place, benchmark)."""
+    study = layout.study
+    for benchmark in study.benchmarks:
+        for arm in study.evaluated():
+            place = study.place(arm)
+            if done(layout, place, benchmark):
+                yield arm, place, benchmark
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _typed(key: str, value: str) -> object:
+    if key in ("size", "seed", "n"):
+        return int(value) if value else None
+    if key in ("estimate", "low", "high"):
+        return float(value) if value else None
+    return value
+
+
+def _ends(value: dict, name: str = "interval") -> dict:
+    low, high = value.get(name) or (None, None)
+    return {"low": low, "high": high}
+
+
+def _curve(path: Path) -> tuple[dict, dict]:
+    curve = read_json(path)
+    names = ("student", "recipe", "start", "slice")
+    return curve, {"benchmark": Path(path).stem, **{name: curve[name] for name in names}}
+
+
+def _points(path: Path) -> list[dict]:
+    curve, named = _curve(path)
+    return [
+        {
+            **named,
+            "size": point["size"],
+            "estimate": point["estimate"],
+            **_ends(point),
+            "replicates": point["replicates"],
+        }
+        for point in curve["points"]
+    ]
+
+
+def _families(path: Path) -> list[dict]:
+    curve, named = _curve(path)
+    keys = ("label", "parameters", "aicc", "aicc_weight", "left_out_error", "last_error", "reason")
+    return [
+        {**named, "family": name, **{key: family.get(key) for key in keys}}
+        for name, family in curve["families"].items()
+    ]
+
+
+def _contrasts(path: Path) -> list[dict]:
+    value = read_json(path)
+    rows = [*value["settings"], *([value["pooled"]] if value["pooled"] else [])]
+    out = []
+    for row in rows:
+        setting = row.get("setting", {})
+        out.append(
+            {
+                "benchmark": Path(path).stem,
+                **{name: value[name] for name in ("field", "a", "b")},
+                "kind": "setting" if setting else "pooled",
+                **{n: setting.get(n) for n in ("student", "recipe", "start", "slice", "size")},
+                "estimate": row["estimate"],
+                **_ends(row),
+                "p": row["p"],
+                "p_holm": row.get("p_holm"),
+                "p_equivalence": row["p_equivalence"],
+                "margin": value["margin"],
+            }
+        )
+    return out
+
+
+def _rates(path: Path) -> list[dict]:
+    return [
+        {
+            "benchmark": Path(path).stem,
+            **{name: group[name] for name in ("student", "recipe", "start", "slice")},
+            "rate": rate,
+            "size": item["size"],
+            "estimate": item["estimate"],
+            **_ends(item),
+        }
+        for group in read_json(path)["groups"]
+        for rate, items in group["levels"].items()
+        for item in items
+    ]
+
+
+def _claims(found: Gathered) -> dict[str, list[dict]]:
+    return {Path(path).stem: read_json(path)["claims"] for path in found.files["claims"]}
+
+
+def _parts(judged: list[dict]) -> list[dict]:
+    rows = []
+    for claim in judged:
+        for part in claim["parts"] or [{**claim, "where": ""}]:
+            rows.append(
+                {
+                    **{name: claim[name] for name in ("name", "kind", "text")},
+                    "verdict": claim["status"],
+                    "part": part["where"],
+                    "part_verdict": part["status"],
+                    "estimate": part["estimate"],
+                    **_ends(part),
+                    "rule": part["rule"],
+                    "sentence": part["sentence"],
+                }
+            )
+    return rows
+
+
+def _data_card(layout: Layout, shard: str, rows: list[dict]) -> str:
+    import yaml
+
+    slice_name, _, rest = shard.partition("/")
+    front = {
+        "task_categories": ["text-generation"],
+        "tags": ["code", "reasoning", "distillation"],
+        "configs": [{"config_name": "default", "data_files": "data/train.parquet"}],
+    }
+    size, seed = rest.removeprefix("n").split("-s")
+    lines = ["---", yaml.safe_dump(front, sort_keys=False).strip(), "---", "", f"# {shard}", ""]
+    lines += [
+        f"A data shard of the study `{layout.study.config['study']}`: the first {int(size):,} "
+        f"traces of the slice `{slice_name}` (difficulty.correctness) in the order of replicate "
+        f"{seed}. Shards are nested: a smaller one of the same slice and replicate is the "
+        "beginning of this one. `correct` is what running the trace's program on all tests of its "
+        "problem gave; the programs are a model's and should be run isolated.",
+        "",
+        f"Tokens, as its corpus counts them: {sum(row['tokens'] or 0 for row in rows):,}.",
+        "",
+        "| | value | traces |",
+        "| --- | --- | ---: |",
+    ]
+    for name in ("difficulty", "correct", "teacher", "source"):
+        for value, number in sorted(Counter(str(row[name]) for row in rows).items()):
+            lines.append(f"| {name} | `{value}` | {number:,} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,57 @@
+"""How far a study has come: which results are finished, which are missing, and why."""
+
+from pathlib import Path
+
+from valley.core.arms import Arm
+from valley.core.layout import Layout
+from valley.reporting.content import label
+from valley.workflow.console import STOPPED, cause
+
+
+def done(layout: Layout, place: str, benchmark: str) -> bool:
+    """Tell whether an arm's answers are there and judged."""
+    kinds = ("generations", "verdicts")
+    return all(Path(layout.result(kind, place, benchmark, "parquet")).is_file() for kind in kinds)
+
+
+def state_of(layout: Layout) -> dict:
+    """Return how many results are wanted and finished, and each missing one with its reason."""
+    study, missing = layout.study, []
+    wanted = [(arm, benchmark) for benchmark in study.benchmarks for arm in study.evaluated()]
+    for arm, benchmark in wanted:
+        if not done(layout, study.place(arm), benchmark):
+            named = label(vars(arm), len(study.students) > 1)
+            missing.append(
+                {"arm": named, "benchmark": benchmark, **_reason(layout, arm, benchmark)}
+            )
+    return {
+        "wanted": len(wanted),
+        "finished": len(wanted) - len(missing),
+        "failed": sum(row["failed"] for row in missing),
+        "missing": missing,
+        "left_out": [],
+    }
+
+
+def _reason(layout: Layout, arm: Arm, benchmark: str) -> dict:
+    """Return the stage that an arm waits in, and what that stage's log says."""
+    root, place = layout.root, layout.study.place(arm)
+    checkpoint = layout.study.checkpoint(arm).replace(layout.study.root, root, 1)
+    trained = f"train/{arm.path}" if arm.size else f"student/{arm.student}"
+    answers, at = layout.result("generations", place, benchmark, "parquet"), f"{place}/{benchmark}"
+    stages = [
+        (answers, "answered", f"judge/{at}"),
+        (checkpoint, "trained", f"generate/{at}"),
+        (f"{root}/shards/{arm.shard}.parquet", "data ready", trained),
+    ]
+    found = next(((name, log) for path, name, log in stages if Path(path).is_file()), None)
+    stage, log = found or ("not begun", f"shards/{arm.shard}" if arm.size else trained)
+    path = Path(f"{root}/logs/{log}.log")
+    if not path.is_file():
+        return {"stage": stage, "why": "not begun", "log": "", "failed": False}
+    if "Traceback (most recent call last)" in path.read_text(encoding="utf-8", errors="replace"):
+        why = " ".join(cause(path, 2))
+        failed = STOPPED not in why
+        said = f"failed: {why}" if failed else why
+        return {"stage": stage, "why": said, "log": str(path), "failed": failed}
+    return {"stage": stage, "why": "begun, not finished", "log": str(path), "failed": False}

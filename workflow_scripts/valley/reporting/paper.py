@@ -1,0 +1,117 @@
+"""The report's page, put together from the files of a study."""
+
+from pathlib import Path
+
+from valley.core.files import read_json
+from valley.core.study import Study
+from valley.reporting import answers, content, page
+
+KNOWN_KINDS = ("scaling", "learning", "forecast", "rates", "correlation", "contrasts")
+# The figure that shows what a kind of claim rests on.
+SHOWN_BY = {
+    "valley": "scaling",
+    "more": "contrasts",
+    "equal": "contrasts",
+    "follow": "correlation",
+}
+VERDICTS = (
+    "accepted",
+    "wrong_answer",
+    "time_limit",
+    "memory_limit",
+    "output_limit",
+    "runtime_error",
+    "compile_error",
+    "no_code",
+    "judge_error",
+)
+
+
+def page_of(
+    config: dict,
+    files: dict[str, list[Path]],
+    *,
+    state: dict | None = None,
+    measured: dict | None = None,
+    aside: Path | None = None,
+) -> str:
+    """Return the page.
+
+    The same files give the same page; what was measured on the way (time, devices, versions) is
+    shown only where it is given.
+
+    Args:
+        config: the study's configuration, defaults filled in.
+        files: lists of paths by kind: scores, verdicts, summary, claims, curves, contrasts, rates,
+            figures, tables, answers, checkpoints. A kind may be empty: its part says so.
+        state: what is missing and what was left out, see `valley.reporting.partial`.
+        measured: costs and versions, see `valley.reporting.measured`.
+        aside: folder of files that were made for this page only.
+    """
+    import yaml
+
+    study = Study(config)
+    curves = [read_json(path) for path in files["curves"]]
+    claims = {Path(path).stem: read_json(path)["claims"] for path in files["claims"]}
+    summary = read_json(files["summary"][0]) if files["summary"] else None
+    scored = content.scores(files["scores"][0])
+    mixes = content.verdicts(files["verdicts"][0])
+    found = answers.read(files["answers"])
+    trained = content.training(_manifests(study, files["checkpoints"]))
+    cut = content.truncated(scored)
+    shown = content.examples(found, curves, study)
+    places = content.Places(found, study)
+    used = sorted({str(path) for paths in files.values() for path in paths})
+    return page.render(
+        "report.html.j2",
+        study=config,
+        study_text=yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100),
+        trained=len(study.arms),
+        state=state,
+        measured=measured,
+        abstract=content.abstract(curves, claims),
+        arms_of=content.arms_of,
+        figures=content.figures(files["figures"], places.of_arms),
+        known_kinds=KNOWN_KINDS,
+        shown_by=SHOWN_BY,
+        claims=claims,
+        curves=curves,
+        examples=page.data_block(shown) if any(item["problems"] for item in shown) else "",
+        examples_note=_note(found),
+        corpus=summary,
+        corpus_rows=content.corpus(summary) if summary else [],
+        training=trained,
+        verdicts=mixes,
+        verdict_names=VERDICTS,
+        cut=[row for row in cut if row["cut"]],
+        cut_total=sum(row["cut"] for row in cut),
+        answers_total=sum(row["n"] for row in cut),
+        judge_errors=sum(mix["judge_error"] for mix in mixes.values()),
+        no_code=sum(mix["no_code"] for mix in mixes.values()),
+        compile_errors=sum(mix["compile_error"] for mix in mixes.values()),
+        overlong=sum(row["overlong"] or 0 for row in trained),
+        scores=[{**row, "read": places.of_row(row)} for row in scored],
+        scores_csv=page.download(Path(files["scores"][0]).read_text(encoding="utf-8")),
+        label=content.label,
+        sources=content.sources(used, aside),
+    )
+
+
+def _manifests(study: Study, paths: list[Path]) -> list[tuple[dict, Path]]:
+    """Return each arm's setting with its checkpoint's manifest."""
+    by_end = {study.checkpoint(arm).removeprefix(study.root): vars(arm) for arm in study.arms}
+    return [(arm, path) for end, arm in by_end.items() for path in paths if str(path).endswith(end)]
+
+
+def _note(found: list[dict]) -> str:
+    """Return which answers are here, and by what rule."""
+    parts = []
+    for item in found:
+        fair = sum(problem["why"] == "sample" for problem in item["problems"])
+        parts.append(
+            f"{len(item['problems'])} of {item['of']} problems of {item['benchmark']}: {fair} by a "
+            f"hash of their name (a fair sample), {len(item['problems']) - fair} because the arms "
+            f"differ most on them. Texts above {item['characters']:,} characters an answer lose "
+            "their middle."
+        )
+    return " ".join(parts)

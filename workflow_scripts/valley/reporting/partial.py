@@ -1,0 +1,275 @@
+"""The files of a report, from whatever is finished: a study's own, or made for this page.
+
+A fit that the workflow has made, from the same arms and not before them, is taken as it is. Any
+other is made anew with the workflow's own functions, from the arms that are finished, in a folder
+that goes when the page is written. Nothing of the study is touched.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import fit
+import report as drawn
+import score
+
+from valley.analysis import plot_losses
+from valley.core.arms import FIELDS
+from valley.core.layout import Layout
+from valley.core.sidecars import sidecar
+from valley.reporting import answers
+from valley.reporting.finished import done, state_of
+
+KINDS = ("scores", "verdicts", "summary", "claims", "curves", "contrasts", "rates", "figures")
+
+
+class Gathered:
+    """What a page is made from.
+
+    Args:
+        layout: the study.
+        aside: folder for what has to be made for the page.
+        problems: example problems per benchmark; by default what fits.
+
+    Attributes:
+        files: paths by kind, as `valley.reporting.paper.page_of` wants them.
+        state: see `valley.reporting.finished.state_of`; `left_out` says what could not be fitted.
+    """
+
+    def __init__(self, layout: Layout, aside: Path, problems: int | None = None):
+        self.layout, self.aside, self.problems = layout, aside, problems
+        self.study, self.state = layout.study, state_of(layout)
+        self.statistics = layout.study.config["statistics"]
+        self.files: dict[str, list[Path]] = {name: [] for name in KINDS}
+        self.files |= {"tables": [], "answers": [], "checkpoints": []}
+        self._take("summary", "corpus/summary.json")
+        for arm in self.study.arms:
+            at = self.study.checkpoint(arm).replace(self.study.root, layout.root, 1)
+            self._take("checkpoints", at.removeprefix(f"{layout.root}/"))
+        scored = []
+        for benchmark in self.study.benchmarks:
+            if Path(f"{layout.root}/benchmarks/{benchmark}.parquet").is_file():
+                scored += self._scores(benchmark)
+                self._fits(benchmark)
+        self._table(scored)
+        self._training()
+
+    def _take(self, kind: str, name: str) -> None:
+        path = Path(f"{self.layout.root}/{name}")
+        if path.is_file():
+            self.files[kind].append(path)
+
+    def _made(self, name: str, inputs: list, make: Callable[[Path], None]) -> Path | None:
+        """Return the study's own file if it is up to date, else one made for the page."""
+        own = Path(f"{self.layout.root}/{name}")
+        if _current(own, inputs):
+            return own
+        path = self.aside / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            make(path)
+        except ValueError as error:
+            self.state["left_out"].append(f"{name}: {error}")
+            return None
+        return path
+
+    def _points(self, points: list[dict], benchmark: str) -> list[dict]:
+        kept = [point for point in points if done(self.layout, point["place"], benchmark)]
+        return self.layout.with_results(kept, benchmark)
+
+    def _scores(self, benchmark: str) -> list[dict]:
+        problems = f"{self.layout.root}/benchmarks/{benchmark}.parquet"
+        chosen = {name: self.statistics[name] for name in ("ks", "bootstrap", "seed")}
+        arms = [{**vars(arm), "place": self.study.place(arm)} for arm in self.study.evaluated()]
+        arms, out = self._points(arms, benchmark), []
+        for arm in arms:
+            inputs = [problems, arm["generations"], arm["verdicts"]]
+            cutoff = self.study.config["students"][arm["student"]]["cutoff"]
+            path = self._made(
+                f"scores/{arm['place']}/{benchmark}.json",
+                inputs,
+                lambda path, inputs=inputs, cutoff=cutoff: score.score(
+                    *inputs, path, cutoff=cutoff, **chosen
+                ),
+            )
+            setting = {name: arm[name] for name in FIELDS}
+            out.append({**setting, "benchmark": benchmark, "path": path})
+        if arms:
+            inputs = [problems, *_results(arms)]
+            many = len(self.study.benchmarks)
+            path = self._made(
+                f"tables/answers/{benchmark}.json",
+                inputs if self.problems is None else [],
+                lambda path: answers.collect(
+                    arms,
+                    problems,
+                    path,
+                    benchmark=benchmark,
+                    benchmarks=many,
+                    number=self.problems,
+                ),
+            )
+            self.files["answers"].append(path)
+        return out
+
+    def _fits(self, benchmark: str) -> None:
+        layout, statistics = self.layout, self.statistics
+        problems = f"{layout.root}/benchmarks/{benchmark}.parquet"
+        common = {name: statistics[name] for name in ("bootstrap", "seed")}
+        curves, contrasts = [], []
+        for name in layout.curves:
+            axis, student, recipe, start, slice_, on = name.split("/")
+            if on != benchmark:
+                continue
+            wanted = {"student": student, "recipe": recipe, "start": start, "slice": slice_}
+            arms = self._points(layout.curve_points(axis, wanted), benchmark)
+            if len({arm["size"] for arm in arms}) < 2:
+                self.state["left_out"].append(f"curves/{name}: fewer than two sizes are finished")
+                continue
+            declared = self.study.config["axes"][axis]
+            chosen = {key: declared[key] for key in ("target", "forecast", "candidates")}
+            curves.append(
+                self._made(
+                    f"curves/{name}.json",
+                    [problems, *_results(arms)],
+                    lambda path, arms=arms, chosen=chosen, student=student: fit.curve(
+                        arms,
+                        problems,
+                        path,
+                        title=f"{student} on {benchmark}",
+                        margin=statistics["margin"],
+                        **common,
+                        **chosen,
+                    ),
+                )
+            )
+        for name in layout.contrasts:
+            axis, sides, on = name.split("/")
+            if on == benchmark:
+                contrasts.append(self._contrast(name, axis, *sides.split("-vs-"), benchmark))
+        self._judge(benchmark, [p for p in curves if p], [p for p in contrasts if p])
+
+    def _contrast(self, name: str, axis: str, a: str, b: str, benchmark: str) -> Path | None:
+        layout, statistics = self.layout, self.statistics
+        problems = f"{layout.root}/benchmarks/{benchmark}.parquet"
+        arms = self._points(layout.study.points(axis), benchmark)
+        noise = self._points(layout.noise_points(), benchmark)
+        field = layout.contrast_of(axis, a, b)["field"]
+        if {a, b} - {arm[field] for arm in arms}:
+            self.state["left_out"].append(f"contrasts/{name}: one side has no finished arm")
+            return None
+        return self._made(
+            f"contrasts/{name}.json",
+            [problems, *_results([*arms, *noise])],
+            lambda path: fit.contrast(
+                arms,
+                problems,
+                path,
+                field=field,
+                a=a,
+                b=b,
+                title=f"{a} against {b} ({axis})",
+                noise_arms=noise,
+                margin=statistics["margin"],
+                bootstrap=statistics["bootstrap"],
+                seed=statistics["seed"],
+            ),
+        )
+
+    def _judge(self, benchmark: str, curves: list[Path], contrasts: list[Path]) -> None:
+        arms = self._points(self.layout.rate_points(), benchmark)
+        problems = f"{self.layout.root}/benchmarks/{benchmark}.parquet"
+        common = {name: self.statistics[name] for name in ("bootstrap", "seed")}
+        rates = None
+        if arms:
+            rates = self._made(
+                f"rates/{benchmark}.json",
+                [problems, *_results(arms)],
+                lambda path: fit.rates(arms, problems, path, title=benchmark, **common),
+            )
+        self.files["curves"] += curves
+        self.files["contrasts"] += contrasts
+        self.files["rates"] += [rates] if rates else []
+        if curves or contrasts or rates:
+            declared = self.study.config["claims"]
+            inputs = [*curves, *contrasts, *([rates] if rates else [])]
+            path = self._made(
+                f"claims/{benchmark}.json",
+                inputs,
+                lambda path: fit.claims(curves, contrasts, rates, path, claims=declared),
+            )
+            self.files["claims"] += [path] if path else []
+        for path in curves:
+            name = _below(path, "curves")
+            self._figure("scaling", f"scaling/{name}", [path])
+            self._figure("forecast", f"forecast/{name}", [path])
+        if rates:
+            self._figure("rates", f"rates/{benchmark}", [rates])
+            self._figure("correlation", f"correlation/{benchmark}", [rates])
+        if contrasts:
+            self._figure("contrasts", f"contrasts/{benchmark}", contrasts)
+
+    def _figure(self, kind: str, name: str, fits: list[Path]) -> None:
+        path = self._made(
+            f"figures/{name}.svg",
+            fits,
+            lambda path: drawn.figure(
+                kind, fits, path, path.with_suffix(".pdf"), path.with_suffix(".csv")
+            ),
+        )
+        if path:
+            self.files["figures"].append(path)
+            self.files["tables"].append(path.with_suffix(".csv"))
+
+    def _training(self) -> None:
+        """Take the study's own learning curves, and draw the losses beside its checkpoints."""
+        own = sorted(Path(self.layout.root).glob("figures/learning/**/*.svg"))
+        self.files["figures"] += own
+        self.files["tables"] += [path.with_suffix(".csv") for path in own]
+        for name in sorted({name.rpartition("/")[0] for name in self.layout.curves}):
+            axis, student, recipe, start, slice_ = name.split("/")
+            wanted = {"student": student, "recipe": recipe, "start": start, "slice": slice_}
+            arms = []
+            for point in self.layout.curve_points(axis, wanted):
+                at = Path(f"{self.layout.root}/checkpoints/{point['place']}/losses.jsonl")
+                if point["size"] and at.is_file() and at.stat().st_size:
+                    arms.append({"size": point["size"], "seed": point["seed"], "losses": at})
+            if arms:
+                path = self.aside / f"figures/losses/{name}.svg"
+                title = f"{student}, {slice_} from {start}"
+                beside = path.with_suffix(".pdf"), path.with_suffix(".csv")
+                plot_losses.losses(title, arms, path, *beside)
+                self.files["figures"].append(path)
+                self.files["tables"].append(path.with_suffix(".csv"))
+
+    def _table(self, scored: list[dict]) -> None:
+        scores = self._made(
+            "tables/scores.csv",
+            [arm["path"] for arm in scored],
+            lambda path: drawn.table(scored, path, path.with_name("verdicts.csv")),
+        )
+        self.files["scores"].append(scores)
+        self.files["verdicts"].append(scores.with_name("verdicts.csv"))
+
+
+def _results(arms: list[dict]) -> list[str]:
+    return sorted({arm[kind] for arm in arms for kind in ("verdicts", "generations")})
+
+
+def _below(path: Path, folder: str) -> str:
+    parts = path.with_suffix("").parts
+    return "/".join(parts[len(parts) - parts[::-1].index(folder) :])
+
+
+def _current(path: Path, inputs: list) -> bool:
+    """Tell whether the workflow made a file from just these inputs, and none has changed since."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        if not inputs or not path.is_file():
+            return False
+        said = json.loads(sidecar(path).read_text(encoding="utf-8"))["inputs"]
+        own = {Path(name).name for name in said} == {Path(name).name for name in inputs}
+        when = path.stat().st_mtime_ns
+        late = any(Path(name).stat().st_mtime_ns > when for name in inputs)
+        return own and len(said) == len({str(name) for name in inputs}) and not late
+    return False
