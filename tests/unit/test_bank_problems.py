@@ -252,7 +252,7 @@ def test_the_bank_does_not_depend_on_the_order_of_sets():
         "rows = problems.generate(400, 21, 'train')\n"
         "print(digest([rows, [teacher.trace(r, i, 0.5) for i, r in enumerate(rows)]]))\n"
     )
-    folder = Path(problems.__file__).parents[1]
+    folder = Path(problems.__file__).parents[2]
     digests = {
         subprocess.run(
             [sys.executable, "-c", script],

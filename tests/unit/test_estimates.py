@@ -164,7 +164,7 @@ def test_estimates_import_nothing_heavy():
     script = (
         f"import sys; import valley.planning.estimates; print(sorted({heavy} & set(sys.modules)))"
     )
-    folder = Path(estimates.__file__).resolve().parents[1]
+    folder = Path(estimates.__file__).resolve().parents[2]
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True
     )
