@@ -1,4 +1,6 @@
-# Benchmarks of published problems, or of one's own; the bundled generator's are in corpus.smk.
+# Benchmarks of published problems, or of one's own; the bundled generator's are in bank.smk.
+
+from benchmarks import Published
 
 
 rule published_benchmark:
@@ -18,17 +20,20 @@ rule published_benchmark:
         mem_mb=4000,
         runtime=60,
     params:
-        files=lambda wildcards: patterns(STUDY.sources[wildcards.benchmark]),
-        path=source_of("path"),
-        hub=lambda wildcards: source_of("hub")(wildcards) or source_home(wildcards).hub,
-        revision=source_of("revision"),
-        expected=lambda wildcards: source_of("count")(wildcards) or source_home(wildcards).count,
-        first_day=source_of("from"),
-        last_day=source_of("to"),
-        platforms=source_of("platforms"),
-        difficulties=source_of("difficulties"),
-        bad_rows=source_of("bad_rows"),
-        code=code_digest("benchmarks", "published"),
+        **declared(
+            Published,
+            files=lambda wildcards: patterns(STUDY.sources[wildcards.benchmark]),
+            path=source_of("path"),
+            hub=lambda wildcards: source_of("hub")(wildcards) or source_home(wildcards).hub,
+            revision=source_of("revision"),
+            expected=lambda wildcards: source_of("count")(wildcards)
+            or source_home(wildcards).count,
+            first_day=source_of("from"),
+            last_day=source_of("to"),
+            platforms=source_of("platforms"),
+            difficulties=source_of("difficulties"),
+            bad_rows=source_of("bad_rows"),
+        ),
     message:
         "Benchmark {wildcards.benchmark}: its problems and tests"
     script:

@@ -1,5 +1,7 @@
 # Canaries: a student's own score against a published one, before its arms are trained.
 
+from canary import Canary
+
 
 rule canary:
     input:
@@ -11,11 +13,7 @@ rule canary:
     conda:
         "../envs/analysis.yaml"
     params:
-        benchmark=setting("students", "{student}", "published", "benchmark"),
-        published=setting("students", "{student}", "published", "pass_at_1"),
-        tolerance=setting("students", "{student}", "published", "tolerance"),
-        action=setting("canary"),
-        code=code_digest("canary", "canary"),
+        **declared(Canary, student="{student}"),
     message:
         "Canary: {wildcards.student} against its published score"
     script:

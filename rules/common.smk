@@ -21,6 +21,7 @@ from valley.core import asides, closure, disk, processes, slices
 from valley.workflow import console
 from valley.core.arms import BASE, Arm
 from valley.core.files import file_digest, read_json
+from valley.workflow.contract import digests_of, params_of
 from valley.workflow.gates import GatedDAG
 from valley.core.given import given, not_made
 from valley.core.hub import SourceError, find, missing_folder
@@ -61,11 +62,11 @@ if workflow.is_main_process and not workflow.output_settings.dryrun:
 MADE = not_made(ROOT, GIVEN)
 
 
-def code_digest(module, *entries):
-    """Return the digest of the code of a stage, with versions where the study file says so."""
-    code = closure.code_digest(module, *entries)
-    costly = module in ("train", "generate") or module.startswith("valley.lm.engines.")
-    if STUDY.config["on_new_versions"] == "rerun" and costly:
+def stamped_code(code, costly):
+    """Return a digest of code with versions, where the study file says that these rerun."""
+    if callable(code):
+        return of_wildcards(lambda wildcards: stamped_code(code(wildcards), costly))
+    if costly and STUDY.config["on_new_versions"] == "rerun":
         return stamped(code, installed())
     return code
 
@@ -113,6 +114,19 @@ def setting(*path, default=None):
         if value is None or isinstance(value, bool | int | float):
             return value
     return of_wildcards(look_up)
+
+
+def declared(task, **given):
+    """Return a rule's params from its task's contract, with the digest of what the task reaches.
+
+    Args:
+        task: see `valley.workflow.contract`.
+        given: params that the study file does not have, or not under one key.
+    """
+    params = params_of(task, lambda key, default: setting(*key.split("."), default=default), given)
+    for name, code in digests_of(task, params).items():
+        params[name] = stamped_code(code, costly=task.costly or name != "code")
+    return params
 
 
 def one_of(names):
@@ -270,35 +284,6 @@ def recipe(key):
         return STUDY.config["recipes"][name][key] if name else None
 
     return of_wildcards(look_up)
-
-
-# What the recipe says about a training, under the names of train()'s arguments.
-RECIPE_PARAMS = {
-    "rate": recipe("learning_rate"),
-    **{
-        name: recipe(name)
-        for name in (
-            "batch_examples",
-            "batch_tokens",
-            "epochs",
-            "steps",
-            "schedule",
-            "warmup",
-            "weight_decay",
-            "clip",
-            "max_length",
-            "overlong",
-            "row_tokens",
-            "micro_tokens",
-            "precision",
-            "weights",
-            "optimizer",
-            "attention",
-            "gradient_checkpointing",
-            "lora",
-        )
-    },
-}
 
 
 @of_wildcards

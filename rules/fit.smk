@@ -1,5 +1,7 @@
 # Curves, contrasts, rates and claims: fitted on verdicts and generations, problem by problem.
 
+from fit import Claims, Contrast, Curve, Learning, Rates
+
 
 wildcard_constraints:
     a="[A-Za-z0-9_.-]+?",
@@ -19,15 +21,11 @@ rule curve:
     conda:
         "../envs/analysis.yaml"
     params:
-        arms=lambda wildcards: with_results(curve_points(wildcards), wildcards.benchmark),
-        title="{student} on {benchmark}",
-        target=setting("axes", "{axis}", "target"),
-        forecast=setting("axes", "{axis}", "forecast"),
-        candidates=setting("axes", "{axis}", "candidates"),
-        margin=setting("statistics", "margin"),
-        bootstrap=setting("statistics", "bootstrap"),
-        seed=setting("statistics", "seed"),
-        code=code_digest("fit", "curve"),
+        **declared(
+            Curve,
+            arms=lambda wildcards: with_results(curve_points(wildcards), wildcards.benchmark),
+            title="{student} on {benchmark}",
+        ),
     message:
         "Fit: curve of {wildcards.axis}, {wildcards.student} on {wildcards.benchmark}"
     script:
@@ -49,16 +47,15 @@ rule contrast:
     conda:
         "../envs/analysis.yaml"
     params:
-        arms=lambda wildcards: with_results(STUDY.points(wildcards.axis), wildcards.benchmark),
-        noise_arms=lambda wildcards: with_results(noise_points(), wildcards.benchmark),
-        field=lambda wildcards: contrast_of(wildcards)["field"],
-        a="{a}",
-        b="{b}",
-        title="{a} against {b} ({axis})",
-        margin=setting("statistics", "margin"),
-        bootstrap=setting("statistics", "bootstrap"),
-        seed=setting("statistics", "seed"),
-        code=code_digest("fit", "contrast"),
+        **declared(
+            Contrast,
+            arms=lambda wildcards: with_results(STUDY.points(wildcards.axis), wildcards.benchmark),
+            noise_arms=lambda wildcards: with_results(noise_points(), wildcards.benchmark),
+            field=lambda wildcards: contrast_of(wildcards)["field"],
+            a="{a}",
+            b="{b}",
+            title="{a} against {b} ({axis})",
+        ),
     message:
         "Fit: {wildcards.a} against {wildcards.b} on {wildcards.benchmark}"
     script:
@@ -78,11 +75,11 @@ rule rates:
     conda:
         "../envs/analysis.yaml"
     params:
-        arms=lambda wildcards: with_results(rate_points(), wildcards.benchmark),
-        title="{benchmark}",
-        bootstrap=setting("statistics", "bootstrap"),
-        seed=setting("statistics", "seed"),
-        code=code_digest("fit", "rates"),
+        **declared(
+            Rates,
+            arms=lambda wildcards: with_results(rate_points(), wildcards.benchmark),
+            title="{benchmark}",
+        ),
     message:
         "Fit: rates against size on {wildcards.benchmark}"
     script:
@@ -99,9 +96,7 @@ rule learning:
     conda:
         "../envs/analysis.yaml"
     params:
-        arms=learning_arms,
-        title="{student}, {slice} from {start}",
-        code=code_digest("fit", "learning"),
+        **declared(Learning, arms=learning_arms, title="{student}, {slice} from {start}"),
     message:
         "Learning curves of {wildcards.axis}, {wildcards.student}"
     script:
@@ -127,8 +122,7 @@ rule claims:
     conda:
         "../envs/analysis.yaml"
     params:
-        claims=setting("claims"),
-        code=code_digest("fit", "claims"),
+        **declared(Claims),
     message:
         "Claims: what {wildcards.benchmark} says"
     script:

@@ -4,19 +4,7 @@
 # answers all benchmarks of a checkpoint into its book, and the others cut their files out of it. A
 # benchmark added later makes that job run again, for what is new only, and ages no other file.
 
-SAMPLING = dict(
-    samples=setting("sampling", "samples"),
-    temperature=setting("sampling", "temperature"),
-    top_p=setting("sampling", "top_p"),
-    max_tokens=setting("sampling", "max_tokens"),
-    stop=setting("sampling", "stop"),
-    engine=setting("sampling", "engine"),
-    precision=setting("sampling", "precision"),
-    seed=setting("sampling", "seed"),
-    store=STUDY.store,
-    engine_code=code_digest(f"valley.lm.engines.with_{ENGINE}", "Engine"),
-    code=code_digest("generate", "wanted", "answer", "write"),
-)
+from generate import Answer, Generate
 
 
 rule answer:
@@ -39,8 +27,11 @@ rule answer:
         nodes=asks("answer", "nodes"),
         stop_warning=180,
     params:
-        **SAMPLING,
-        prompts=[STUDY.prompt(benchmark) for benchmark in STUDY.benchmarks],
+        **declared(
+            Answer,
+            prompts=[STUDY.prompt(benchmark) for benchmark in STUDY.benchmarks],
+            store=STUDY.store,
+        ),
     message:
         "Answer: {wildcards.place} answers all benchmarks"
     script:
@@ -68,8 +59,11 @@ rule generate:
         nodes=asks("generate", "nodes"),
         stop_warning=180,
     params:
-        **SAMPLING,
-        prompts=lambda wildcards: [STUDY.prompt(wildcards.benchmark)],
+        **declared(
+            Generate,
+            prompts=lambda wildcards: [STUDY.prompt(wildcards.benchmark)],
+            store=STUDY.store,
+        ),
     message:
         "Generate: {wildcards.place} answers {wildcards.benchmark}"
     script:

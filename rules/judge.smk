@@ -1,5 +1,7 @@
 # Verdicts: every program runs isolated, on all tests of its problem.
 
+from judge import Judge, Labels
+
 
 rule judge:
     input:
@@ -20,11 +22,36 @@ rule judge:
         mem_mb=asks("judge", "mem_mb"),
         runtime=asks("judge", "runtime"),
     params:
-        isolation=setting("judge", "isolation"),
-        untrusted=setting("judge", "untrusted"),
-        store=STUDY.store,
-        code=code_digest("judge", "judge_generations"),
+        **declared(Judge, store=STUDY.store),
     message:
         "Judge: programs of {wildcards.place} on {wildcards.benchmark}"
     script:
         "../workflow_scripts/judge.py"
+
+
+if STUDY.config["corpus"]["correctness"] == "judge":
+
+    rule labels:
+        input:
+            problems=PROBLEMS,
+            traces=TRACES,
+        output:
+            f"{ROOT}/corpus/labels.parquet",
+        log:
+            f"{ROOT}/logs/labels.log",
+        benchmark:
+            f"{ROOT}/timings/labels.tsv"
+        group:
+            grouped(BUNDLED)
+        conda:
+            "../envs/analysis.yaml"
+        threads: asks("labels", "cpus")
+        resources:
+            mem_mb=asks("labels", "mem_mb"),
+            runtime=asks("labels", "runtime"),
+        params:
+            **declared(Labels, store=STUDY.store),
+        message:
+            "Corpus: judge every trace's program"
+        script:
+            "../workflow_scripts/judge.py"

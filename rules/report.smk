@@ -1,5 +1,6 @@
 # Tables, figures and the report.
 
+from report import Answers, Figure, Report, Table
 from valley.reporting.page import templates_digest
 
 # Every kind of figure, with the fits that it is drawn from.
@@ -38,8 +39,7 @@ rule figure:
     conda:
         "../envs/analysis.yaml"
     params:
-        kind="{kind}",
-        code=code_digest("report", "figure"),
+        **declared(Figure, kind="{kind}"),
     message:
         "Figure: {wildcards.kind}, {wildcards.fit}"
     script:
@@ -66,8 +66,7 @@ rule forest:
     conda:
         "../envs/analysis.yaml"
     params:
-        kind="contrasts",
-        code=code_digest("report", "figure"),
+        **declared(Figure, kind="contrasts"),
     message:
         "Figure: contrasts on {wildcards.benchmark}"
     script:
@@ -92,16 +91,18 @@ rule table:
     conda:
         "../envs/analysis.yaml"
     params:
-        scored=[
-            {
-                **vars(arm),
-                "benchmark": benchmark,
-                "path": f"{ROOT}/scores/{STUDY.place(arm)}/{benchmark}.json",
-            }
-            for arm in STUDY.evaluated()
-            for benchmark in STUDY.benchmarks
-        ],
-        code=code_digest("report", "table"),
+        **declared(
+            Table,
+            scored=[
+                {
+                    **vars(arm),
+                    "benchmark": benchmark,
+                    "path": f"{ROOT}/scores/{STUDY.place(arm)}/{benchmark}.json",
+                }
+                for arm in STUDY.evaluated()
+                for benchmark in STUDY.benchmarks
+            ],
+        ),
     message:
         "Table: scores of every arm"
     script:
@@ -122,10 +123,12 @@ rule answers:
     conda:
         "../envs/analysis.yaml"
     params:
-        arms=lambda wildcards: with_results(evaluated_points(), wildcards.benchmark),
-        benchmark="{benchmark}",
-        benchmarks=len(STUDY.benchmarks),
-        code=code_digest("report", "answers"),
+        **declared(
+            Answers,
+            arms=lambda wildcards: with_results(evaluated_points(), wildcards.benchmark),
+            benchmark="{benchmark}",
+            benchmarks=len(STUDY.benchmarks),
+        ),
     message:
         "Answers to read, on {wildcards.benchmark}"
     script:
@@ -160,9 +163,7 @@ rule report:
     conda:
         "../envs/analysis.yaml"
     params:
-        study=STUDY.described,
-        templates=templates_digest(),
-        code=code_digest("report", "report"),
+        **declared(Report, study=STUDY.described, templates=templates_digest()),
     message:
         "Report: {output.html}"
     script:

@@ -1,5 +1,7 @@
 # Scores: one arm on one benchmark, for people and tables.
 
+from score import Score
+
 
 rule score:
     input:
@@ -15,11 +17,7 @@ rule score:
     conda:
         "../envs/analysis.yaml"
     params:
-        ks=setting("statistics", "ks"),
-        bootstrap=setting("statistics", "bootstrap"),
-        seed=setting("statistics", "seed"),
-        cutoff=cutoff_of,
-        code=code_digest("score", "score"),
+        **declared(Score, cutoff=cutoff_of),
     message:
         "Score: {wildcards.place} on {wildcards.benchmark}"
     script:

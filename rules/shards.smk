@@ -1,5 +1,7 @@
 # Data shards: the first N traces of a slice, in an order that only the replicate decides.
 
+from shards import HeldOut, Shard
+
 
 rule shard:
     input:
@@ -13,12 +15,12 @@ rule shard:
     conda:
         "../envs/analysis.yaml"
     params:
-        slice="{slice}",
-        size=lambda wildcards: int(wildcards.size),
-        seed=lambda wildcards: int(wildcards.seed),
-        examples=setting("corpus", "examples"),
-        held_out=setting("validation", "share"),
-        code=code_digest("shards", "shard"),
+        **declared(
+            Shard,
+            slice="{slice}",
+            size=lambda wildcards: int(wildcards.size),
+            seed=lambda wildcards: int(wildcards.seed),
+        ),
     message:
         "Shard {wildcards.slice}: {wildcards.size} traces, replicate {wildcards.seed}"
     script:
@@ -37,9 +39,7 @@ if HELD_OUT:
         conda:
             "../envs/analysis.yaml"
         params:
-            share=setting("validation", "share"),
-            problems=setting("validation", "problems"),
-            code=code_digest("shards", "held_out"),
+            **declared(HeldOut),
         message:
             "Held out: problems that no shard holds, to measure loss on"
         script:

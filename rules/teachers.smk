@@ -1,6 +1,6 @@
 # Teachers: models that answer the corpus' questions anew, behind an endpoint or run here.
 
-TEACHER_CODE = code_digest("teachers", "ask", "write", "costs", "tell")
+from teachers import AskEndpoint, AskModel
 
 
 rule ask_endpoint:
@@ -21,18 +21,7 @@ rule ask_endpoint:
         mem_mb=4000,
         runtime=1440,
     params:
-        model=asked("endpoint", "model"),
-        send_seed=asked("endpoint", "send_seed"),
-        extra=asked("endpoint", "extra"),
-        temperature=asked("temperature"),
-        top_p=asked("top_p"),
-        max_tokens=asked("max_tokens"),
-        answers=asked("answers"),
-        seed=asked("seed"),
-        prompt=teacher_prompt,
-        unanswered=asked("unanswered"),
-        store=STUDY.store,
-        code=TEACHER_CODE,
+        **declared(AskEndpoint, prompt=teacher_prompt, store=STUDY.store),
     message:
         "Corpus: {params.model} answers every question {params.answers} times"
     script:
@@ -58,22 +47,7 @@ rule ask_model:
         runtime=1440,
         gpu=asked("model", "gpus"),
     params:
-        id=asked("model", "id"),
-        revision=asked("model", "revision"),
-        engine=asked("model", "engine"),
-        precision=asked("model", "precision"),
-        temperature=asked("temperature"),
-        top_p=asked("top_p"),
-        max_tokens=asked("max_tokens"),
-        answers=asked("answers"),
-        seed=asked("seed"),
-        prompt=teacher_prompt,
-        unanswered=asked("unanswered"),
-        store=STUDY.store,
-        engine_code=lambda wildcards: code_digest(
-            f"valley.lm.engines.with_{asked('model', 'engine')(wildcards)}", "Engine"
-        ),
-        code=TEACHER_CODE,
+        **declared(AskModel, prompt=teacher_prompt, store=STUDY.store),
     message:
         "Corpus: {params.id} answers every question {params.answers} times"
     script:

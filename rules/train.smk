@@ -1,5 +1,6 @@
 # Checkpoints: the undistilled student, then every arm from its start and its shard.
 
+from train import Student, Train
 
 CHECKPOINT = f"{ROOT}/checkpoints/{{student}}/{{recipe}}/{{start}}/{{slice}}/n{{size}}-s{{seed}}"
 
@@ -21,16 +22,7 @@ rule student:
         runtime=asks("student", "runtime"),
         gpu=0,
     params:
-        **RECIPE_PARAMS,
-        hub=hub_model,
-        vocabulary=setting("students", "{student}", "scratch", "vocabulary"),
-        hidden=setting("students", "{student}", "scratch", "hidden"),
-        layers=setting("students", "{student}", "scratch", "layers"),
-        heads=setting("students", "{student}", "scratch", "heads"),
-        seed=setting("students", "{student}", "scratch", "seed"),
-        think=None,
-        store=STUDY.store,
-        code=code_digest("train", "train", "new_student"),
+        **declared(Student, recipe=recipe, hub=hub_model, store=STUDY.store),
     message:
         "Student {wildcards.student}: the undistilled start"
     script:
@@ -45,7 +37,7 @@ rule train:
         canary=canary_of,
     output:
         manifest=f"{CHECKPOINT}/checkpoint.json",
-        validation=f"{CHECKPOINT}/validation.json" if HELD_OUT else [],
+        validated=f"{CHECKPOINT}/validation.json" if HELD_OUT else [],
     log:
         f"{ROOT}/logs/train/{{student}}/{{recipe}}/{{start}}/{{slice}}/n{{size}}-s{{seed}}.log",
     benchmark:
@@ -63,12 +55,13 @@ rule train:
         trainings=1,
         stop_warning=180,
     params:
-        **RECIPE_PARAMS,
-        seed=lambda wildcards: int(wildcards.seed),
-        evaluations=setting("validation", "evaluations") if HELD_OUT else None,
-        think=setting("students", "{student}", "hub", "think"),
-        store=STUDY.store,
-        code=code_digest("train", "train"),
+        **declared(
+            Train,
+            recipe=recipe,
+            seed=lambda wildcards: int(wildcards.seed),
+            evaluations=setting("validation", "evaluations") if HELD_OUT else None,
+            store=STUDY.store,
+        ),
     message:
         "Train {wildcards.student} ({wildcards.recipe}, from {wildcards.start}) on {wildcards.size} traces of {wildcards.slice}, replicate {wildcards.seed}"
     script:

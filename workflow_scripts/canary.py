@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from valley.core.files import read_json, write_json
+from valley.workflow.contract import Task, execute, param, reads, task, writes
+from valley.workflow.job import Job
 
 CAUSES = """\
   - template: `prompt`, or the student's chat template, is not what its publishers used
@@ -15,35 +17,53 @@ class CanaryError(RuntimeError):
     """The measured score is not the published one."""
 
 
-def canary(
-    score: Path, out: Path, *, student: str, benchmark: str, published: float, tolerance: float
-) -> dict:
-    """Write the comparison.
+@task
+class Canary(Task):
+    """The comparison, as JSON; an error where it fails and the study file wants it to stop.
 
-    Args:
+    Attributes:
         score: of the undistilled student on the benchmark.
-        out: JSON to write.
-        student, benchmark: their names.
+        out: the comparison.
+        student: its name.
+        benchmark: the benchmark's.
         published: pass@1 that others report.
         tolerance: largest difference that passes.
-
-    Returns:
-        What was written: measured pass@1 with its interval, published, tolerance, passes.
+        action: "stop" or "warn".
     """
-    measured = read_json(score)["overall"]["pass@1"]
-    value = measured["estimate"]
-    found = {
-        "student": student,
-        "benchmark": benchmark,
-        "measured": value,
-        "interval": measured["interval"],
-        "problems": measured["problems"],
-        "published": published,
-        "tolerance": tolerance,
-        "passes": value is not None and abs(value - published) <= tolerance,
-    }
-    write_json(out, found)
-    return found
+
+    rules = ("canary",)
+
+    score: Path = reads()
+    out: Path = writes()
+    student: str = param()
+    benchmark: str = param("students.{student}.published.benchmark")
+    published: float = param("students.{student}.published.pass_at_1")
+    tolerance: float = param("students.{student}.published.tolerance")
+    action: str = param("canary")
+
+    def run(self, job: Job) -> None:
+        """Compare.
+
+        Raises:
+            CanaryError: they differ by more than the tolerance, and the action is to stop.
+        """
+        measured = read_json(self.score)["overall"]["pass@1"]
+        value = measured["estimate"]
+        found = {
+            "student": self.student,
+            "benchmark": self.benchmark,
+            "measured": value,
+            "interval": measured["interval"],
+            "problems": measured["problems"],
+            "published": self.published,
+            "tolerance": self.tolerance,
+            "passes": value is not None and abs(value - self.published) <= self.tolerance,
+        }
+        write_json(self.out, found)
+        if not found["passes"]:
+            if self.action == "stop":
+                raise CanaryError(complaint(found, self.score))
+            print(f"WARNING: {complaint(found, self.score)}")
 
 
 def complaint(found: dict, score: Path) -> str:
@@ -61,13 +81,4 @@ def complaint(found: dict, score: Path) -> str:
 
 
 if "snakemake" in globals():
-    from valley.workflow.job import bind, settings
-
-    with bind(snakemake):
-        score, out = snakemake.input[0], snakemake.output[0]
-        student = snakemake.wildcards.student
-        found = canary(score, out, student=student, **settings(snakemake, "action"))
-        if not found["passes"]:
-            if snakemake.params.action == "stop":
-                raise CanaryError(complaint(found, score))
-            print(f"WARNING: {complaint(found, score)}")
+    execute(snakemake, Canary)

@@ -1,191 +1,174 @@
-"""Fit curves, contrasts, rates and claims from arms' verdicts and generations."""
+"""Fit curves, contrasts, rates and claims from arms' verdicts and generations.
+
+Arms are mappings: what tells them apart, and the paths of their results. The fits themselves, and
+what they mean, are in `valley.analysis.fitting`.
+"""
 
 from pathlib import Path
 
-from valley.analysis import contrasts, load
-from valley.analysis import noise as training
-from valley.analysis.correlate import correlations
-from valley.analysis.curve_report import curve_report
-from valley.analysis.judgement import judge_claims
-from valley.analysis.plain import plain
-from valley.analysis.sample import levels
-from valley.core.arms import GROUP
-from valley.core.files import read_json, write_json
+from valley.core.files import write_json
+from valley.workflow.contract import Task, execute, param, reads, task, writes
+from valley.workflow.job import Job
 
 
-def curve(
-    arms: list[dict],
-    problems: Path,
-    out_json: Path,
-    *,
-    title: str,
-    margin: float,
-    bootstrap: int,
-    seed: int,
-    target: float | None = None,
-    forecast: int | None = None,
-    candidates: list[int] | None = None,
-    costs: dict[str, float] | None = None,
-) -> None:
-    """Fit one axis with a grid of sizes (one student, recipe, start and slice) and write JSON.
+@task
+class Curve(Task):
+    """One axis with a grid of sizes: one student, recipe, start and slice.
 
-    `arms` may hold several replicates a size, and the start as size 0. `margin` is in pass@1;
-    `forecast` is a larger size to predict (default: the next on the grid); `candidates` are sizes
-    that could be run next, with `costs` (GPU-hours by size, as text) where known.
+    Attributes:
+        problems: the benchmark.
+        results: generations and verdicts of the arms.
+        out: the curve, as JSON.
+        arms: its arms; the start is size 0.
+        title: of the figure.
+        margin: smallest difference in pass@1 that matters.
+        bootstrap: draws of an interval.
+        seed: of these draws.
+        target: a level of pass@1 whose size is asked for.
+        forecast: a larger size to predict; None is the next on the grid.
+        candidates: sizes that could be run next.
     """
-    ids, _ = load.problem_table(problems)
-    data = levels(load.evaluations(arms, ids), "pass@1", bootstrap, seed)
-    report = curve_report(
-        data,
-        margin=margin,
-        seed=seed,
-        target=target,
-        forecast=forecast,
-        candidates=candidates,
-        costs=costs,
-        samples=data.samples,
-    )
-    one = max(arms, key=lambda arm: int(arm["size"]))
-    fixed = {name: one.get(name) for name in GROUP}
-    write_json(out_json, plain({"title": title, **fixed, **report}))
+
+    rules = ("curve",)
+
+    problems: Path = reads()
+    results: list[Path] = reads()
+    out: Path = writes()
+    arms: list[dict] = param()
+    title: str = param()
+    margin: float = param("statistics.margin")
+    bootstrap: int = param("statistics.bootstrap")
+    seed: int = param("statistics.seed")
+    target: float | None = param("axes.{axis}.target", None)
+    forecast: int | None = param("axes.{axis}.forecast", None)
+    candidates: list[int] | None = param("axes.{axis}.candidates", None)
+
+    def run(self, job: Job) -> None:
+        from valley.analysis import fitting
+
+        write_json(self.out, fitting.curve(problems=self.problems, **self.settings()))
 
 
-def contrast(
-    arms: list[dict],
-    problems: Path,
-    out_json: Path,
-    *,
-    field: str,
-    a: str,
-    b: str,
-    margin: float,
-    bootstrap: int,
-    seed: int,
-    title: str = "",
-    noise_arms: list[dict] | None = None,
-) -> None:
-    """Write the paired differences a - b in pass@1, at each setting that has both and pooled.
+@task
+class Contrast(Task):
+    """The paired differences a - b in pass@1, at each setting that has both and pooled.
 
-    `field` is 'slice', 'recipe' or 'start'. `noise_arms` (with replicates, such as the scaling
-    axis) help to estimate the training noise: it is pooled over them and these arms, and taken from
-    them alone where these arms have one replicate each.
+    Attributes:
+        problems: the benchmark.
+        results: generations and verdicts of the arms.
+        out: the contrast, as JSON.
+        arms: those of the axis.
+        noise_arms: arms with replicates, which tell how much training noise there is.
+        field: what a and b differ in: slice, recipe or start.
+        a: one side.
+        b: the other.
+        title: of the figure.
+        margin: smallest difference in pass@1 that matters.
+        bootstrap: draws of an interval.
+        seed: of these draws.
     """
-    ids, _ = load.problem_table(problems)
-    found = contrasts.pairs(load.evaluations(arms, ids), field, a, b)
-    value = {"title": title, "field": field, "a": a, "b": b, "margin": margin}
-    if not found:
-        value.update(settings=[], pooled=None, problems=len(ids), training_noise=None)
-    else:
-        groups = contrasts.own_groups(found)
-        if noise_arms:
-            lent = load.evaluations(noise_arms, ids)
-            used = contrasts.arm_keys(found, field, (a, b))
-            groups = groups + training.groups_of(lent, without=used)
-        value.update(contrasts.analyse(found, margin, bootstrap, seed, groups))
-        value["starts"] = _by_start(found, margin, bootstrap, seed, groups)
-    write_json(out_json, plain(value))
+
+    rules = ("contrast",)
+
+    problems: Path = reads()
+    results: list[Path] = reads()
+    out: Path = writes()
+    arms: list[dict] = param()
+    noise_arms: list[dict] = param()
+    field: str = param()
+    a: str = param()
+    b: str = param()
+    title: str = param()
+    margin: float = param("statistics.margin")
+    bootstrap: int = param("statistics.bootstrap")
+    seed: int = param("statistics.seed")
+
+    def run(self, job: Job) -> None:
+        from valley.analysis import fitting
+
+        write_json(self.out, fitting.contrast(problems=self.problems, **self.settings()))
 
 
-def _by_start(found, margin: float, bootstrap: int, seed: int, groups: list) -> dict:
-    """Return the pooled difference within each start, for claims that speak of stages."""
-    out = {}
-    for start in sorted({pair.setting.get("start") or "" for pair in found}):
-        part = [pair for pair in found if (pair.setting.get("start") or "") == start]
-        out[start] = contrasts.analyse(part, margin, bootstrap, seed, groups)["pooled"]
-    return out
+@task
+class Rates(Task):
+    """Levels of every rate by size, and the rank correlations of F4.
 
-
-def rates(
-    arms: list[dict],
-    problems: Path,
-    out_json: Path,
-    *,
-    bootstrap: int,
-    seed: int,
-    title: str = "",
-) -> None:
-    """Write levels of every rate by size and the rank correlations of F4.
-
-    Arms that agree in student, recipe, start and slice form a group; correlations are within one.
+    Attributes:
+        problems: the benchmark.
+        results: generations and verdicts of the arms.
+        out: the rates, as JSON.
+        arms: those of every axis that has a curve.
+        title: of the figure.
+        bootstrap: draws of an interval.
+        seed: of these draws.
     """
-    ids, _ = load.problem_table(problems)
-    read = load.evaluations(arms, ids)
-    groups: dict[tuple, list] = {}
-    for arm in read:
-        key = tuple(arm.setting[name] or "" for name in GROUP)
-        groups.setdefault(key, []).append(arm)
-    out = []
-    for key in sorted(groups):
-        data = {
-            metric: levels(groups[key], metric, bootstrap, seed, bounded=metric != "tokens")
-            for metric in load.METRICS
-        }
-        rows = {
-            metric: [
-                {"size": int(size), "estimate": value, "interval": interval}
-                for size, value, interval in zip(
-                    item.sizes,
-                    item.estimate,
-                    item.intervals,
-                    strict=True,
-                )
-            ]
-            for metric, item in data.items()
-        }
-        out.append(
-            {
-                **dict(zip(GROUP, key, strict=True)),
-                "levels": rows,
-                "correlations": correlations(data),
-                "training_noise": training.public(data["pass@1"].noise),
-            }
-        )
-    write_json(out_json, plain({"title": title, "problems": len(ids), "groups": out}))
+
+    rules = ("rates",)
+
+    problems: Path = reads()
+    results: list[Path] = reads()
+    out: Path = writes()
+    arms: list[dict] = param()
+    title: str = param()
+    bootstrap: int = param("statistics.bootstrap")
+    seed: int = param("statistics.seed")
+
+    def run(self, job: Job) -> None:
+        from valley.analysis import fitting
+
+        write_json(self.out, fitting.rates(problems=self.problems, **self.settings()))
 
 
-def learning(arms: list[dict], out_json: Path, *, title: str = "") -> None:
-    """Gather the losses on held-out problems of one curve's arms.
+@task
+class Learning(Task):
+    """The losses on held-out problems of one curve's arms.
 
-    Args:
-        arms: size, seed and the path of each arm's losses.
-        out_json: file to write.
+    Attributes:
+        losses: of the arms.
+        out: all of them, as JSON.
+        arms: size, seed and the path of the losses of each.
         title: of the figure.
     """
-    out = [
-        {"size": arm["size"], "seed": arm["seed"], "looks": read_json(arm["losses"])}
-        for arm in sorted(arms, key=lambda arm: (arm["size"], arm["seed"]))
-    ]
-    write_json(out_json, plain({"title": title, "arms": out}))
+
+    rules = ("learning",)
+
+    losses: list[Path] = reads()
+    out: Path = writes()
+    arms: list[dict] = param()
+    title: str = param()
+
+    def run(self, job: Job) -> None:
+        from valley.analysis import fitting
+
+        write_json(self.out, fitting.learning(**self.settings()))
 
 
-def claims(
-    curves: list[Path],
-    contrast_files: list[Path],
-    rates_file: Path | None,
-    out_json: Path,
-    *,
-    claims: dict,
-) -> None:
-    """Judge each declared claim and write its status, rule, estimate, interval and sentence."""
-    found = judge_claims(
-        [read_json(path) for path in curves],
-        [read_json(path) for path in contrast_files],
-        read_json(rates_file) if rates_file else None,
-        claims,
-    )
-    write_json(out_json, plain({"claims": found}))
+@task
+class Claims(Task):
+    """Each declared claim judged: its status, rule, estimate, interval and sentence.
+
+    Attributes:
+        curves: fitted on one benchmark.
+        contrasts: likewise.
+        rates: likewise.
+        out: the claims, as JSON.
+        claims: as the study file declares them.
+    """
+
+    rules = ("claims",)
+
+    curves: list[Path] = reads()
+    contrasts: list[Path] = reads()
+    rates: Path | None = reads()
+    out: Path = writes()
+    claims: dict = param("claims")
+
+    def run(self, job: Job) -> None:
+        from valley.analysis import fitting
+
+        judged = fitting.claims(self.curves, self.contrasts, self.rates, claims=self.claims)
+        write_json(self.out, judged)
 
 
 if "snakemake" in globals():
-    from valley.workflow.job import bind, settings
-
-    source, target = snakemake.input, snakemake.output[0]
-    with bind(snakemake):
-        if snakemake.rule == "claims":
-            claims(source.curves, source.contrasts, source.rates, target, **settings(snakemake))
-        elif snakemake.rule == "learning":
-            learning(snakemake.params.arms, target, **settings(snakemake, "arms"))
-        else:
-            fitted = {"curve": curve, "contrast": contrast, "rates": rates}[snakemake.rule]
-            chosen = settings(snakemake, "arms")
-            fitted(snakemake.params.arms, source.problems, target, **chosen)
+    execute(snakemake, Curve, Contrast, Rates, Learning, Claims)

@@ -16,9 +16,109 @@ from valley.core.resume import Stopped, stop_signals
 from valley.core.seeds import derive
 from valley.lm.book import Book, Question, answered, of_job
 from valley.lm.requests import Request, room
+from valley.workflow.contract import Task, execute, option, param, reads, task, writes
+from valley.workflow.job import Job
 
-# What only decides how fast answers come.
-SPEED = ("chunk", "batch_size", "vllm")
+
+@task
+class Sampling(Task):
+    """A checkpoint's answers in its book; what is missing there is sampled.
+
+    Attributes:
+        checkpoint: manifest of the model.
+        benchmarks: problems.
+        out: what the rule makes of the answers.
+        prompts: by benchmark: texts that statements are put in (`valley.core.prompts`), or None.
+        samples: answers per problem.
+        temperature, top_p: of the draws.
+        max_tokens: longest answer.
+        stop: texts that end an answer.
+        engine: "transformers" or "vllm".
+        engine_code: digest of its code.
+        precision: "fp32" or "bf16".
+        seed: with the problem and the sample's number it seeds an answer.
+        store: root of the store.
+        chunk: answers that are saved together, at least (an engine may finish more at once).
+        batch_size: answers side by side, of the transformers engine.
+        vllm: arguments of vLLM's engine.
+    """
+
+    costly = True
+    more_code = {"engine_code": "valley.lm.engines.with_{engine}:Engine"}  # noqa: RUF012
+
+    checkpoint: Path = reads()
+    benchmarks: list[Path] = reads()
+    out: Path = writes()
+    prompts: list = param()
+    samples: int = param("sampling.samples")
+    temperature: float = param("sampling.temperature")
+    top_p: float = param("sampling.top_p")
+    max_tokens: int = param("sampling.max_tokens")
+    stop: list[str] = param("sampling.stop")
+    engine: str = param("sampling.engine")
+    engine_code: str = param()
+    precision: str = param("sampling.precision")
+    seed: int = param("sampling.seed")
+    store: Path = option()
+    # They change no answer but by rounding, so they stand among no params.
+    chunk: int = option("sampling.chunk")
+    batch_size: int = option("sampling.batch_size")
+    vllm: dict = option("sampling.vllm")
+
+    def questions(self) -> list[Question]:
+        """Return the answers wanted, by benchmark, problem and sample."""
+        how = {"samples": self.samples, "seed": self.seed}
+        worded = zip(self.benchmarks, self.prompts, strict=True)
+        return [question for path, text in worded for question in wanted(path, prompt=text, **how)]
+
+    def book(self) -> Book:
+        """Return the book of this checkpoint, asked in this way."""
+        return of_job(self.checkpoint, self.store, self.settings())
+
+    def sample(self, job: Job) -> dict:
+        """Sample what the book lacks; return measurements."""
+        names = ("engine", "max_tokens", "temperature", "top_p", "stop", "precision")
+        names += ("chunk", "batch_size", "vllm")
+        how = {name: getattr(self, name) for name in names}
+        questions = self.questions()
+        return answer(self.checkpoint, questions, self.book(), gpus=job.gpus, **how)
+
+
+@task
+class Answer(Sampling):
+    """All benchmarks' answers of a checkpoint, for an engine that takes long to start.
+
+    Attributes:
+        out: how many there are; the other rules cut their files out of the book.
+    """
+
+    rules = ("answer",)
+
+    def run(self, job: Job) -> dict:
+        measured = self.sample(job)
+        job.restored = not measured["sampled"]
+        write_json(self.out, {"answers": len(self.questions())})
+        return measured
+
+
+@task
+class Generate(Sampling):
+    """A benchmark's generations.
+
+    Attributes:
+        answers: where one job sees to all benchmarks' answers: what it has written.
+        out: the generations.
+    """
+
+    rules = ("generate",)
+
+    answers: Path | None = reads(None)
+
+    def run(self, job: Job) -> dict:
+        measured = {} if self.answers else self.sample(job)
+        job.restored = not measured.get("sampled")
+        write(self.questions(), self.book(), self.out)
+        return measured
 
 
 def wanted(
@@ -80,9 +180,8 @@ def answer(
 
     with stop_signals() as stopping:
         begun = time.monotonic()
-        model = importlib.import_module(f"valley.lm.engines.with_{engine}").Engine(
-            checkpoint, **settings
-        )
+        chosen = importlib.import_module(f"valley.lm.engines.with_{engine}")  # see engine_code
+        model = chosen.Engine(checkpoint, **settings)
         started = time.monotonic()
         prompts = {text: model.encode(text) for text in {q.prompt: None for q in missing}}
         rooms = {text: room(ids, model.window, max_tokens) for text, ids in prompts.items()}
@@ -151,35 +250,4 @@ def _tell_of_small_rooms(rooms: list[int], max_tokens: int, window: int | None) 
 
 
 if "snakemake" in globals():
-    from valley.core.config import complete
-    from valley.workflow.job import bind, settings
-
-    with bind(snakemake) as job:
-        params, named = settings(snakemake), snakemake.input.benchmarks
-        checkpoint = snakemake.input.checkpoint
-        book = of_job(checkpoint, snakemake.params.store, dict(snakemake.params.items()))
-        asked = {name: params.pop(name) for name in ("samples", "seed")}
-        worded = zip(
-            [named] if isinstance(named, str) else named, params.pop("prompts"), strict=True
-        )
-        questions = [
-            question for path, texts in worded for question in wanted(path, prompt=texts, **asked)
-        ]
-        if not snakemake.input.get("answers"):
-            del params["engine_code"]
-            # These move no answer but by rounding, so they stand among no params.
-            sampling = complete(snakemake.config)["sampling"]
-            speed = {name: sampling[name] for name in SPEED}
-            job.measured |= answer(
-                checkpoint,
-                questions,
-                book,
-                gpus=snakemake.resources.get("gpu", 0),
-                **params,
-                **speed,
-            )
-        job.restored = not job.measured.get("sampled")
-        if snakemake.rule == "answer":
-            write_json(snakemake.output[0], {"answers": len(questions)})
-        else:
-            write(questions, book, snakemake.output[0])
+    execute(snakemake, Answer, Generate)

@@ -16,9 +16,12 @@ from valley.core.files import (
 )
 from valley.judging import isolation as isolating
 from valley.judging.answers import extract_program
-from valley.judging.batch import Task, judge
+from valley.judging.batch import Task as Program
+from valley.judging.batch import judge
 from valley.judging.programs import Programs
 from valley.judging.verdicts import ACCEPTED, JUDGE_ERROR, NO_CODE, VERDICTS, Verdict
+from valley.workflow.contract import Task, execute, option, param, reads, task, writes
+from valley.workflow.job import Job
 
 TIMES = pa.schema(
     [
@@ -33,91 +36,116 @@ TIMES = pa.schema(
 PORTION = 64 << 20  # bytes of problems that are held at once
 
 
-def judge_generations(
-    problems: Path,
-    generations: Path,
-    verdicts: Path,
-    times: Path | None = None,
-    *,
-    isolation: str = "auto",
-    untrusted: str = "keep",
-    **options,
-) -> dict:
-    """Judge every generation of a benchmark; return counts by verdict and the tier used.
+@task
+class Judge(Task):
+    """Every answer of a checkpoint to a benchmark judged; measurements lie beside the verdicts.
 
-    `verdicts` depends on the programs and problems only; what was measured goes to `times`. Answers
-    to problems that are marked as not to be trusted are counted, and left out if `untrusted` is
-    "leave_out": scores and fits then know nothing of these problems. `options` are those of
-    `valley.judging.batch.judge`. Memory holds the answers, and a portion of the problems.
+    Verdicts depend on the programs and problems only. Memory holds the answers, and a portion of
+    the problems.
+
+    Attributes:
+        problems: the benchmark.
+        generations: the answers.
+        verdicts: what became of their programs.
+        isolation: what programs are isolated by; see `valley.judging.isolation`.
+        untrusted: "keep", or "leave_out": answers to problems that are marked as not to be trusted
+            are left out, and scores and fits know nothing of these problems.
+        store: root of the store: verdicts of programs are kept there.
     """
-    rows = read_parquet(generations, columns=["problem_id", "sample", "text"])
-    rows.sort(key=lambda row: (row["problem_id"], row["sample"]))
-    places: dict[str, list[int]] = {}
-    for place, row in enumerate(rows):
-        places.setdefault(row["problem_id"], []).append(place)
-    found: dict[int, Verdict] = {}
-    doubtful, left_out = 0, 0
 
-    def settle(portion: dict[str, dict | None]) -> None:
-        tasks = [
-            Task(place, extract_program(rows[place]["text"]), problem)
-            for name, problem in portion.items()
-            for place in places.pop(name, ())
+    rules = ("judge",)
+
+    problems: Path = reads()
+    generations: Path = reads()
+    verdicts: Path = writes()
+    isolation: str = param("judge.isolation", "auto")
+    untrusted: str = param("judge.untrusted", "keep")
+    store: Path | None = option(default=None)
+
+    def run(self, job: Job) -> dict:
+        """Judge; return counts by verdict, and the tier of isolation."""
+        rows = read_parquet(self.generations, columns=["problem_id", "sample", "text"])
+        rows.sort(key=lambda row: (row["problem_id"], row["sample"]))
+        places: dict[str, list[int]] = {}
+        for place, row in enumerate(rows):
+            places.setdefault(row["problem_id"], []).append(place)
+        found: dict[int, Verdict] = {}
+        doubtful, left_out = 0, 0
+
+        def settle(portion: dict[str, dict | None]) -> None:
+            tasks = [
+                Program(place, extract_program(rows[place]["text"]), problem)
+                for name, problem in portion.items()
+                for place in places.pop(name, ())
+            ]
+            judged = _judged(tasks, self.isolation, self.store, job.threads) if tasks else []
+            found.update(
+                {program.key: verdict for program, verdict in zip(tasks, judged, strict=True)}
+            )
+
+        for portion in _portions(self.problems):
+            untold = [name for name, problem in portion.items() if problem.get("trusted") is False]
+            doubtful += len(untold)
+            if self.untrusted == "leave_out":
+                left_out += sum(len(places.pop(name, ())) for name in untold)
+            settle(portion)
+        settle(dict.fromkeys([*places]))  # answers to problems that are not known
+        keyed = [
+            {name: rows[place][name] for name in ("problem_id", "sample")} | vars(verdict)
+            for place, verdict in sorted(found.items())
         ]
-        judged = _judged(tasks, isolation=isolation, **options) if tasks else []
-        found.update({task.key: verdict for task, verdict in zip(tasks, judged, strict=True)})
-
-    for portion in _portions(problems):
-        untold = [name for name, problem in portion.items() if problem.get("trusted") is False]
-        doubtful += len(untold)
-        if untrusted == "leave_out":
-            left_out += sum(len(places.pop(name, ())) for name in untold)
-        settle(portion)
-    settle(dict.fromkeys([*places]))  # answers to problems that are not known
-    keyed = [
-        {name: rows[place][name] for name in ("problem_id", "sample")} | vars(verdict)
-        for place, verdict in sorted(found.items())
-    ]
-    _write(verdicts, keyed, VERDICT)
-    if times is not None:
-        _write(times, keyed, TIMES)
-    counted = {"untrusted_problems": doubtful, "answers_left_out": left_out}
-    return {**_summary([verdict.verdict for verdict in found.values()], isolation), **counted}
+        _write(self.verdicts, keyed, VERDICT)
+        _write(self.verdicts.with_suffix(".times.parquet"), keyed, TIMES)
+        words = [verdict.verdict for verdict in found.values()]
+        counted = {"untrusted_problems": doubtful, "answers_left_out": left_out}
+        return {**_summary(words, self.isolation), **counted}
 
 
-def judge_pool(
-    problems: Path,
-    traces: list[Path],
-    labels_out: Path,
-    *,
-    isolation: str = "auto",
-    **options,
-) -> dict:
-    """Label each trace of a pool by what its program does; return counts by verdict.
+@task
+class Labels(Task):
+    """Each trace of the corpus labelled by what its program does.
 
-    A trace whose program the judge could not judge is labelled null, not false. `options` are those
-    of `valley.judging.batch.judge`. Programs lie on disk meanwhile and are judged a portion of the
-    problems at a time: memory holds that portion and a byte a trace.
+    A trace whose program the judge could not judge is labelled null, not false. Programs lie on
+    disk meanwhile and are judged a portion of the problems at a time: memory holds that portion and
+    a byte a trace.
+
+    Attributes:
+        problems: of the corpus.
+        traces: of all teachers.
+        labels: by trace.
+        isolation: what programs are isolated by; see `valley.judging.isolation`.
+        store: root of the store: verdicts of programs are kept there.
     """
-    found = bytearray()
-    with Programs() as programs:
-        for row in merged_rows(traces, ["id", "problem_id", "response"]):
-            program = extract_program(row["response"])
-            found.append(VERDICTS.index(JUDGE_ERROR if program else NO_CODE))
-            if program:
-                programs.add(len(found) - 1, row["problem_id"], program)
-        for portion in _portions(problems):
-            waiting = programs.of(portion)
-            tasks = [Task(place, program, portion[name]) for place, name, program in waiting]
-            judged = _judged(tasks, isolation=isolation, **options)
-            for task, verdict in zip(tasks, judged, strict=True):
-                found[task.key] = VERDICTS.index(verdict.verdict)
-    with parquet_stream(labels_out, LABEL) as stream:
-        for row, code in zip(merged_rows(traces, ["id"]), found, strict=True):
-            word = VERDICTS[code]
-            correct = None if word == JUDGE_ERROR else word == ACCEPTED
-            stream.write({"id": row["id"], "correct": correct, "verdict": word})
-    return _summary([VERDICTS[code] for code in found], isolation)
+
+    rules = ("labels",)
+
+    problems: Path = reads()
+    traces: list[Path] = reads()
+    labels: Path = writes()
+    isolation: str = param("judge.isolation", "auto")
+    store: Path | None = option(default=None)
+
+    def run(self, job: Job) -> dict:
+        """Label; return counts by verdict, and the tier of isolation."""
+        found = bytearray()
+        with Programs() as programs:
+            for row in merged_rows(self.traces, ["id", "problem_id", "response"]):
+                program = extract_program(row["response"])
+                found.append(VERDICTS.index(JUDGE_ERROR if program else NO_CODE))
+                if program:
+                    programs.add(len(found) - 1, row["problem_id"], program)
+            for portion in _portions(self.problems):
+                waiting = programs.of(portion)
+                tasks = [Program(place, program, portion[name]) for place, name, program in waiting]
+                judged = _judged(tasks, self.isolation, self.store, job.threads)
+                for program, verdict in zip(tasks, judged, strict=True):
+                    found[program.key] = VERDICTS.index(verdict.verdict)
+        with parquet_stream(self.labels, LABEL) as stream:
+            for row, code in zip(merged_rows(self.traces, ["id"]), found, strict=True):
+                word = VERDICTS[code]
+                correct = None if word == JUDGE_ERROR else word == ACCEPTED
+                stream.write({"id": row["id"], "correct": correct, "verdict": word})
+        return _summary([VERDICTS[code] for code in found], self.isolation)
 
 
 def _portions(problems: Path) -> Iterator[dict[str, dict]]:
@@ -139,12 +167,21 @@ def _portions(problems: Path) -> Iterator[dict[str, dict]]:
         yield portion
 
 
-def _judged(tasks: list[Task], **options) -> list[Verdict]:
+def _judged(
+    programs: list[Program], isolation: str, store: Path | None, jobs: int
+) -> list[Verdict]:
     """Judge with a progress bar, silent where nobody watches."""
     from tqdm import tqdm
 
-    with tqdm(total=len(tasks), unit="program", disable=None) as bar:
-        return judge(tasks, each=lambda _place, _verdict: bar.update(), **options)
+    known = store / "programs" if store else None
+    with tqdm(total=len(programs), unit="program", disable=None) as bar:
+        return judge(
+            programs,
+            isolation=isolation,
+            jobs=jobs,
+            cache=known,
+            each=lambda _place, _verdict: bar.update(),
+        )
 
 
 def _write(path: Path, rows: list[dict], schema: pa.Schema) -> None:
@@ -164,16 +201,4 @@ def _summary(words: list[str], isolation: str) -> dict:
 
 
 if "snakemake" in globals():
-    from valley.workflow.job import bind, settings
-
-    source, target = snakemake.input, Path(snakemake.output[0])
-    known = Path(snakemake.params.store) / "programs"
-    chosen = {"jobs": snakemake.threads, "cache": known, **settings(snakemake)}
-    with bind(snakemake) as job:
-        if snakemake.rule == "labels":
-            job.measured |= judge_pool(source.problems, source.traces, target, **chosen)
-        else:
-            times = target.with_suffix(".times.parquet")
-            job.measured |= judge_generations(
-                source.problems, source.generations, target, times, **chosen
-            )
+    execute(snakemake, Judge, Labels)

@@ -2,110 +2,127 @@
 
 from pathlib import Path
 
-from valley.core.arms import FIELDS
-from valley.core.files import read_json, write_csv, write_text
+from valley.core.files import read_json, write_text
+from valley.workflow.contract import Task, execute, param, reads, task, writes
+from valley.workflow.job import Job
 
 
-def figure(kind: str, fits: list[Path], svg: Path, pdf: Path, table: Path) -> None:
-    """Draw one figure, with the numbers behind it as CSV.
+@task
+class Figure(Task):
+    """One figure, with the numbers behind it as CSV.
 
-    Args:
+    Attributes:
+        fits: what it shows: one fit, or all contrasts of a benchmark.
+        svg: the figure for pages.
+        pdf: the figure for papers.
+        csv: its numbers.
         kind: scaling, learning, forecast, rates, correlation or contrasts.
-        fits: the fit that it shows; contrasts shows several.
-        svg, pdf, table: files to write.
     """
-    from valley.analysis import plots
 
-    if kind == "contrasts":
-        plots.forest(fits, svg, pdf, table)
-        return
-    draw = {
-        "scaling": plots.scaling,
-        "learning": plots.learning,
-        "forecast": plots.fan,
-        "rates": plots.rates,
-        "correlation": plots.correlation,
-    }[kind]
-    draw(fits[0], svg, pdf, table)
+    rules = ("figure", "forest")
+
+    fits: list[Path] = reads()
+    svg: Path = writes()
+    pdf: Path = writes()
+    csv: Path = writes()
+    kind: str = param()
+
+    def run(self, job: Job) -> None:
+        from valley.analysis import plots
+
+        plots.figure(self.kind, self.fits, self.svg, self.pdf, self.csv)
 
 
-def table(scored: list[dict], scores: Path, verdicts: Path) -> None:
-    """Write every score and every count of verdicts as tidy CSV.
+@task
+class Table(Task):
+    """Every score and every count of verdicts as tidy CSV.
 
-    Args:
+    Attributes:
+        inputs: the scores.
+        scores: a row per arm, benchmark, group of problems and quantity.
+        verdicts: a row per arm, benchmark and verdict.
         scored: arms, each with its benchmark and the path of its score.
-        scores: CSV to write, a row per arm, benchmark, group of problems and quantity.
-        verdicts: CSV to write, a row per arm, benchmark and verdict.
     """
-    named_by = [*FIELDS, "benchmark"]
-    rows, mixes = [], []
-    for arm in scored:
-        score = read_json(arm["path"])
-        named = {name: arm[name] for name in named_by}
-        groups = {"all": score["overall"], **score["by_difficulty"], **score.get("by_cutoff", {})}
-        for group, quantities in groups.items():
-            for quantity, value in quantities.items():
-                low, high = value["interval"] or (None, None)
-                numbers = {"estimate": value["estimate"], "low": low, "high": high}
-                rows.append(
-                    {**named, "problems": group, "quantity": quantity}
-                    | {**numbers, "n": value["samples"]}
-                )
-        for verdict, number in sorted(score["verdicts"].items()):
-            mixes.append({**named, "verdict": verdict, "answers": number})
-    write_csv(scores, rows, [*named_by, "problems", "quantity", "estimate", "low", "high", "n"])
-    write_csv(verdicts, mixes, [*named_by, "verdict", "answers"])
+
+    rules = ("table",)
+
+    inputs: list[Path] = reads()
+    scores: Path = writes()
+    verdicts: Path = writes()
+    scored: list[dict] = param()
+
+    def run(self, job: Job) -> None:
+        from valley.reporting import tables
+
+        tables.table(self.scored, self.scores, self.verdicts)
 
 
-def answers(arms: list[dict], problems: Path, out: Path, *, benchmark: str, benchmarks: int):
-    """Write example answers of one benchmark (see `valley.reporting.answers`)."""
-    from valley.reporting import answers as examples
+@task
+class Answers(Task):
+    """Example answers of one benchmark, for the report.
 
-    examples.collect(arms, problems, out, benchmark=benchmark, benchmarks=benchmarks)
-
-
-def findings(claims: list[dict], curves: list[dict]) -> str:
-    """Return the findings in a few lines: the main curve, then one line a claim of the paper."""
-    lines = []
-    if curves:
-        points = curves[0]["points"]
-        shown = "  ".join(f"{point['size']}: {point['estimate']:.3f}" for point in points)
-        lines.append(f"pass@1 by size   {shown}")
-    for claim in claims:
-        lines.append(f"{claim['name']} {claim['status']:<10} {claim['text']}")
-    return "\n".join(lines) + "\n"
-
-
-def report(config: dict, files: dict[str, list[Path]], html: Path, findings_out: Path) -> None:
-    """Write the report as one self-contained page, and the findings as text.
-
-    Args:
-        config: the study's configuration, defaults filled in.
-        files: what it is made from, by kind (see `valley.reporting.paper.page_of`).
-        html: page to write.
-        findings_out: text to write.
+    Attributes:
+        problems: the benchmark.
+        results: generations and verdicts of the arms.
+        out: the examples, as JSON.
+        arms: whose answers are shown.
+        benchmark: its name.
+        benchmarks: how many share the page's room.
     """
-    from valley.reporting import paper
 
-    write_text(html, paper.page_of(config, files))
-    judged = [read_json(path)["claims"] for path in files["claims"]]
-    fitted = [read_json(path) for path in files["curves"]]
-    write_text(findings_out, findings(judged[0] if judged else [], fitted))
+    rules = ("answers",)
+
+    problems: Path = reads()
+    results: list[Path] = reads()
+    out: Path = writes()
+    arms: list[dict] = param()
+    benchmark: str = param()
+    benchmarks: int = param()
+
+    def run(self, job: Job) -> None:
+        from valley.reporting import answers
+
+        answers.collect(out=self.out, problems=self.problems, **self.settings())
+
+
+@task
+class Report(Task):
+    """The report as one self-contained page, and the findings as text.
+
+    Attributes:
+        scores: tables of scores, of verdicts, and so on: what the page is made from, by kind.
+        html: the page.
+        findings: the text.
+        study: the configuration, defaults filled in.
+        templates: digest of the page's templates.
+    """
+
+    rules = ("report",)
+
+    scores: list[Path] = reads()
+    verdicts: list[Path] = reads()
+    summary: list[Path] = reads()
+    claims: list[Path] = reads()
+    curves: list[Path] = reads()
+    contrasts: list[Path] = reads()
+    rates: list[Path] = reads()
+    figures: list[Path] = reads()
+    tables: list[Path] = reads()
+    answers: list[Path] = reads()
+    checkpoints: list[Path] = reads()
+    html: Path = writes()
+    findings: Path = writes()
+    study: dict = param()
+    templates: str = param()
+
+    def run(self, job: Job) -> None:
+        from valley.reporting import paper, tables
+
+        write_text(self.html, paper.page_of(self.study, self.files()))
+        judged = [read_json(path)["claims"] for path in self.claims]
+        fitted = [read_json(path) for path in self.curves]
+        write_text(self.findings, tables.findings(judged[0] if judged else [], fitted))
 
 
 if "snakemake" in globals():
-    from valley.workflow.job import bind, settings
-
-    source, target, params = snakemake.input, snakemake.output, snakemake.params
-    named = {
-        name: [value] if isinstance(value, str) else list(value) for name, value in source.items()
-    }
-    with bind(snakemake):
-        if snakemake.rule in ("figure", "forest"):
-            figure(params.kind, named["fits"], target.svg, target.pdf, target.csv)
-        elif snakemake.rule == "table":
-            table(params.scored, target.scores, target.verdicts)
-        elif snakemake.rule == "answers":
-            answers(out=target[0], problems=source.problems, **settings(snakemake))
-        else:
-            report(params.study, named, target.html, target.findings)
+    execute(snakemake, Figure, Table, Answers, Report)

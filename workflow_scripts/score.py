@@ -2,95 +2,43 @@
 
 from pathlib import Path
 
-import numpy as np
-from valley.analysis import load
-from valley.analysis.passk import pass_at_k
-from valley.analysis.plain import plain
-from valley.analysis.resample import mean_interval
 from valley.core.files import write_json
+from valley.workflow.contract import Task, execute, param, reads, task, writes
+from valley.workflow.job import Job
 
 
-def score(
-    problems: Path,
-    generations: Path,
-    verdicts: Path,
-    out: Path,
-    *,
-    ks: list[int],
-    bootstrap: int,
-    seed: int,
-    cutoff: str | None = None,
-) -> None:
-    """Write the score of one arm as JSON, overall and by difficulty, each number with its n.
+@task
+class Score(Task):
+    """The score of one arm as JSON; intervals (95 %) resample problems (`analysis.scoring`).
 
-    Intervals (95 %) resample problems, so they speak about other problems of this kind and about
-    this checkpoint: training noise is not in them. A k above the number of samples is null. With a
-    cut-off day (YYYY-MM-DD) the problems until it, those after it and the undated ones are scored
-    apart too.
+    Attributes:
+        problems: the benchmark, with difficulties and days.
+        generations: the arm's answers to it.
+        verdicts: what became of their programs.
+        out: the score.
+        ks: the k of every pass@k; one above the number of samples gives null.
+        bootstrap: draws of an interval.
+        seed: of these draws.
+        cutoff: a day (YYYY-MM-DD) before and after which problems are scored apart too, or None.
     """
-    ids, difficulty = load.problem_table(problems)
-    arm = load.evaluation(ids, generations, verdicts, {})
-    groups = {"overall": np.ones(len(ids), bool)}
-    for level in sorted(set(difficulty)):
-        groups[level] = np.array([item == level for item in difficulty])
-    result = {name: _group(arm, mask, ks, bootstrap, seed) for name, mask in groups.items()}
-    value = {
-        "overall": result.pop("overall"),
-        "by_difficulty": result,
-        "verdicts": arm.verdicts,
-        "notes": _notes(arm),
-    }
-    if cutoff:
-        days = load.problem_days(problems)
-        value["cutoff"] = cutoff
-        value["by_cutoff"] = {
-            name: _group(arm, mask, ks, bootstrap, seed)
-            for name, mask in _sides(days, cutoff).items()
-            if mask.any()
-        }
-    write_json(out, plain(value))
 
+    rules = ("score",)
 
-def _group(arm: load.Evaluation, mask: np.ndarray, ks: list[int], bootstrap: int, seed: int):
-    numbers = {}
-    for k in ks:
-        values = pass_at_k(arm.accepted[mask], arm.judged[mask], k)
-        numbers[f"pass@{k}"] = mean_interval(values, bootstrap, seed)
-        numbers[f"pass@{k}"]["samples"] = int(arm.judged[mask].sum())
-    for metric in load.METRICS[1:]:
-        bounded = metric != "tokens"
-        numbers[metric] = mean_interval(arm.mean(metric)[mask], bootstrap, seed, bounded)
-        numbers[metric]["samples"] = int(arm.samples[mask].sum())
-    return numbers
+    problems: Path = reads()
+    generations: Path = reads()
+    verdicts: Path = reads()
+    out: Path = writes()
+    ks: list[int] = param("statistics.ks")
+    bootstrap: int = param("statistics.bootstrap")
+    seed: int = param("statistics.seed")
+    cutoff: str | None = param(default=None)
 
+    def run(self, job: Job) -> None:
+        from valley.analysis import scoring
 
-def _sides(days: list[str], cutoff: str) -> dict[str, np.ndarray]:
-    """Return which problems the student may have seen, which not, and which nobody can tell."""
-    return {
-        "until_cutoff": np.array([bool(day) and day <= cutoff for day in days]),
-        "after_cutoff": np.array([day > cutoff for day in days]),
-        "undated": np.array([not day for day in days]),
-    }
-
-
-def _notes(arm: load.Evaluation) -> list[str]:
-    notes = ["Intervals resample problems; training noise is not in them."]
-    if arm.samples.max(initial=0) <= 1:
-        notes.append(
-            "One sample a problem: pass@k is known for k = 1 only, and the noise of sampling "
-            "cannot be told from the spread of problems (the interval holds both)."
-        )
-    missing = int((arm.judged == 0).sum())
-    if missing:
-        notes.append(f"{missing} problems have no judged sample and are left out of pass@k.")
-    errors = arm.verdicts.get("judge_error", 0)
-    if errors:
-        notes.append(f"{errors} judge errors are left out of pass@k.")
-    return notes
+        arm = (self.problems, self.generations, self.verdicts)
+        write_json(self.out, scoring.score(*arm, **self.settings()))
 
 
 if "snakemake" in globals():
-    from valley.workflow.job import bind, settings
-
-    with bind(snakemake):
-        score(**dict(snakemake.input.items()), out=snakemake.output[0], **settings(snakemake))
+    execute(snakemake, Score)

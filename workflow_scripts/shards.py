@@ -10,60 +10,108 @@ import pyarrow as pa
 from valley.core import asides, holdout, slices
 from valley.core.files import POOL, parquet_batches, parquet_stream, stream_rows
 from valley.core.seeds import derive
+from valley.workflow.contract import Task, execute, param, reads, task, writes
+from valley.workflow.job import Job
 
 PORTION = 1024  # examples that are sorted in memory at once
 
 
-def rank(seed: int, identifier: str) -> bytes:
-    """Return an example's rank: the N lowest in a slice make the shard of size N."""
-    return hashlib.sha256(f"{seed}\x1f{identifier}".encode()).digest()
+@task
+class Shard(Task):
+    """The shard of one slice, size and replicate, ordered by rank.
 
+    Memory: some 200 bytes an example (a row of the slice, if it is paired or drawn by problem).
 
-def shard(
-    pool: Path,
-    out: Path,
-    *,
-    slice: str,
-    size: int,
-    seed: int,
-    examples: str = "rows",
-    held_out: float = 0.0,
-) -> dict:
-    """Write the shard of one slice, size and replicate, ordered by rank.
-
-    Args:
+    Attributes:
         pool: the pool.
-        out: file to write.
+        out: the shard.
         slice: difficulty.correctness.
         size: number of examples.
         seed: the replicate; the subset's seed is derived from it.
         examples: "rows" draws among answers, "problems" among problems, one answer of each.
         held_out: share of the problems that no shard holds (`valley.core.holdout`).
-
-    Returns:
-        How many examples and distinct problems the shard holds, for the sidecar.
-
-    Raises:
-        ValueError: the slice holds fewer examples than asked for.
-
-    Memory: some 200 bytes an example (a row of the slice, if it is paired or drawn by problem).
     """
-    subset = derive("subset", seed)
-    places, held = chosen(_light(pool, held_out), slice, size, subset, examples)
-    if len(places) < size:
-        kind = slices.COUNTED[examples]
-        if slices.split(slice)[2]:
-            kind = f"pairs of {kind}" if examples == "rows" else "problems answered both ways"
-        raise ValueError(
-            f"slice {slice} holds {held} {kind}, but {size} were asked for; "
-            f"ask for less in the study file, or enlarge its corpus"
-        )
-    problems = set()
-    with parquet_stream(out, POOL) as stream:
-        for row in in_order(pool, places):
-            problems.add(row["problem_id"])
-            stream.write(row)
-    return {"examples": size, "problems": len(problems)}
+
+    rules = ("shard",)
+
+    pool: Path = reads()
+    out: Path = writes()
+    slice: str = param()
+    size: int = param()
+    seed: int = param()
+    examples: str = param("corpus.examples", "rows")
+    held_out: float = param("validation.share", 0.0)
+
+    def run(self, job: Job) -> dict:
+        """Cut the shard; return how many examples and distinct problems it holds.
+
+        Raises:
+            ValueError: the slice holds fewer examples than asked for.
+        """
+        subset = derive("subset", self.seed)
+        rows = _light(self.pool, self.held_out)
+        places, held = chosen(rows, self.slice, self.size, subset, self.examples)
+        if len(places) < self.size:
+            kind = slices.COUNTED[self.examples]
+            if slices.split(self.slice)[2]:
+                by_rows = self.examples == "rows"
+                kind = f"pairs of {kind}" if by_rows else "problems answered both ways"
+            raise ValueError(
+                f"slice {self.slice} holds {held} {kind}, but {self.size} were asked for; "
+                f"ask for less in the study file, or enlarge its corpus"
+            )
+        problems = set()
+        with parquet_stream(self.out, POOL) as stream:
+            for row in in_order(self.pool, places):
+                problems.add(row["problem_id"])
+                stream.write(row)
+        return {"examples": self.size, "problems": len(problems)}
+
+
+@task
+class HeldOut(Task):
+    """What loss is measured on: one trace of each held-out problem, ordered by rank.
+
+    Attributes:
+        pool: the pool.
+        out: the traces.
+        share: of the problems that is held out.
+        problems: at most so many of them are measured.
+    """
+
+    rules = ("held_out",)
+
+    pool: Path = reads()
+    out: Path = writes()
+    share: float = param("validation.share")
+    problems: int = param("validation.problems")
+
+    def run(self, job: Job) -> dict:
+        """Write the traces; return how many problems are held out, and how many measured.
+
+        Raises:
+            ValueError: the pool has no problem that is held out.
+        """
+        lowest: dict[str, tuple[str, int]] = {}  # by problem: its traces' lowest id, and where
+        for place, row in enumerate(stream_rows(self.pool, ["id", "problem_id"])):
+            problem, trace = row["problem_id"], (row["id"], place)
+            if holdout.is_held_out(problem, self.share):
+                lowest[problem] = min(trace, lowest.get(problem, trace))
+        if not lowest:
+            raise ValueError(
+                f"none of the pool's problems is held out by validation.share {self.share}; "
+                "enlarge it"
+            )
+        measured = sorted(lowest, key=holdout.rank)[: self.problems]
+        with parquet_stream(self.out, POOL) as stream:
+            for row in in_order(self.pool, [lowest[problem][1] for problem in measured]):
+                stream.write(row)
+        return {"held_out": len(lowest), "measured": len(measured)}
+
+
+def rank(seed: int, identifier: str) -> bytes:
+    """Return an example's rank: the N lowest in a slice make the shard of size N."""
+    return hashlib.sha256(f"{seed}\x1f{identifier}".encode()).digest()
 
 
 def chosen(
@@ -152,40 +200,5 @@ def _picked(pool: Path, wanted: dict[int, int]) -> Iterator[tuple[int, dict]]:
         before += batch.num_rows
 
 
-def held_out(pool: Path, out: Path, *, share: float, problems: int) -> dict:
-    """Write what loss is measured on: one trace of each held-out problem, ordered by rank.
-
-    Args:
-        pool: the pool.
-        out: file to write.
-        share: of the problems that is held out.
-        problems: at most so many of them.
-
-    Returns:
-        How many problems are held out, and how many measured, for the sidecar.
-
-    Raises:
-        ValueError: the pool has no problem that is held out.
-    """
-    lowest: dict[str, tuple[str, int]] = {}  # by problem: the lowest id of its traces, and where
-    for place, row in enumerate(stream_rows(pool, ["id", "problem_id"])):
-        problem, trace = row["problem_id"], (row["id"], place)
-        if holdout.is_held_out(problem, share):
-            lowest[problem] = min(trace, lowest.get(problem, trace))
-    if not lowest:
-        raise ValueError(
-            f"none of the pool's problems is held out by validation.share {share}; enlarge it"
-        )
-    measured = sorted(lowest, key=holdout.rank)[:problems]
-    with parquet_stream(out, POOL) as stream:
-        for row in in_order(pool, [lowest[problem][1] for problem in measured]):
-            stream.write(row)
-    return {"held_out": len(lowest), "measured": len(measured)}
-
-
 if "snakemake" in globals():
-    from valley.workflow.job import bind, settings
-
-    with bind(snakemake) as job:
-        cut = {"shard": shard, "held_out": held_out}[snakemake.rule]
-        job.measured |= cut(snakemake.input.pool, snakemake.output[0], **settings(snakemake))
+    execute(snakemake, Shard, HeldOut)

@@ -6,23 +6,146 @@ from collections import Counter
 from pathlib import Path
 
 from tqdm import tqdm
-from valley.asking.questions import Question, questions
+from valley.asking.questions import Question, questions, teacher_book
 from valley.core.files import POOL, read_json, write_json, write_parquet
 from valley.core.resume import Stopped, stop_signals
+from valley.core.traces import trace_row
 from valley.lm.book import Book, answered
+from valley.workflow.contract import Task, execute, option, param, reads, task, writes
+from valley.workflow.job import Job
 
 MILLION = 1_000_000
-# What decides how answers come and what they cost, not what they say: no params.
-HANDLING = (
-    "base_url",
-    "key_variable",
-    "concurrent",
-    "requests_per_minute",
-    "tokens_per_minute",
-    "timeout_s",
-    "attempts",
-    "backoff_s",
-)
+TEACHER = "corpus.teachers.{teacher}"  # where the study file has a teacher
+
+
+@task
+class Asking(Task):
+    """Every question of the corpus answered by one teacher, as pool rows without labels.
+
+    Attributes:
+        problems: of the corpus.
+        out: the traces.
+        temperature, top_p: of the draws.
+        max_tokens: longest answer.
+        answers: per question.
+        seed: of the draws.
+        prompt: texts that statements are put in (`valley.core.prompts`); None is the statement.
+        unanswered: "stop", or "skip" questions that are not answered.
+        words_code: digest of the code that joins reasoning and answer into one text.
+        store: root of the store.
+        chunk: answers that are saved together.
+    """
+
+    more_code = {"words_code": "valley.asking.questions:with_think_tags"}  # noqa: RUF012
+
+    problems: Path = reads()
+    out: Path = writes()
+    temperature: float = param(f"{TEACHER}.temperature")
+    top_p: float = param(f"{TEACHER}.top_p")
+    max_tokens: int = param(f"{TEACHER}.max_tokens")
+    answers: int = param(f"{TEACHER}.answers")
+    seed: int = param(f"{TEACHER}.seed")
+    prompt: list[str] | None = param()
+    unanswered: str = param(f"{TEACHER}.unanswered")
+    words_code: str = param()
+    store: Path = option()
+    chunk: int = option(f"{TEACHER}.chunk")
+
+    def run(self, job: Job) -> dict:
+        """Ask what the book lacks, and write the traces; return measurements.
+
+        Raises:
+            Unanswered: questions are left, and the study file says to stop.
+        """
+        name = job.wildcards["teacher"]
+        wanted = questions(self.problems, answers=self.answers, seed=self.seed, prompt=self.prompt)
+        book = teacher_book(self.store, self.settings())
+        measured, reasons = ask(wanted, book, lambda: self.answering(job), chunk=self.chunk)
+        measured |= {**costs(book, *self.prices()), "unanswered": reasons}
+        job.measured |= measured  # also where it ends here
+        tell(reasons, self.unanswered)
+        write(wanted, book, self.out, teacher=name)
+        job.restored = not measured["asked"]
+        return measured
+
+    def answering(self, job: Job):
+        """Return what answers (see `ask`)."""
+        raise TypeError(f"{type(self).__name__} does not say who answers")
+
+    def prices(self) -> tuple[float | None, float | None]:
+        """Return what a million tokens read and written cost; None is unknown."""
+        return None, None
+
+
+@task
+class AskEndpoint(Asking):
+    """A teacher behind an endpoint.
+
+    Attributes:
+        model: its name there.
+        send_seed: whether the server takes a seed.
+        extra: further fields of each request.
+        handling: the endpoint's address, limits, patience and prices.
+    """
+
+    rules = ("ask_endpoint",)
+
+    model: str = param(f"{TEACHER}.endpoint.model")
+    send_seed: bool = param(f"{TEACHER}.endpoint.send_seed")
+    extra: dict = param(f"{TEACHER}.endpoint.extra")
+    handling: dict = option(f"{TEACHER}.endpoint")
+
+    def answering(self, job: Job):
+        from valley.asking.endpoint import Endpoint
+
+        own = ("model", "send_seed", "extra", "price_in", "price_out")
+        return Endpoint(
+            model=self.model,
+            send_seed=self.send_seed,
+            extra=self.extra,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            max_tokens=self.max_tokens,
+            **{name: value for name, value in self.handling.items() if name not in own},
+        )
+
+    def prices(self) -> tuple[float | None, float | None]:
+        return self.handling["price_in"], self.handling["price_out"]
+
+
+@task
+class AskModel(Asking):
+    """A teacher that is run here.
+
+    Attributes:
+        id, revision: the model's, on the hub.
+        engine: "vllm" or "transformers".
+        engine_code: digest of its code.
+        precision: "fp32" or "bf16".
+        batch_size: answers side by side, of the transformers engine.
+        vllm: arguments of vLLM's engine.
+    """
+
+    rules = ("ask_model",)
+    more_code = {  # noqa: RUF012
+        **Asking.more_code,
+        "engine_code": "valley.lm.engines.with_{engine}:Engine",
+    }
+
+    id: str = param(f"{TEACHER}.model.id")
+    revision: str | None = param(f"{TEACHER}.model.revision")
+    engine: str = param(f"{TEACHER}.model.engine")
+    engine_code: str = param()
+    precision: str = param(f"{TEACHER}.model.precision")
+    batch_size: int = option(f"{TEACHER}.model.batch_size")
+    vllm: dict = option(f"{TEACHER}.model.vllm")
+
+    def answering(self, job: Job):
+        from valley.asking.local import Local
+
+        names = ("id", "revision", "engine", "precision", "temperature", "top_p", "max_tokens")
+        names += ("batch_size", "vllm")
+        return Local(stop=[], gpus=job.gpus, **{name: getattr(self, name) for name in names})
 
 
 class Unanswered(RuntimeError):
@@ -83,17 +206,13 @@ def write(asked: list[Question], book: Book, out: Path, *, teacher: str) -> None
     """Write a teacher's answers as pool rows, unlabelled, sorted by id; unanswered ones lack."""
     known = book.known(question.key for question in asked)
     rows = [
-        {
-            "id": f"{question.problem_id}/{teacher}/{question.sample}",
-            "problem_id": question.problem_id,
-            "prompt": question.problem["statement"],
-            "response": known[question.key]["text"],
-            "difficulty": question.problem["difficulty"],
-            "correct": None,
-            "teacher": teacher,
-            "tokens": known[question.key]["tokens"],
-            "source": question.problem["source"],
-        }
+        trace_row(
+            question.problem,
+            known[question.key]["text"],
+            id=f"{question.problem_id}/{teacher}/{question.sample}",
+            teacher=teacher,
+            tokens=known[question.key]["tokens"],
+        )
         for question in asked
         if question.key in known
     ]
@@ -138,35 +257,4 @@ def _save(book: Book, rows: list[dict], spent: Counter) -> None:
 
 
 if "snakemake" in globals():
-    from valley.asking.endpoint import Endpoint
-    from valley.asking.local import Local
-    from valley.core.config import complete
-    from valley.workflow.job import bind, settings
-
-    name, params = snakemake.wildcards.teacher, settings(snakemake)
-    declared = complete(snakemake.config)["corpus"]["teachers"][name]
-    with bind(snakemake) as job:
-        worded = {key: params.pop(key) for key in ("answers", "seed", "prompt")}
-        asked = questions(snakemake.input.problems, **worded)
-        unanswered = params.pop("unanswered")
-        book = Book(snakemake.params.store, {"teacher": params, "seed": worded["seed"]})
-        prices = {"price_in": None, "price_out": None}
-        if "endpoint" in declared:
-            endpoint = declared["endpoint"]
-            prices = {key: endpoint[key] for key in prices}
-            handling = {key: endpoint[key] for key in HANDLING}
-
-            def engine():
-                return Endpoint(**params, **handling)
-        else:
-            local = {key: item for key, item in params.items() if key != "engine_code"}
-
-            def engine():
-                tuning = {key: declared["model"][key] for key in ("batch_size", "vllm")}
-                return Local(**local, stop=[], gpus=snakemake.resources.get("gpu", 0), **tuning)
-
-        measured, reasons = ask(asked, book, engine, chunk=declared["chunk"])
-        job.measured |= {**measured, **costs(book, **prices), "unanswered": reasons}
-        tell(reasons, unanswered)
-        write(asked, book, snakemake.output[0], teacher=name)
-        job.restored = not measured["asked"]
+    execute(snakemake, AskEndpoint, AskModel)

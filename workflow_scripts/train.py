@@ -1,9 +1,10 @@
 """Train a student on a shard: the undistilled start, or an arm of the study.
 
-One script for all scales: the model, lengths, precision and LoRA come from the study file. The loop
-is plain so that it can be read from top to bottom; `work` around it is what a process does.
+One script for all scales: the model, lengths, precision and LoRA come from the study file. From top
+to bottom: what a job is, how its processes are started, what each of them does, and the loop.
 """
 
+import dataclasses
 import json
 import math
 import os
@@ -13,10 +14,284 @@ from pathlib import Path
 
 from valley.core import disk
 from valley.core.files import read_json, read_parquet, write_json, write_text
+from valley.core.recipes import Recipe
 from valley.core.resume import Stopped, stop_signals
 from valley.core.seeds import derive
+from valley.workflow.contract import Task, execute, option, param, reads, task, writes
+from valley.workflow.job import Job
 
 ENCODED = ["id", "prompt", "response"]  # what examples are made of
+
+
+@task
+class Train(Task):
+    """An arm's checkpoint, from its start and its shard.
+
+    Attributes:
+        start: manifest of the checkpoint that it starts from.
+        shard: pool rows (prompt, response).
+        validation: held-out pool rows, or None.
+        canary: waited for; it determines nothing.
+        manifest: `checkpoint.json`, written last of all; the Hugging Face folder lies beside it.
+        validated: losses on the held-out rows, or None.
+        recipe: how is trained.
+        seed: decides the order of the examples (and dropout).
+        evaluations: how often the held-out loss is taken, beside the one before the first update.
+        think: "tokens" to make the think tags tokens where they are not.
+        store: root of the store.
+        training: the study file's `training`: how trainings run.
+    """
+
+    rules = ("train",)
+    costly = True
+    kept = True
+    resumes = True
+
+    start: Path = reads()
+    shard: Path = reads()
+    validation: Path | None = reads(None)
+    canary: Path | None = reads(None)
+    manifest: Path = writes()
+    validated: Path | None = writes(None)
+    recipe: Recipe = param()
+    seed: int = param()
+    evaluations: int | None = param("validation.evaluations", None)
+    think: str | None = param("students.{student}.hub.think", None)
+    store: Path = option()
+    training: dict = option("training")
+
+    def folders(self) -> list[Path]:
+        return [self.manifest.parent / "model"]
+
+    def run(self, job: Job) -> dict:
+        """Train, in as many processes as the job has GPUs or the study file says."""
+        what = Training(
+            start=str(self.start),
+            shard=str(self.shard),
+            validation=self.validation and str(self.validation),
+            manifest=str(self.manifest),
+            validated=self.validated and str(self.validated),
+            state=str(job.state),
+            recipe=self.recipe,
+            seed=self.seed,
+            evaluations=self.evaluations,
+            think=self.think,
+            how=self.training,
+            **noted(self, job),
+        )
+        return run_processes(what, job)
+
+
+@task
+class Student(Task):
+    """An undistilled student: the hub's, or one that is made here and taught direct answers.
+
+    Attributes:
+        shard: direct answers to learn first; None for one of the hub.
+        text: what the vocabulary is made from besides, or None.
+        manifest: `checkpoint.json`.
+        recipe: how is trained; all None for one of the hub.
+        hub: the model's id and revision, or None.
+        vocabulary: tokens.
+        hidden: width.
+        layers: blocks.
+        heads: of attention.
+        seed: of its weights, and of the order of the examples.
+        think: always None: its vocabulary has what its texts have.
+        store: root of the store.
+        training: the study file's `training`: how trainings run.
+    """
+
+    rules = ("student",)
+    costly = True
+    kept = True
+    resumes = True
+
+    shard: Path | None = reads(None)
+    text: Path | None = reads(None)
+    manifest: Path = writes()
+    recipe: Recipe = param()
+    hub: dict | None = param()
+    vocabulary: int | None = param("students.{student}.scratch.vocabulary", None)
+    hidden: int | None = param("students.{student}.scratch.hidden", None)
+    layers: int | None = param("students.{student}.scratch.layers", None)
+    heads: int | None = param("students.{student}.scratch.heads", None)
+    seed: int | None = param("students.{student}.scratch.seed", None)
+    think: None = param(default=None)
+    store: Path = option()
+    training: dict = option("training")
+
+    def stored(self) -> bool:
+        return not self.hub
+
+    def folders(self) -> list[Path]:
+        return [] if self.hub else [self.manifest.parent / "model"]
+
+    def run(self, job: Job) -> dict | None:
+        """Note where the hub has it, or make and train it."""
+        if self.hub:
+            write_json(self.manifest, {"hub": dict(self.hub)})
+            return None
+        shape = {name: getattr(self, name) for name in ("vocabulary", "hidden", "layers", "heads")}
+        what = Training(
+            texts=[str(self.shard), str(self.text)],
+            made={**shape, "seed": self.seed, "positions": self.recipe.max_length},
+            shard=str(self.shard),
+            manifest=str(self.manifest),
+            state=str(job.state),
+            recipe=self.recipe,
+            seed=self.seed,
+            how=self.training,
+            **noted(self, job),
+        )
+        return run_processes(what, job)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training:
+    """A training in plain values, as each of its processes gets it.
+
+    Attributes:
+        start: manifest that it starts from; None makes a new student, from
+        texts: pool rows for its vocabulary, and
+        made: its shape, seed and positions.
+        shard: pool rows to train on.
+        validation: held-out pool rows, or None.
+        manifest: `checkpoint.json` to write, last of all.
+        validated: JSON file for the held-out losses, or None.
+        state: folder of what a stopped run goes on from; None keeps nothing.
+        recipe: how is trained.
+        seed: decides the order of the examples (and dropout).
+        evaluations: how often held-out loss is taken; None is once beside the first.
+        think: see `Train`.
+        how: `processes`, `save_every` (minutes), `check_memory` of the study file's `training`.
+        tensorboard: folder, or None.
+        about: study, arm, recipe and digests of data, for the card.
+    """
+
+    start: str | None = None
+    texts: list[str] = dataclasses.field(default_factory=list)
+    made: dict = dataclasses.field(default_factory=dict)
+    shard: str
+    validation: str | None = None
+    manifest: str
+    validated: str | None = None
+    state: str | None = None
+    recipe: Recipe
+    seed: int
+    evaluations: int | None = None
+    think: str | None = None
+    how: dict = dataclasses.field(default_factory=dict)
+    tensorboard: str | None = None
+    about: dict = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: dict) -> "Training":
+        """Return the training that JSON values are (see `dataclasses.asdict`)."""
+        return cls(**{**values, "recipe": Recipe(**values["recipe"])})
+
+    @property
+    def losses(self) -> Path:
+        """JSON-lines file for the loss and rate of every update."""
+        return Path(self.manifest).with_name("losses.jsonl")
+
+
+def noted(made: Train | Student, job: Job) -> dict:
+    """Return what a training notes of itself, beside its result."""
+    board = job.log.with_suffix("") if job.log and made.training["tensorboard"] else None
+    digests = job.about["inputs"]
+    recipe = {name: value for name, value in made.settings().items() if name != "hub"}
+    return {
+        "tensorboard": board and str(board),
+        "about": {
+            "study": job.study,
+            "arm": job.wildcards,
+            "recipe": {name: value for name, value in recipe.items() if value is not None},
+            "data": digests["shard"][0],
+            "start": digests.get("start", [""])[0],
+        },
+    }
+
+
+def run_processes(what: Training, job: Job) -> dict:
+    """Train in this process, or start several and wait for them; return measurements."""
+    from valley.lm import launch
+
+    where = launch.layout(job.gpus, job.nodes, what.how["processes"])
+    if where.processes == 1:
+        with stop_signals() as asked:
+            return work(what, asked)
+    file = job.state / "job.json"
+    write_json(file, dataclasses.asdict(what))
+    # Named, not spelt: so the digest of this stage's code covers what the processes do.
+    return launch.run(file, where, max(1, job.threads // where.each), one_of_several.__name__)
+
+
+def one_of_several(job: Path) -> None:
+    """Do this process' part of a training that a launcher started; report to who launched it."""
+    from valley.lm import launch
+
+    parent = os.getppid()
+
+    def asked() -> bool:
+        if launch.orphaned(parent):
+            os._exit(1)
+        return told() or launch.wish_of(job).exists()
+
+    with stop_signals() as told:
+        try:
+            what = Training.of(read_json(job))
+            with disk.explained(what.manifest, what.state):
+                outcome = {"measured": work(what, asked)}
+        except Stopped as stopped:
+            outcome = {"stopped": stopped.message}
+    if os.environ["RANK"] == "0":
+        write_json(launch.outcome_of(job), outcome)
+
+
+def work(what: Training, asked: Callable[[], bool] = lambda: False) -> dict | None:
+    """Load the start, train it and save it; every process of a training calls this.
+
+    Args:
+        what: the training.
+        asked: tells whether to stop.
+
+    Returns:
+        Measurements for the sidecar; None in processes other than the first.
+    """
+    from valley.lm import card, chat, parallel, students, upfront
+
+    world, recipe = parallel.join(), what.recipe
+    loaded = {"dtype": students.DTYPES[recipe.weights], "attention": recipe.attention}
+    upfront.check_kernels(recipe.attention, world.device)
+    shape = None
+    if what.start:
+        shape = upfront.shape_of(what.start)
+        upfront.check_memory(shape, recipe, what.how, world)
+        bits = (recipe.lora or {}).get("bits")
+        upfront.base_of(what.start, recipe.lora)  # refuses before any weight is loaded
+        model, tokenizer = students.load(what.start, bits=bits, **loaded)
+    else:
+        texts = [row["prompt"] + row["response"] for p in what.texts for row in read_parquet(p)]
+        model, tokenizer = new_student(texts, **what.made)
+    upfront.check_disk(model, recipe, what.manifest, what.state)
+
+    def again():
+        """Make the start's plain model once more; return it with the ids of new tokens."""
+        if not what.start:
+            return new_student(texts, **what.made)[0], []
+        model, tokenizer = students.load(what.start, **loaded)
+        new = chat.add_think_tokens(model, tokenizer) if what.think == "tokens" else []
+        return model, new
+
+    with upfront.logger(what.tensorboard if world.first else None) as log:
+        found = train(model, tokenizer, what, world=world, asked=asked, log=log, again=again)
+    if world.first:
+        folder = Path(what.manifest).parent / students.FOLDER
+        write_text(folder / students.CARD, card.card(what.about, read_json(what.manifest)))
+        found["mfu"] = upfront.mfu(shape, found, bool(recipe.lora))
+    world.leave()
+    return found
 
 
 def new_student(texts: list[str], *, vocabulary: int, seed: int, **shape: int):
@@ -30,79 +305,24 @@ def new_student(texts: list[str], *, vocabulary: int, seed: int, **shape: int):
 def train(
     model,
     tokenizer,
-    shard: Path,
-    manifest: Path,
+    what: Training,
     *,
-    seed: int,
-    rate: float,
-    batch_examples: int | None = None,
-    batch_tokens: int | None = None,
-    epochs: float | None = None,
-    steps: int | None = None,
-    schedule: str = "cosine",
-    warmup: float = 0.0,
-    weight_decay: float = 0.0,
-    clip: float = 1.0,
-    max_length: int = 32768,
-    overlong: str = "drop",
-    row_tokens: int = 512,
-    micro_tokens: int | None = None,
-    precision: str = "fp32",
-    optimizer: str = "adamw",
-    gradient_checkpointing: bool = False,
-    lora: dict | None = None,
-    think: str | None = None,
-    base: dict | None = None,
-    again: Callable | None = None,
-    validation: Path | None = None,
-    evaluations: int | None = None,
-    validated: Path | None = None,
-    losses: Path | None = None,
     world=None,
-    state: Path | None = None,
-    save_every: float | None = None,
     asked: Callable[[], bool] = lambda: False,
     log: Callable[[int, dict], None] = lambda update, values: None,
+    again: Callable | None = None,
 ) -> dict | None:
     """Train on a shard, response tokens only, and save a Hugging Face folder with its manifest.
 
     Args:
         model: a transformers causal model; its weights' precision is the optimizer's.
         tokenizer: its tokenizer, with a chat template.
-        shard: pool rows (prompt, response).
-        manifest: `checkpoint.json` to write, last of all.
-        seed: decides the order of the examples (and dropout).
-        rate: peak learning rate of AdamW.
-        batch_examples: examples per update; or
-        batch_tokens: tokens per update. Neither depends on how many processes share the work.
-        epochs: passes over the shard; or
-        steps: updates, whatever the size of the shard.
-        schedule: see `valley.lm.optim.learning_rate`.
-        warmup: share of updates.
-        weight_decay: of AdamW, on matrices only.
-        clip: largest norm of the gradient.
-        max_length: tokens of an example, prompt included.
-        overlong: "drop" or "cut" longer examples; both are counted.
-        row_tokens: length of a packed row.
-        micro_tokens: tokens of a process' forward pass; an update accumulates as many as it needs.
-            None is all at once.
-        precision: "fp32", or "bf16" for autocast; the checkpoint is then saved in bf16 too.
-        optimizer: see `valley.lm.optim.adamw`.
-        gradient_checkpointing: trade time for memory.
-        lora: None for full-parameter training, else rank, alpha, dropout, targets, and merge.
-        think: "tokens" to make the think tags tokens where they are not.
-        base: the hub's model that adapters are saved for, when they are not merged.
+        what: the training.
+        world: processes that share the work (`valley.lm.parallel.World`); None is this one alone.
+        asked: tells whether to stop.
+        log: gets each update's values.
         again: makes the start's plain model once more, to put trained weights into that are
             sharded, or adapters that were trained on quantized weights.
-        validation: held-out pool rows; their loss goes to `validated`.
-        evaluations: how often it is taken, beside the one before the first update; None is once.
-        validated: JSON file for it.
-        losses: JSON-lines file for the loss and rate of every update.
-        world: processes that share the work (`valley.lm.parallel.World`); None is this one alone.
-        state: folder of what a stopped run goes on from; None keeps nothing.
-        save_every: seconds between two states; None saves only when asked to stop.
-        asked: tells whether to stop.
-        log: is told of each update's values.
 
     Returns:
         Measurements for the sidecar, of this process' run: tokens, seconds, tokens per second, peak
@@ -114,47 +334,54 @@ def train(
         Stopped: as asked, with the state saved.
     """
     import torch
-    from valley.lm import adapters, chat, optim, packing, parallel, students
+    from valley.lm import adapters, chat, optim, packing, parallel, students, upfront
     from valley.lm.forward import Forward
     from valley.lm.loss import Learner
     from valley.lm.state import Keeper
 
     world = world or parallel.World(device="cuda" if torch.cuda.is_available() else "cpu")
+    recipe, seed = what.recipe, what.seed
     said, end = chat.layout(tokenizer), chat.end_of_turn(tokenizer)
-    new = chat.add_think_tokens(model, tokenizer) if think == "tokens" else []
+    new = chat.add_think_tokens(model, tokenizer) if what.think == "tokens" else []
 
-    encoding = {"end": end, "max_length": max_length, "overlong": overlong}
-    examples, too_long = chat.encode_all(tokenizer, read_parquet(shard, ENCODED), **encoding)
+    encoding = {"end": end, "max_length": recipe.max_length, "overlong": recipe.overlong}
+    examples, too_long = chat.encode_all(tokenizer, read_parquet(what.shard, ENCODED), **encoding)
     if not examples:
         raise ValueError(
-            f"{shard}: all {too_long} examples are longer than {max_length} tokens; let the "
-            "recipe's max_length be larger, or its overlong be cut"
+            f"{what.shard}: all {too_long} examples are longer than {recipe.max_length} tokens; "
+            "let the recipe's max_length be larger, or its overlong be cut"
         )
-    held_out = read_parquet(validation, ENCODED) if validation else []
+    held_out = read_parquet(what.validation, ENCODED) if what.validation else []
     held_out, _ = chat.encode_all(tokenizer, held_out, **encoding)
     lengths = [len(example.ids) for example in examples]
     plan = packing.batches(
-        lengths, batch_examples, seed, epochs=epochs, steps=steps, batch_tokens=batch_tokens
+        lengths,
+        recipe.batch_examples,
+        seed,
+        epochs=recipe.epochs,
+        steps=recipe.steps,
+        batch_tokens=recipe.batch_tokens,
     )
-    looks = packing.spread(evaluations or 1, len(plan)) if held_out else set()
+    looks = packing.spread(what.evaluations or 1, len(plan)) if held_out else set()
 
     torch.manual_seed(seed)
-    if lora:
-        model = adapters.with_lora(model, tokens=new, **lora)
-    if gradient_checkpointing:
+    if recipe.lora:
+        model = adapters.with_lora(model, tokens=new, **recipe.lora)
+    if recipe.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    learner = parallel.place(Learner(model), world, precision).train()
+    learner = parallel.place(Learner(model), world, recipe.precision).train()
     trained = [weight for weight in learner.parameters() if weight.requires_grad]
-    adamw = optim.adamw(trained, rate, weight_decay, optimizer)
+    adamw = optim.adamw(trained, recipe.learning_rate, recipe.weight_decay, recipe.optimizer)
     forward = Forward(
         learner,
         world,
         pad_id=tokenizer.pad_token_id or 0,
-        row_tokens=row_tokens,
-        micro_tokens=micro_tokens,
-        precision=precision,
+        row_tokens=recipe.row_tokens,
+        micro_tokens=upfront.pass_tokens(recipe),
+        precision=recipe.precision,
     )
-    keeper = Keeper(state, learner, adamw, world, save_every)
+    every = what.how.get("save_every")  # minutes
+    keeper = Keeper(what.state and Path(what.state), learner, adamw, world, every and every * 60)
     at = keeper.load() or {"done": 0, "tokens": 0, "history": [], "looks": []}
     first = at["done"]
     if first:
@@ -175,13 +402,14 @@ def train(
             raise Stopped(f"{step} of {len(plan)} updates are done and saved")
 
         chosen = [examples[i] for i in plan[step]]
-        now = optim.learning_rate(step, len(plan), rate, warmup, schedule)
+        peak, warmup, schedule = recipe.learning_rate, recipe.warmup, recipe.schedule
+        now = optim.learning_rate(step, len(plan), peak, warmup, schedule)
         for group in adamw.param_groups:
             group["lr"] = now
         torch.manual_seed(derive("dropout", seed, step, world.rank))
         loss = forward.train(chosen)
         require_finite(loss, f"update {step + 1} of {len(plan)}", chosen)
-        torch.nn.utils.clip_grad_norm_(trained, clip)
+        torch.nn.utils.clip_grad_norm_(trained, recipe.clip)
         adamw.step()
         adamw.zero_grad(set_to_none=True)
 
@@ -195,28 +423,28 @@ def train(
             print(f"update {step + 1}/{len(plan)}  loss {loss:.4f}  {pace:,.0f} tokens/s")
     seconds = time.monotonic() - begun
 
-    model = adapters.whole_model(learner, lora, world, again)
+    model = adapters.whole_model(learner, recipe.lora, world, again)
     if not world.first:
         return None
     history = at["history"]
     last = [entry["loss"] for entry in history[-max(1, len(history) // 20) :]]
-    if losses:
-        write_text(losses, "".join(json.dumps(entry, sort_keys=True) + "\n" for entry in history))
-    if validated:
-        write_json(validated, at["looks"])
+    text = "".join(json.dumps(entry, sort_keys=True) + "\n" for entry in history)
+    write_text(what.losses, text)
+    if what.validated:
+        write_json(Path(what.validated), at["looks"])
     students.stop_at(model, end)
-    kept = lora is not None and not lora.get("merge", True)
+    base = upfront.base_of(what.start, recipe.lora)
     students.save(
-        model.to(torch.bfloat16) if precision == "bf16" else model,
+        model.to(torch.bfloat16) if recipe.precision == "bf16" else model,
         tokenizer,
-        manifest,
+        Path(what.manifest),
         examples=len(examples),
-        overlong={"policy": overlong, "count": too_long},
+        overlong={"policy": recipe.overlong, "count": too_long},
         updates=len(plan),
         tokens=at["tokens"],
         final_loss=sum(last) / len(last),
         chat=said,
-        **({"adapter": {"base": base, "rank": lora["rank"]}} if kept else {}),
+        **({"adapter": {"base": base, "rank": recipe.lora["rank"]}} if base else {}),
     )
     return measured([examples[i] for batch in plan[first:] for i in batch], seconds, world)
 
@@ -248,162 +476,13 @@ def measured(ran: list, seconds: float, world) -> dict:
     }
 
 
-def work(job: dict, asked: Callable[[], bool] = lambda: False) -> dict | None:
-    """Do what a description says; every process of a training calls this.
-
-    Args:
-        job: plain values: start (a manifest) or made (shape and texts of a new student); shard,
-            validation, manifest, losses, validated, state (paths); settings (the recipe's); how
-            (the study's `training`); about (for the card); tensorboard (a folder or null).
-        asked: tells whether to stop.
-
-    Returns:
-        Measurements for the sidecar; None in processes other than the first.
-    """
-    from valley.lm import card, chat, parallel, students, upfront
-
-    world = parallel.join()
-    settings = dict(job["settings"])
-    loaded = {"dtype": {"fp32": "float32", "bf16": "bfloat16"}[settings.pop("weights")]}
-    loaded["attention"] = settings.pop("attention")
-    upfront.check_kernels(loaded["attention"], world.device)
-    shape = None
-    if job["start"]:
-        shape = upfront.shape_of(job["start"])
-        upfront.check_memory(shape, job["settings"], job["how"], world)
-        bits = (settings["lora"] or {}).get("bits")
-        settings["base"] = upfront.base_of(job["start"], settings["lora"])
-        model, tokenizer = students.load(job["start"], bits=bits, **loaded)
-    else:
-        texts = [row["prompt"] + row["response"] for p in job["texts"] for row in read_parquet(p)]
-        model, tokenizer = new_student(texts, **job["made"])
-    upfront.check_disk(model, job["settings"], job["manifest"], job["state"])
-
-    def again():
-        """Make the start's plain model once more; return it with the ids of new tokens."""
-        if not job["start"]:
-            return new_student(texts, **job["made"])[0], []
-        model, tokenizer = students.load(job["start"], **loaded)
-        new = chat.add_think_tokens(model, tokenizer) if settings["think"] == "tokens" else []
-        return model, new
-
-    with upfront.logger(job["tensorboard"] if world.first else None) as log:
-        found = train(
-            model,
-            tokenizer,
-            **{name: job[name] and Path(job[name]) for name in FILES},
-            **upfront.one_row_a_pass(settings, loaded["attention"]),
-            world=world,
-            save_every=job["how"]["save_every"] * 60,
-            asked=asked,
-            log=log,
-            again=again,
-        )
-    if world.first:
-        folder = Path(job["manifest"]).parent / students.FOLDER
-        write_text(folder / students.CARD, card.card(job["about"], read_json(job["manifest"])))
-        found["mfu"] = upfront.mfu(shape, found, bool(settings["lora"]))
-    world.leave()
-    return found
-
-
-FILES = ("shard", "validation", "manifest", "losses", "validated", "state")
-
-
-def one_of_several(job: Path) -> None:
-    """Do this process' part of a training that a launcher started; report to who launched it."""
-    from valley.lm import launch
-
-    parent = os.getppid()
-
-    def asked() -> bool:
-        if launch.orphaned(parent):
-            os._exit(1)
-        return told() or launch.wish_of(job).exists()
-
-    with stop_signals() as told:
-        try:
-            described = read_json(job)
-            with disk.explained(described["manifest"], described["state"]):
-                outcome = {"measured": work(described, asked)}
-        except Stopped as stopped:
-            outcome = {"stopped": stopped.message}
-    if os.environ["RANK"] == "0":
-        write_json(launch.outcome_of(job), outcome)
-
-
-def describe(snakemake, job) -> dict:
-    """Return the plain description of a Snakemake job's work.
-
-    Args:
-        snakemake: the object that Snakemake gives to scripts.
-        job: `valley.workflow.job.Job`.
-    """
-    from valley.core.config import complete
-    from valley.workflow.job import settings
-
-    manifest, source, params = Path(snakemake.output[0]), snakemake.input, snakemake.params
-    made = ("vocabulary", "hidden", "layers", "heads")
-    scratch = snakemake.rule == "student"
-    how = complete(snakemake.config)["training"]
-    board = Path(snakemake.log[0]).with_suffix("") if how["tensorboard"] else None
-    digests = job.about["inputs"]
-    return {
-        "start": None if scratch else source.start,
-        "texts": [source.shard, source.text] if scratch else [],
-        "made": {
-            **{name: params[name] for name in (*made, "seed") if scratch},
-            **({"positions": params.max_length} if scratch else {}),
-        },
-        "shard": source.shard,
-        "validation": next(iter(source.get("validation", [])), None),
-        "manifest": str(manifest),
-        "losses": str(manifest.with_name("losses.jsonl")),
-        "validated": snakemake.output.get("validation") or None,
-        "state": str(job.state),
-        "settings": settings(snakemake, "hub", *made),
-        "how": how,
-        "tensorboard": board and str(board),
-        "about": {
-            "study": snakemake.config["study"],
-            "arm": dict(snakemake.wildcards.items()),
-            "recipe": {n: v for n, v in settings(snakemake, "hub").items() if v is not None},
-            "data": digests["shard"][0],
-            "start": digests.get("start", [""])[0],
-        },
-    }
-
-
 if "snakemake" in globals():
-    from valley.workflow.job import bind
-
-    manifest, hub = Path(snakemake.output[0]), snakemake.params.get("hub")
-    folders = [] if hub else [manifest.parent / "model"]
-    with bind(snakemake, store=snakemake.params.store, folders=folders, resumes=not hub) as job:
-        if job.restored:
-            pass
-        elif hub:
-            write_json(manifest, {"hub": dict(hub)})
-        else:
-            from valley.lm import launch
-
-            described, asks = describe(snakemake, job), snakemake.resources
-            where = launch.layout(
-                asks.get("gpu", 0), asks.get("nodes", 1), described["how"]["processes"]
-            )
-            if where.processes == 1:
-                with stop_signals() as asked:
-                    job.measured |= work(described, asked)
-            else:
-                file = job.state / "job.json"
-                write_json(file, described)
-                job.measured |= launch.run(file, where, max(1, snakemake.threads // where.each))
+    execute(snakemake, Student, Train)
 
 if __name__ == "__main__" and "snakemake" not in globals():
     import argparse
 
-    parser = argparse.ArgumentParser(
-        description="One process of a training; see valley/lm/launch.py."
-    )
+    parser = argparse.ArgumentParser(description="One process of a training (lm/launch.py).")
+    parser.add_argument("worker", choices=[one_of_several.__name__], help="what it does")
     parser.add_argument("--job", type=Path, required=True, help="JSON description of the work")
-    one_of_several(parser.parse_args().job)
+    globals()[parser.parse_args().worker](parser.parse_args().job)

@@ -24,6 +24,7 @@ from hub_files import jsonl
 from valley.core.files import PROBLEM, parquet_stream
 from valley.core.sources import resolved, resolved_questions
 from valley.corpora.join import plain_problem
+from valley.workflow.job import Job
 
 WORDS = 4500  # of a trace: some 27 kB, as OpenCodeReasoning-2's are on average
 SHARD = 200 << 20  # bytes of a file; Hugging Face cuts at 200 to 500 MB
@@ -62,9 +63,10 @@ def make(folder: Path, size: int) -> int:
 
 
 def stages(folder: Path, rows: int) -> dict:
-    """Return the stages, in order, each a function and its arguments."""
-    import corpus
-    import shards
+    """Return the stages' tasks, in order."""
+    from pool import GivenLabels, Pool
+    from shards import Shard
+    from sources import SourceProblems, SourceTraces
 
     source = resolved("ocr2", {**UNSET, "path": str(folder)})
     questions = resolved_questions(
@@ -88,43 +90,32 @@ def stages(folder: Path, rows: int) -> dict:
     size = rows // 3
     taken = {"source": source, "correctness": "judgement", "pass_rate": 1.0, "bad_rows": "stop"}
     asked = {"sources": [source], "questions": questions, "bad_rows": "stop"}
+    cut = {"pool": at["pool"], "size": size, "seed": 0}
     return {
-        "problems": (corpus.source_problems, (at["problems"], folder / "p.json"), asked),
-        "traces": (
-            corpus.source_traces,
-            (at["problems"], at["traces"], folder / "t.json"),
-            taken,
+        "problems": SourceProblems(problems=at["problems"], counts=folder / "p.json", **asked),
+        "traces": SourceTraces(
+            problems=at["problems"], traces=at["traces"], counts=folder / "t.json", **taken
         ),
-        "labels": (corpus.given_labels, ([at["traces"]], at["labels"]), {}),
-        "pool": (
-            corpus.pool,
-            (
-                at["problems"],
-                [at["traces"]],
-                at["labels"],
-                [folder / "benchmark.parquet"],
-                at["pool"],
-                folder / "summary.json",
-            ),
-            {"difficulties": {"easy": ["EASY"], "hard": ["HARD"]}, "cleaning": CLEANING},
+        "labels": GivenLabels(traces=[at["traces"]], out=at["labels"]),
+        "pool": Pool(
+            problems=at["problems"],
+            traces=[at["traces"]],
+            labels=at["labels"],
+            benchmarks=[folder / "benchmark.parquet"],
+            pool=at["pool"],
+            summary=folder / "summary.json",
+            difficulties={"easy": ["EASY"], "hard": ["HARD"]},
+            cleaning=CLEANING,
         ),
-        "shard": (
-            shards.shard,
-            (at["pool"], at["shard"]),
-            {"slice": "all.any", "size": size, "seed": 0},
-        ),
-        "paired": (
-            shards.shard,
-            (at["pool"], at["paired"]),
-            {"slice": "all.paired-correct", "size": size, "seed": 0},
-        ),
+        "shard": Shard(out=at["shard"], slice="all.any", **cut),
+        "paired": Shard(out=at["paired"], slice="all.paired-correct", **cut),
     }
 
 
-def measured(function, arguments, options, result) -> None:
+def measured(task, result) -> None:
     """Run a stage and send how long it took and its peak memory."""
     begun, cpu = time.monotonic(), time.process_time()
-    function(*arguments, **options)
+    task.run(Job())
     # Of this process alone: getrusage's figure is inherited from the parent.
     status = Path("/proc/self/status").read_text().split()
     peak = int(status[status.index("VmHWM:") + 1])
@@ -143,9 +134,9 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         rows = make(folder, int(gb * 1e9))
-        for name, stage in stages(folder, rows).items():
+        for name, task in stages(folder, rows).items():
             result = spawned.SimpleQueue()
-            process = spawned.Process(target=measured, args=(*stage, result))
+            process = spawned.Process(target=measured, args=(task, result))
             process.start()
             process.join()
             if process.exitcode:

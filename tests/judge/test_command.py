@@ -10,6 +10,7 @@ from pathlib import Path
 import judge as stage
 import pytest
 from valley.core.files import GENERATION, POOL, PROBLEM, read_parquet, write_parquet
+from valley.workflow.job import Job
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBLEM_ROW = {
@@ -237,16 +238,10 @@ def test_the_stage_writes_the_same_bytes_however_it_is_run(tmp_path):
     ]
     write_parquet(tmp_path / "g.parquet", rows[::-1], GENERATION)
     results = []
-    for name, jobs, cache in (("a", 1, None), ("b", 2, tmp_path / "c"), ("c", 1, tmp_path / "c")):
+    for name, jobs, store in (("a", 1, None), ("b", 2, tmp_path / "c"), ("c", 1, tmp_path / "c")):
         out = tmp_path / f"{name}.parquet"
-        summary = stage.judge_generations(
-            tmp_path / "p.parquet",
-            tmp_path / "g.parquet",
-            out,
-            tmp_path / f"{name}.times.parquet",
-            jobs=jobs,
-            cache=cache,
-        )
+        files = {"problems": tmp_path / "p.parquet", "generations": tmp_path / "g.parquet"}
+        summary = stage.Judge(**files, verdicts=out, store=store).run(Job(threads=jobs))
         results.append((out.read_bytes(), summary))
     assert results[0] == results[1] == results[2]
     assert results[0][1]["verdicts"] == {
@@ -272,9 +267,12 @@ def test_the_labels_of_a_pool_stand_in_the_order_of_its_traces(tmp_path):
         {"id": "b", "problem_id": "unknown", "response": FENCED},
     ]
     write_parquet(tmp_path / "t.parquet", rows, POOL)
-    summary = stage.judge_pool(
-        tmp_path / "p.parquet", [tmp_path / "t.parquet"], tmp_path / "l.parquet"
+    labels = stage.Labels(
+        problems=tmp_path / "p.parquet",
+        traces=[tmp_path / "t.parquet"],
+        labels=tmp_path / "l.parquet",
     )
+    summary = labels.run(Job())
     assert read_parquet(tmp_path / "l.parquet") == [
         {"id": "c", "correct": True, "verdict": "accepted"},
         {"id": "a", "correct": False, "verdict": "no_code"},
@@ -303,9 +301,13 @@ def test_problems_that_cannot_be_trusted_are_counted_and_left_out_on_request(
     ]
     write_parquet(tmp_path / "p.parquet", problems, PROBLEM)
     write_parquet(tmp_path / "g.parquet", answers, GENERATION)
-    summary = stage.judge_generations(
-        tmp_path / "p.parquet", tmp_path / "g.parquet", tmp_path / "v.parquet", untrusted=untrusted
+    judging = stage.Judge(
+        problems=tmp_path / "p.parquet",
+        generations=tmp_path / "g.parquet",
+        verdicts=tmp_path / "v.parquet",
+        untrusted=untrusted,
     )
+    summary = judging.run(Job())
     verdicts = read_parquet(tmp_path / "v.parquet")
     assert [row["verdict"] for row in verdicts] == ["accepted"] * left
     assert summary["untrusted_problems"] == 1
@@ -322,10 +324,10 @@ def test_labels_are_the_same_however_few_problems_are_held_at_once(tmp_path, mon
     for part in (0, 1):
         write_parquet(tmp_path / f"t{part}.parquet", rows[part::2], POOL)
     traces = [tmp_path / "t0.parquet", tmp_path / "t1.parquet"]
-    options = {"cache": tmp_path / "programs"}
-    stage.judge_pool(tmp_path / "p.parquet", traces, tmp_path / "one", **options)
+    files = {"problems": tmp_path / "p.parquet", "traces": traces, "store": tmp_path}
+    stage.Labels(**files, labels=tmp_path / "one").run(Job())
     monkeypatch.setattr(stage, "PORTION", 1)
-    stage.judge_pool(tmp_path / "p.parquet", traces, tmp_path / "many", **options)
+    stage.Labels(**files, labels=tmp_path / "many").run(Job())
     labels = read_parquet(tmp_path / "many")
     assert labels == read_parquet(tmp_path / "one")
     assert [label["id"] for label in labels] == [row["id"] for row in rows]

@@ -4,13 +4,14 @@ import csv
 import json
 import re
 
-import fit
 import numpy as np
 import pytest
-import score
+from fit import Claims, Contrast, Curve, Rates
+from score import Score
 from valley.analysis import load, plots
 from valley.analysis.simulate import Design, draw_arms, valley_truth
 from valley.core.files import GENERATION, PROBLEM, VERDICT, read_json, write_parquet
+from valley.workflow.job import Job
 
 DESIGN = Design(problems=60, samples=3)
 SIZES = [0, 16, 64, 256, 1024, 4096]
@@ -77,16 +78,21 @@ def fitted(study):
     out = folder / "fits"
     scaling = [arm for arm in arms if arm["slice"] == "all.any"]
     settings = {"bootstrap": 200, "seed": 3}
-    fit.curve(scaling, problems, out / "curve.json", title="tiny", margin=0.02, **settings)
-    fit.contrast(
-        arms, problems, out / "contrast.json", field="slice", a="easy.any", b="hard.any",
-        margin=0.02, noise_arms=scaling, **settings,
-    )  # fmt: skip
-    fit.rates(scaling, problems, out / "rates.json", title="rates", **settings)
-    fit.claims(
-        [out / "curve.json"], [out / "contrast.json"], out / "rates.json", out / "claims.json",
+    files = {"problems": problems, "results": []}
+    sides = {"field": "slice", "a": "easy.any", "b": "hard.any", "noise_arms": scaling}
+    for task, name, how in (
+        (Curve, "curve", {"arms": scaling, "title": "tiny", "margin": 0.02}),
+        (Contrast, "contrast", {"arms": arms, "title": "", "margin": 0.02, **sides}),
+        (Rates, "rates", {"arms": scaling, "title": "rates"}),
+    ):
+        task(**files, out=out / f"{name}.json", **how, **settings).run(Job())
+    Claims(
+        curves=[out / "curve.json"],
+        contrasts=[out / "contrast.json"],
+        rates=out / "rates.json",
+        out=out / "claims.json",
         claims={},
-    )  # fmt: skip
+    ).run(Job())
     return out
 
 
@@ -94,9 +100,8 @@ def test_score_counts_what_is_in_the_tables(study, tmp_path):
     _, problems, arms = study
     arm = arms[-1]
     out = tmp_path / "score.json"
-    score.score(
-        problems, arm["generations"], arm["verdicts"], out, ks=[1, 3, 5], bootstrap=200, seed=1
-    )
+    files = {"problems": problems, **{n: arm[n] for n in ("generations", "verdicts")}}
+    Score(**files, out=out, ks=[1, 3, 5], bootstrap=200, seed=1).run(Job())
     value = read_json(out)
     ids, levels = load.problem_table(problems)
     read = load.evaluation(ids, arm["generations"], arm["verdicts"], {})
@@ -131,10 +136,9 @@ def test_judge_errors_and_single_samples_are_said(study, tmp_path):
     ]
     write_parquet(tmp_path / "g.parquet", generations, GENERATION)
     write_parquet(tmp_path / "v.parquet", verdicts, VERDICT)
-    score.score(
-        problems, tmp_path / "g.parquet", tmp_path / "v.parquet", tmp_path / "s.json",
-        ks=[1], bootstrap=100, seed=1,
-    )  # fmt: skip
+    files = {"generations": tmp_path / "g.parquet", "verdicts": tmp_path / "v.parquet"}
+    how = {"ks": [1], "bootstrap": 100, "seed": 1}
+    Score(problems=problems, **files, out=tmp_path / "s.json", **how).run(Job())
     value = read_json(tmp_path / "s.json")
     assert value["overall"]["pass@1"]["estimate"] == 1.0
     assert value["overall"]["pass@1"]["problems"] == 54
@@ -181,10 +185,9 @@ def test_contrast_json_pools_by_start(fitted):
 def test_a_contrast_without_arms_says_so(study, tmp_path):
     _, problems, arms = study
     out = tmp_path / "none.json"
-    fit.contrast(
-        arms, problems, out, field="recipe", a="matched", b="epochs", margin=0.02, bootstrap=50,
-        seed=1,
-    )  # fmt: skip
+    sides = {"field": "recipe", "a": "matched", "b": "epochs", "noise_arms": []}
+    how = {"title": "", "margin": 0.02, "bootstrap": 50, "seed": 1}
+    Contrast(problems=problems, results=[], out=out, arms=arms, **sides, **how).run(Job())
     assert read_json(out)["pooled"] is None
 
 
@@ -270,7 +273,8 @@ def test_json_is_the_same_bytes_twice(study, tmp_path):
     texts = []
     for name in ("one", "two"):
         out = tmp_path / f"{name}.json"
-        fit.curve(scaling, problems, out, title="t", margin=0.02, bootstrap=100, seed=3)
+        how = {"title": "t", "margin": 0.02, "bootstrap": 100, "seed": 3}
+        Curve(problems=problems, results=[], out=out, arms=scaling, **how).run(Job())
         texts.append(out.read_bytes())
     assert texts[0] == texts[1]
     assert json.loads(texts[0])["title"] == "t"

@@ -10,27 +10,28 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "workflow_scripts"
 PACKAGE = SCRIPTS / "valley"
 RULES = SCRIPTS.parent / "rules"
 STAGES = {path.stem for path in SCRIPTS.glob("*.py")}
-COMMANDS = {"planning", "reporting", "cluster", "commands"}
-HELPERS = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - COMMANDS
+PARTS = {f"valley.{path.parent.name}" for path in PACKAGE.glob("*/__init__.py")}
+COMMANDS = {f"valley.{name}" for name in ("planning", "reporting", "cluster", "commands")}
+HELPERS = PARTS - COMMANDS
 
 
 def imports(part: str) -> set[str]:
     """Return the parts of the project that a part's files import, itself left out."""
     single = SCRIPTS / f"{part}.py"
-    files = [single] if single.is_file() else (PACKAGE / part).rglob("*.py")
+    folder = PACKAGE / part.removeprefix("valley.")
     names = set()
-    for file in files:
+    for file in [single] if single.is_file() else folder.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module:
                 names |= {f"{node.module}.{alias.name}" for alias in node.names}
             elif isinstance(node, ast.Import):
                 names |= {alias.name for alias in node.names}
-    names = {name.removeprefix("valley.").split(".")[0] for name in names}
-    return names & (STAGES | COMMANDS | HELPERS) - {part}
+    own = {".".join(name.split(".")[:2]) for name in names if name.startswith("valley.")}
+    return (own | {name.split(".")[0] for name in names}) & (STAGES | PARTS) - {part}
 
 
 def test_core_knows_nothing_of_the_rest():
-    assert imports("core") == set()
+    assert imports("valley.core") == set()
 
 
 @pytest.mark.parametrize("helper", sorted(HELPERS))
@@ -38,8 +39,8 @@ def test_a_helper_imports_no_stage_and_no_command(helper):
     assert not imports(helper) & (STAGES | COMMANDS)
 
 
-def test_helpers_lean_on_each_other_one_way():
-    leaning = {helper: imports(helper) & HELPERS for helper in HELPERS}
+def test_parts_lean_on_each_other_one_way():
+    leaning = {part: imports(part) for part in PARTS | STAGES}
     assert any(leaning.values())
     list(TopologicalSorter(leaning).static_order())  # names a circle, if there is one
 
@@ -47,7 +48,7 @@ def test_helpers_lean_on_each_other_one_way():
 @pytest.mark.parametrize("stage", sorted(STAGES))
 def test_a_stage_imports_no_command(stage):
     # The report's page is the command's, too: `valley report` makes it of what is there so far.
-    assert not imports(stage) & COMMANDS - ({"reporting"} if stage == "report" else set())
+    assert not imports(stage) & COMMANDS - ({"valley.reporting"} if stage == "report" else set())
 
 
 @pytest.mark.parametrize("stage", sorted(STAGES))
@@ -56,12 +57,20 @@ def test_a_stage_imports_no_other_stage(stage):
 
 
 @pytest.mark.parametrize("stage", sorted(STAGES))
-def test_a_stage_is_run_by_the_rules(stage):
-    rules = "".join(path.read_text(encoding="utf-8") for path in RULES.glob("*.smk"))
+def test_a_stage_is_one_script_and_one_rule_file(stage):
+    rules = (RULES / f"{stage}.smk").read_text(encoding="utf-8")
     assert f'"../workflow_scripts/{stage}.py"' in rules
+
+
+def test_a_rule_file_runs_its_own_stage_only():
+    for path in RULES.glob("*.smk"):
+        text = path.read_text(encoding="utf-8")
+        assert text.count("workflow_scripts/") - text.count(f"scripts/{path.stem}.py") <= (
+            text.count("workflow_scripts/valley/") + text.count('"workflow_scripts"')
+        )
 
 
 def test_every_part_has_its_place_in_the_page_on_the_architecture():
     page = (SCRIPTS.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
-    missing = {part for part in STAGES | COMMANDS | HELPERS if f"`{part}`" not in page}
+    missing = {part for part in STAGES | PARTS if f"`{part.removeprefix('valley.')}`" not in page}
     assert not missing

@@ -110,6 +110,6 @@ def test_training_does_not_reach_the_judge_nor_the_judge_training():
                 todo += closure._Module.read(item[0], closure.ROOT).reaches(item[1])
         return {name.removeprefix("valley.").split(".")[0] for name, _ in seen}
 
-    assert modules("train", "train") == {"train", "lm", "core"}
-    assert "lm" not in modules("judge", "judge_generations")
-    assert "judging" in modules("judge", "judge_generations")
+    assert modules("train", "Train") == {"train", "lm", "core"}
+    assert "lm" not in modules("judge", "Judge")
+    assert "judging" in modules("judge", "Judge")

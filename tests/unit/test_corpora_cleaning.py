@@ -4,8 +4,8 @@ import random
 
 import foreign_corpora as made
 import pytest
-from corpus import given_labels, pool
 from judge import LABEL
+from pool import GivenLabels, Pool
 from valley.core.files import POOL, PROBLEM, read_json, read_parquet, write_parquet
 from valley.corpora.cleaning import NearDuplicates, language, repeated
 from valley.corpora.decontaminate import contaminated
@@ -13,6 +13,7 @@ from valley.corpora.join import plain_problem
 from valley.corpora.ngrams import ngrams
 from valley.corpora.page import render
 from valley.corpora.pooling import Difficulty
+from valley.workflow.job import Job
 
 CLEANING = {"languages": ["python"], "max_tokens": 500, "near_duplicates": 0.8}
 RNG = random.Random(1)
@@ -77,20 +78,20 @@ def pooled(tmp_path, rows, cleaning=CLEANING, benchmark=(), labels=None, **optio
     asked = [plain_problem("b", text, "", "bench") for text in benchmark]
     write_parquet(tmp_path / "bench.parquet", asked, PROBLEM)
     if labels is None:
-        given_labels([tmp_path / "traces"], tmp_path / "labels")
+        GivenLabels(traces=[tmp_path / "traces"], out=tmp_path / "labels").run(Job())
     else:
         write_parquet(tmp_path / "labels", labels, LABEL)
-    pool(
-        tmp_path / "problems",
-        [tmp_path / "traces"],
-        tmp_path / "labels",
-        [tmp_path / "bench.parquet"],
-        tmp_path / "pool",
-        tmp_path / "summary",
+    Pool(
+        problems=tmp_path / "problems",
+        traces=[tmp_path / "traces"],
+        labels=tmp_path / "labels",
+        benchmarks=[tmp_path / "bench.parquet"],
+        pool=tmp_path / "pool",
+        summary=tmp_path / "summary",
         difficulties={"easy": ["EASY"], "hard": ["HARD"]},
         cleaning=cleaning,
         **options,
-    )
+    ).run(Job())
     return read_parquet(tmp_path / "pool"), read_json(tmp_path / "summary")
 
 

@@ -4,13 +4,14 @@ import json
 
 import foreign_corpora as made
 import pytest
-from corpus import source_problems, source_traces
 from hub_files import COMMIT, jsonl, snapshot
+from sources import SourceProblems, SourceTraces
 from valley.core import hub
 from valley.core.complaints import BadRow, BadRows
 from valley.core.files import read_json, read_parquet
 from valley.core.sources import resolved, resolved_questions
 from valley.corpora import columns as reading
+from valley.workflow.job import Job
 
 PLAIN = {
     "form": None,
@@ -48,9 +49,11 @@ def read(tmp_path):
         source = resolved("src", {**PLAIN, **settings})
         problems, out = tmp_path / "problems.parquet", tmp_path / "traces.parquet"
         asked = {"sources": [source], "questions": questions, "bad_rows": bad_rows}
-        source_problems(problems, tmp_path / "problems.json", **asked)
+        counts = {name: tmp_path / f"{name}.json" for name in ("problems", "traces")}
+        SourceProblems(problems=problems, counts=counts["problems"], **asked).run(Job())
         taken = {"correctness": correctness, "pass_rate": rate, "bad_rows": bad_rows}
-        source_traces(problems, out, tmp_path / "traces.json", source=source, **taken)
+        made_of = {"problems": problems, "source": source, **taken}
+        SourceTraces(traces=out, counts=counts["traces"], **made_of).run(Job())
         counts = {**read_json(tmp_path / "problems.json"), **read_json(tmp_path / "traces.json")}
         return read_parquet(problems), read_parquet(out), counts
 

@@ -1,11 +1,13 @@
 """The pool: contaminated, malformed and repeated traces are dropped, and counted."""
 
 import pytest
-from corpus import pool, trace_row
+from bank import answered
 from judge import LABEL
+from pool import Pool
 from valley.bank import problems as bank
 from valley.bank import teacher
 from valley.core.files import POOL, PROBLEM, read_json, read_parquet, write_parquet
+from valley.workflow.job import Job
 
 
 @pytest.fixture
@@ -18,22 +20,22 @@ def made(tmp_path):
         write_parquet(tmp_path / "benchmark", benchmark, PROBLEM)
         labels = [{"id": row["id"], "correct": True, "verdict": "accepted"} for row in rows]
         write_parquet(tmp_path / "labels", labels, LABEL)
-        pool(
-            tmp_path / "problems",
-            [tmp_path / "traces"],
-            tmp_path / "labels",
-            [tmp_path / "benchmark"],
-            tmp_path / "pool",
-            tmp_path / "summary",
+        Pool(
+            problems=tmp_path / "problems",
+            traces=[tmp_path / "traces"],
+            labels=tmp_path / "labels",
+            benchmarks=[tmp_path / "benchmark"],
+            pool=tmp_path / "pool",
+            summary=tmp_path / "summary",
             difficulties={"easy": ["easy"], "hard": ["medium", "hard"]},
-        )
+        ).run(Job())
         return read_parquet(tmp_path / "pool"), read_json(tmp_path / "summary")
 
     return build
 
 
 PROBLEMS = bank.generate(12, 3, "train")
-ROWS = [trace_row(row, teacher.trace(row, at, 0.0), "t") for at, row in enumerate(PROBLEMS)]
+ROWS = [answered(row, teacher.trace(row, at, 0.0), "t") for at, row in enumerate(PROBLEMS)]
 
 
 def test_nothing_is_dropped_from_a_clean_corpus(made):

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from benchmarks import published
+from benchmarks import Published
 from valley.core.files import read_parquet
 from valley.core.prompts import compose
 from valley.core.published import patterns
 from valley.core.study import Study
 from valley.judging.batch import Task, judge
+from valley.workflow.job import Job
 from workspace import Workspace
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -50,8 +51,8 @@ def test_problems_of_one_s_own(tmp_path):
     example = next(e for e in blocks("bringing-benchmarks.md", "yaml") if "mine.jsonl" in e)
     declared = study(example)
     source = declared.sources["mine"]
-    published(
-        tmp_path / "out.parquet",
+    Published(
+        out=tmp_path / "out.parquet",
         files=patterns(source),
         path=str(tmp_path / source["path"]),
         hub=None,
@@ -62,7 +63,7 @@ def test_problems_of_one_s_own(tmp_path):
         platforms=source["platforms"],
         difficulties=source["difficulties"],
         bad_rows=source["bad_rows"],
-    )
+    ).run(Job())
     double, total = read_parquet(tmp_path / "out.parquet")
     programs = ["print(2 * int(input()))", "def total(numbers): return sum(numbers)"]
     tasks = [Task(at, programs[at], row) for at, row in enumerate((double, total))]

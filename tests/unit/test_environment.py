@@ -1,5 +1,6 @@
 """The environments say the same versions, and the README's files are there."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def test_vllm_s_environment_has_the_workflow_s_versions():
 
 def test_every_rule_s_stage_has_a_script_of_the_same_name():
     files = (ROOT / "rules").glob("*.smk")
-    stages = {path.stem for path in files if "\nrule " in path.read_text()}
+    stages = {path.stem for path in files if re.search(r"^ *rule ", path.read_text(), re.M)}
     scripts = {path.stem for path in (ROOT / "workflow_scripts").glob("*.py")}
     assert stages == scripts
 

@@ -1,9 +1,10 @@
 """Held-out problems: in no shard, the same in a larger corpus, and the slices know of it."""
 
 import pytest
-from shards import held_out, shard
+from shards import HeldOut, Shard
 from valley.core import holdout
 from valley.core.files import POOL, read_parquet, write_parquet
+from valley.workflow.job import Job
 
 
 def rows(problems, answers=3):
@@ -22,6 +23,14 @@ def rows(problems, answers=3):
         for number in range(problems)
         for answer in range(answers)
     ]
+
+
+def shard(pool, out, **settings):
+    return Shard(pool=pool, out=out, **settings).run(Job())
+
+
+def held_out(pool, out, **settings):
+    return HeldOut(pool=pool, out=out, **settings).run(Job())
 
 
 def problems_of(path):

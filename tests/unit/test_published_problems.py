@@ -8,9 +8,9 @@ import sys
 import benchmark_material as made
 import pyarrow.parquet as pq
 import pytest
-from benchmarks import published
+from benchmarks import Published
 from hub_files import jsonl
-from score import score
+from score import Score
 from valley.core import prompts
 from valley.core import rows as reading
 from valley.core.complaints import BadRows
@@ -19,6 +19,7 @@ from valley.core.hub import SourceError
 from valley.core.published import home
 from valley.judging.batch import Task, judge
 from valley.judging.forms import convert
+from valley.workflow.job import Job
 
 LCB = {
     "files": list(home("livecodebench", "v2").files),
@@ -32,6 +33,10 @@ LCB = {
     "difficulties": None,
     "bad_rows": "stop",
 }
+
+
+def published(out, **settings):
+    return Published(out=out, **settings).run(Job())
 
 
 @pytest.fixture
@@ -181,8 +186,9 @@ def test_a_truncated_parquet_file_makes_no_benchmark(tmp_path, out, cut):
 PEAK = """
 import json, re, sys
 from pathlib import Path
-from benchmarks import published
-published(Path(sys.argv[1]), **json.loads(sys.argv[2]))
+from benchmarks import Published
+from valley.workflow.job import Job
+Published(out=Path(sys.argv[1]), **json.loads(sys.argv[2])).run(Job())
 # not getrusage: its peak is inherited from the process that started this one
 print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) >> 10)
 """
@@ -305,8 +311,10 @@ def test_problems_are_scored_by_the_side_of_the_cut_off_they_lie_on(tmp_path, ou
     write_parquet(tmp_path / "verdicts", verdicts, VERDICT)
 
     def scored(**cutoff) -> dict:
-        files = (out, tmp_path / "generations", tmp_path / "verdicts", tmp_path / "score")
-        score(*files, ks=[1], bootstrap=100, seed=0, **cutoff)
+        names = ("generations", "verdicts")
+        files = {"problems": out, **{name: tmp_path / name for name in names}}
+        how = {"ks": [1], "bootstrap": 100, "seed": 0, **cutoff}
+        Score(**files, out=tmp_path / "score", **how).run(Job())
         return read_json(tmp_path / "score")
 
     assert "by_cutoff" not in scored() and "cutoff" not in scored()

@@ -4,9 +4,10 @@ from collections import Counter
 
 import pytest
 import shards
-from shards import shard
+from shards import Shard
 from valley.core import slices
 from valley.core.files import POOL, read_parquet, write_parquet
+from valley.workflow.job import Job
 
 
 def pool_row(number: int) -> dict:
@@ -21,6 +22,10 @@ def pool_row(number: int) -> dict:
         "tokens": number,
         "source": "made",
     }
+
+
+def shard(pool, out, **settings):
+    return Shard(pool=pool, out=out, **settings).run(Job())
 
 
 @pytest.fixture

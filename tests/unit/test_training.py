@@ -5,8 +5,9 @@ import json
 import pytest
 import torch
 from lm_material import pool_rows, tiny
-from train import train
+from train import Training, train
 from valley.core.files import POOL, read_json, write_parquet
+from valley.core.recipes import Recipe
 from valley.lm import chat, packing, students
 from valley.lm.loss import response_loss
 from valley.lm.optim import learning_rate
@@ -92,16 +93,22 @@ def run(folder, **settings):
     shard = folder / "shard.parquet"
     write_parquet(shard, pool_rows(40), POOL)
     model, tokenizer = tiny()
-    chosen = {"seed": 1, "rate": 0.01, "batch_examples": 8, "epochs": 4, "row_tokens": 128}
-    train(model, tokenizer, shard, folder / "checkpoint.json", **{**chosen, **settings})
+    chosen = {"learning_rate": 0.01, "batch_examples": 8, "epochs": 4, "row_tokens": 128}
+    train(model, tokenizer, training(folder, shard, **{**chosen, **settings}))
     return read_json(folder / "checkpoint.json")
 
 
+def training(folder, shard, seed=1, **recipe):
+    manifest = str(folder / "checkpoint.json")
+    recipe = Recipe(**{"warmup": 0.0, **recipe})
+    return Training(shard=str(shard), manifest=manifest, recipe=recipe, seed=seed)
+
+
 def test_training_lowers_the_loss_and_repeats_bit_for_bit(tmp_path):
-    one = run(tmp_path / "one", losses=tmp_path / "losses.jsonl")
+    one = run(tmp_path / "one")
     other = run(tmp_path / "other")
     assert one == other, "files' hashes stand in the manifest"
-    losses = [json.loads(line)["loss"] for line in (tmp_path / "losses.jsonl").open()]
+    losses = [json.loads(line)["loss"] for line in (tmp_path / "one" / "losses.jsonl").open()]
     assert len(losses) == one["updates"] == 20
     assert losses[-1] < 0.5 * losses[0]
 
@@ -115,7 +122,8 @@ def test_the_next_stage_starts_from_the_saved_checkpoint(tmp_path):
     model, tokenizer = students.load(tmp_path / "first" / "checkpoint.json")
     shard = tmp_path / "first" / "shard.parquet"
     manifest = tmp_path / "second" / "checkpoint.json"
-    train(model, tokenizer, shard, manifest, seed=1, rate=1e-4, batch_examples=8, steps=2)
+    how = {"learning_rate": 1e-4, "batch_examples": 8, "steps": 2}
+    train(model, tokenizer, training(manifest.parent, shard, **how))
     first, second = read_json(tmp_path / "first" / "checkpoint.json"), read_json(manifest)
     assert second["final_loss"] < 1.5 * first["final_loss"]
 
@@ -129,8 +137,8 @@ def test_the_next_stage_starts_from_the_saved_checkpoint(tmp_path):
     ids=["bf16", "checkpointing"],
 )
 def test_other_ways_to_train_lower_the_loss_too(tmp_path, settings):
-    run(tmp_path / "other", losses=tmp_path / "l.jsonl", **settings)
-    losses = [json.loads(line)["loss"] for line in (tmp_path / "l.jsonl").open()]
+    run(tmp_path / "other", **settings)
+    losses = [json.loads(line)["loss"] for line in (tmp_path / "other" / "losses.jsonl").open()]
     assert losses[-1] < 0.5 * losses[0]
 
 
@@ -141,8 +149,8 @@ def test_lora_trains_adapters_only_and_saves_a_plain_merged_model(tmp_path):
     manifest = tmp_path / "adapted" / "checkpoint.json"
     lora = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": "all-linear"}
     shard = tmp_path / "start" / "shard.parquet"
-    how = {"seed": 1, "rate": 0.02, "batch_examples": 8, "epochs": 12, "lora": lora}
-    train(model, tokenizer, shard, manifest, **how)
+    how = {"learning_rate": 0.02, "batch_examples": 8, "epochs": 12, "lora": lora}
+    train(model, tokenizer, training(manifest.parent, shard, **how))
     assert read_json(manifest)["final_loss"] < started["final_loss"] - 0.1
     after = students.load(manifest)[0].state_dict()
     assert after.keys() == before.keys(), "adapters are merged: a plain model again"
@@ -159,7 +167,7 @@ def test_checkpointing_changes_memory_not_the_result(tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_with_update_and_examples(tmp_path):
     with pytest.raises(FloatingPointError, match=r"update \d+ of 20, on examples p\d+/t"):
-        run(tmp_path / "bad", rate=1e30, clip=1e30)
+        run(tmp_path / "bad", learning_rate=1e30, clip=1e30)
     assert not (tmp_path / "bad" / "checkpoint.json").exists()
 
 
@@ -187,7 +195,8 @@ def test_a_student_may_be_any_causal_model_of_the_hub_or_a_folder(tmp_path):
     shard = tmp_path / "shard.parquet"
     write_parquet(shard, pool_rows(16), POOL)
     manifest = tmp_path / "trained" / "checkpoint.json"
-    train(model, tokenizer, shard, manifest, seed=0, rate=0.01, batch_examples=8, steps=4)
+    how = {"learning_rate": 0.01, "batch_examples": 8, "steps": 4}
+    train(model, tokenizer, training(manifest.parent, shard, seed=0, **how))
     trained, _ = students.load(manifest)
     assert trained.config.model_type == "qwen2"
     assert tokenizer("a 12 b")["input_ids"] == TOKENIZER("a 12 b")["input_ids"]

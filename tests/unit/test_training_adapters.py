@@ -2,8 +2,7 @@
 
 import pytest
 import torch
-from train import work
-from training_material import description, hub_student, made
+from training_material import description, hub_student, made, work
 from valley.core.files import read_json
 from valley.lm import adapters, students
 

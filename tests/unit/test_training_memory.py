@@ -8,6 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 from training_material import model_of, tokenizer_of
+from valley.core.recipes import Recipe
 from valley.lm import flops, memory, upfront
 from valley.lm.adapters import with_lora
 from valley.lm.loss import causal_model, cross_entropy
@@ -234,6 +235,7 @@ def test_each_setting_saves_what_it_should():
 )
 def test_the_largest_pass_that_a_recipe_allows(settings, processes, largest):
     recipe = {
+        "learning_rate": 1e-5,
         "row_tokens": 16384,
         "max_length": 32768,
         "micro_tokens": None,
@@ -241,4 +243,4 @@ def test_the_largest_pass_that_a_recipe_allows(settings, processes, largest):
         "batch_tokens": None,
         "attention": "sdpa",
     }
-    assert upfront.largest_pass({**recipe, **settings}, processes) == largest
+    assert upfront.largest_pass(Recipe(**{**recipe, **settings}), processes) == largest

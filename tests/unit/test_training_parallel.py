@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from train import work
-from training_material import description, hub_student, made
+import train
+from training_material import description, hub_student, made, work
 from valley.core.files import write_json
 from valley.lm import launch
 from valley.lm.launch import Layout
@@ -35,16 +35,16 @@ def test_the_first_host_of_a_node_list(nodes, first):
 
 
 def test_one_machine_needs_no_scheduler():
-    command = launch.command("job.json", Layout(1, 8), {}, python="python")
+    command = launch.command("job.json", Layout(1, 8), {}, "worker", python="python")
     assert command[:3] == ["sh", "-c", 'trap "" TERM USR1; exec "$@"']
     assert command[4:7] == ["python", "-m", "torch.distributed.run"]
     assert "--standalone" in command and "srun" not in command
     assert command[command.index("--nproc-per-node") + 1] == "8"
-    assert command[-3:] == [str(launch.SCRIPT), "--job", "job.json"]
+    assert command[-4:] == [str(launch.SCRIPT), "worker", "--job", "job.json"]
 
 
 def test_several_nodes_meet_at_the_job_s_first_one():
-    command = launch.command("job.json", Layout(2, 8), SLURM)
+    command = launch.command("job.json", Layout(2, 8), SLURM, "worker")
     assert command[0] == "srun"
     assert {"--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--overlap"} <= set(command)
     assert "--nnodes=2" in command
@@ -54,9 +54,9 @@ def test_several_nodes_meet_at_the_job_s_first_one():
 
 def test_several_nodes_without_a_job_that_has_them_is_an_error():
     with pytest.raises(RuntimeError, match="wants 2 nodes, but this job has 1"):
-        launch.command("job.json", Layout(2, 8), {})
+        launch.command("job.json", Layout(2, 8), {}, "worker")
     with pytest.raises(RuntimeError, match="wants 4 nodes, but this job has 2"):
-        launch.command("job.json", Layout(4, 8), SLURM)
+        launch.command("job.json", Layout(4, 8), SLURM, "worker")
 
 
 def test_the_outer_step_s_variables_are_left_behind():
@@ -82,7 +82,7 @@ def test_gpus_that_do_not_divide_among_nodes_are_an_error():
 def launched(job, processes=2):
     file = Path(job["manifest"]).parents[1] / "job.json"
     write_json(file, job)
-    return launch.run(file, Layout(1, processes), threads=1)
+    return launch.run(file, Layout(1, processes), 1, train.one_of_several.__name__)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def start(tmp_path_factory):
 
 def test_two_processes_learn_what_one_does(tmp_path, start):
     """FSDP over gloo; sums are taken in another order, so losses and weights agree to rounding."""
-    settings = {"micro_tokens": 128, "rate": 0.002}
+    settings = {"micro_tokens": 128, "learning_rate": 0.002}
     one = description(tmp_path / "one", start, **settings)
     two = description(tmp_path / "two", start, **settings)
     work(one)
@@ -113,7 +113,13 @@ def test_two_processes_learn_what_one_does(tmp_path, start):
 
 def test_adapters_and_new_tokens_in_two_processes(tmp_path, start):
     lora = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": "all-linear", "merge": True}
-    settings = {"lora": lora, "think": "tokens", "rate": 0.002, "epochs": 1, "precision": "fp32"}
+    settings = {
+        "lora": lora,
+        "think": "tokens",
+        "learning_rate": 0.002,
+        "epochs": 1,
+        "precision": "fp32",
+    }
     one = description(tmp_path / "one", start, **settings)
     two = description(tmp_path / "two", start, **settings)
     work(one)
@@ -125,14 +131,15 @@ def test_adapters_and_new_tokens_in_two_processes(tmp_path, start):
 
 def test_two_processes_stop_when_their_launcher_is_asked_and_one_goes_on(tmp_path, start):
     """State is read back by any number of processes, and the plan of batches is the same."""
-    straight = description(tmp_path / "straight", start, rate=0.002, epochs=10)
+    straight = description(tmp_path / "straight", start, learning_rate=0.002, epochs=10)
     work(straight)
-    job = description(tmp_path / "stopped", start, how={"save_every": 1e-9}, rate=0.002, epochs=10)
+    job = description(tmp_path / "stopped", start, how={"save_every": 1e-9}, learning_rate=0.002, epochs=10)
     file = tmp_path / "stopped" / "job.json"
     write_json(file, job)
     code = (
         "from pathlib import Path; from valley.lm import launch; "
-        f"launch.run(Path({str(file)!r}), launch.Layout(1, 2), 1)"
+        f"launch.run(Path({str(file)!r}), launch.Layout(1, 2), 1, "
+        f"{train.one_of_several.__name__!r})"
     )
     environment = {**os.environ, "PYTHONPATH": str(launch.SCRIPT.parent)}
     process = subprocess.Popen([sys.executable, "-c", code], env=environment)

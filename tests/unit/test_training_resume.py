@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from train import work
-from training_material import begin, description, hub_student, made, stop
+import train
+from training_material import begin, description, hub_student, made, stop, work
 from valley.core.resume import Stopped
 
 OFTEN = {"save_every": 1e-9}  # after every update
@@ -55,7 +55,8 @@ def test_stopped_twice_and_gone_on_is_as_never_stopped(tmp_path, start, settings
         assert not Path(job["manifest"]).exists()
     work(job)
     same(made(job), made(straight))
-    assert Path(job["losses"]).read_bytes() == Path(straight["losses"]).read_bytes()
+    ended, undisturbed = (train.Training.of(one).losses for one in (job, straight))
+    assert ended.read_bytes() == undisturbed.read_bytes()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -98,6 +99,6 @@ def test_a_finished_state_is_no_use_to_another_recipe(tmp_path, start):
     """Rows of another length have another plan; the folder's key sees to that."""
     from valley.core.resume import state_folder
 
-    job = {"rule": "train", "params": {"rate": 1, "code": "a"}, "inputs": {}}
-    other = {**job, "params": {"rate": 2, "code": "a"}}
+    job = {"rule": "train", "params": {"learning_rate": 1, "code": "a"}, "inputs": {}}
+    other = {**job, "params": {"learning_rate": 2, "code": "a"}}
     assert state_folder(tmp_path, job, "ask") != state_folder(tmp_path, other, "ask")

@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-from train import work
 from training_material import (
     LLAMA_TEMPLATE,
     QWEN_TEMPLATE,
@@ -13,6 +12,7 @@ from training_material import (
     made,
     model_of,
     tokenizer_of,
+    work,
 )
 from valley.core.files import read_json
 from valley.lm import chat, students

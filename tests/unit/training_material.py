@@ -1,5 +1,6 @@
 """Small students of the true architectures, and trainings of them by their plain description."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -8,8 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import train
 from lm_material import TEXTS, pool_rows
 from valley.core.files import POOL, read_json, write_json, write_parquet
+from valley.core.recipes import Recipe
 from valley.lm import launch, students
 
 # Written like the published ones: a system message of their own, and roles between markers.
@@ -109,48 +112,54 @@ def hub_student(folder: Path, kind: str = "qwen2", *, spare: int = 0, **shape) -
 
 
 RECIPE = {
-    "seed": 1,
-    "rate": 0.01,
+    "learning_rate": 0.01,
     "batch_examples": 8,
     "epochs": 3,
     "row_tokens": 128,
     "max_length": 512,
-    "precision": "fp32",
-    "weights": "fp32",
-    "attention": "sdpa",
-    "optimizer": "adamw",
-    "gradient_checkpointing": False,
-    "lora": None,
-    "think": "text",
-    "micro_tokens": None,
+    "warmup": 0.0,
 }
+BESIDE = ("seed", "think", "evaluations")  # what a training says beside its recipe
 
 
 def description(folder: Path, start: Path, *, rows: int = 40, how=None, **settings) -> dict:
-    """Return the description of a training, with its shard and held-out rows written."""
+    """Return a training in plain values, with its shard and held-out rows written.
+
+    Args:
+        folder: where it lies.
+        start: manifest that it starts from.
+        rows: examples.
+        how: of the study file's `training`.
+        settings: of the recipe, or beside it.
+    """
     write_parquet(folder / "shard.parquet", pool_rows(rows), POOL)
     write_parquet(folder / "held_out.parquet", pool_rows(rows + 8)[rows:], POOL)
-    return {
-        "start": str(start),
-        "texts": [],
-        "made": {},
-        "shard": str(folder / "shard.parquet"),
-        "validation": str(folder / "held_out.parquet"),
-        "manifest": str(folder / "made" / "checkpoint.json"),
-        "losses": str(folder / "made" / "losses.jsonl"),
-        "validated": str(folder / "made" / "validation.json"),
-        "state": str(folder / "state"),
-        "settings": {**RECIPE, "evaluations": 2, **settings},
-        "how": {"save_every": 30, "check_memory": True, **(how or {})},
-        "tensorboard": None,
-        "about": {"study": "s", "arm": {}, "recipe": {}, "data": "d", "start": ""},
-    }
+    beside = {"seed": 1, "think": "text", "evaluations": 2}
+    beside |= {name: settings.pop(name) for name in BESIDE if name in settings}
+    what = train.Training(
+        start=str(start),
+        shard=str(folder / "shard.parquet"),
+        validation=str(folder / "held_out.parquet"),
+        manifest=str(folder / "made" / "checkpoint.json"),
+        validated=str(folder / "made" / "validation.json"),
+        state=str(folder / "state"),
+        recipe=Recipe(**{**RECIPE, **settings}),
+        how={"save_every": 30, "check_memory": True, **(how or {})},
+        about={"study": "s", "arm": {}, "recipe": {}, "data": "d", "start": ""},
+        **beside,
+    )
+    return dataclasses.asdict(what)
+
+
+def work(job: dict, *how) -> dict | None:
+    """Do a training that is described in plain values, as each of its processes does."""
+    return train.work(train.Training.of(job), *how)
 
 
 def made(job: dict) -> dict:
     """Return what a training left: its weights, losses and validation losses."""
     weights = students.load(job["manifest"])[0].state_dict()
-    losses = [json.loads(line) for line in Path(job["losses"]).read_text().splitlines()]
+    losses = [json.loads(line) for line in train.Training.of(job).losses.read_text().splitlines()]
     return {"weights": weights, "losses": losses, "looks": read_json(job["validated"])}
 
 
@@ -159,7 +168,8 @@ def begin(job: dict) -> subprocess.Popen:
     file = Path(job["manifest"]).parents[1] / "job.json"
     write_json(file, job)
     environment = {**os.environ, "RANK": "0", "WORLD_SIZE": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(launch.SCRIPT), "--job", str(file)]
+    worker = train.one_of_several.__name__
+    command = [sys.executable, str(launch.SCRIPT), worker, "--job", str(file)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 

@@ -72,3 +72,18 @@ def with_think_tags(reasoning: str | None, content: str | None) -> str:
     if "</think>" in content and "<think>" not in content:
         return f"<think>\n{content.lstrip()}"
     return content
+
+
+# What a job's params say beside what determines a teacher's answer.
+BESIDE = ("answers", "seed", "prompt", "unanswered", "store", "code")
+
+
+def teacher_book(store: str | Path, params: dict) -> book.Book:
+    """Return the book of a teacher's answers, as a job with these params asks for them.
+
+    Args:
+        store: root of the store.
+        params: of a job of the rules that ask.
+    """
+    about = {name: value for name, value in params.items() if name not in BESIDE}
+    return book.Book(store, {"teacher": about, "seed": params["seed"]})

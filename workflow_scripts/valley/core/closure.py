@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# What is around a job and changes no result of it: its log, its sidecar, the store.
+WRAPPER = "valley.workflow"
 SKIPPED = {"type_comment", "kind", "ctx", "type_ignores", "type_params", "returns", "annotation"}
 
 
@@ -139,6 +141,8 @@ def _parsed(name: str, root: Path, path: Path, _modified: int) -> _Module:
 
 @cache
 def _locate(name: str, root: Path) -> Path | None:
+    if name == WRAPPER or name.startswith(f"{WRAPPER}."):
+        return None
     base = root.joinpath(*name.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):
         if path.is_file():

@@ -1,8 +1,58 @@
-"""What recipes may say together: mistakes that a schema can't see."""
+"""Recipes: how is trained, and what a recipe may say together that a schema can't see."""
+
+from dataclasses import dataclass, field
 
 from valley.core.arms import BASE
 
 EITHER = (("epochs", "steps"), ("batch_examples", "batch_tokens"))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an arm is trained; the fields are the schema's keys, and its defaults.
+
+    Attributes:
+        learning_rate: peak rate of AdamW. Sidecars and cards call it "rate".
+        batch_examples: examples per update; or
+        batch_tokens: tokens per update. Neither depends on how many processes share the work.
+        epochs: passes over the shard; or
+        steps: updates, whatever the size of the shard.
+        schedule: see `valley.lm.optim.learning_rate`.
+        warmup: share of updates.
+        weight_decay: of AdamW, on matrices only.
+        clip: largest norm of the gradient.
+        max_length: tokens of an example, prompt included.
+        overlong: "drop" or "cut" longer examples; both are counted.
+        row_tokens: length of a packed row.
+        micro_tokens: tokens of a process' forward pass; an update accumulates as many as it needs.
+            None is all at once.
+        precision: "fp32", or "bf16" for autocast; the checkpoint is then saved in bf16 too.
+        weights: "fp32" or "bf16": what the optimizer updates.
+        optimizer: see `valley.lm.optim.adamw`.
+        attention: kernel that keeps packed examples apart.
+        gradient_checkpointing: trade time for memory.
+        lora: None for full-parameter training, else rank, alpha, dropout, targets, merge and bits.
+    """
+
+    learning_rate: float = field(metadata={"recorded": "rate"})
+    batch_examples: int | None = None
+    batch_tokens: int | None = None
+    epochs: float | None = None
+    steps: int | None = None
+    schedule: str = "cosine"
+    warmup: float = 0.1
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    max_length: int = 32768
+    overlong: str = "drop"
+    row_tokens: int = 512
+    micro_tokens: int | None = None
+    precision: str = "fp32"
+    weights: str = "fp32"
+    optimizer: str = "adamw"
+    attention: str = "sdpa"
+    gradient_checkpointing: bool = False
+    lora: dict | None = None
 
 
 def mistakes(config: dict) -> list[str]:

@@ -1,8 +1,8 @@
 """Starting a training's processes: on this machine, or on all nodes of a SLURM job.
 
-A training in several processes is `torch.distributed.run` over `train.py --job FILE`; in several
-nodes, one such launcher a node, started by `srun` inside the job that Snakemake submitted. Command
-and environment are pure functions; imports nothing heavy.
+A training in several processes is `torch.distributed.run` over `train.py WORKER --job FILE`; on
+several nodes, one such launcher a node, started by `srun` inside the job that Snakemake submitted.
+Command and environment are pure functions; imports nothing heavy.
 """
 
 import contextlib
@@ -76,7 +76,11 @@ def first_host(nodelist: str) -> str:
 
 
 def command(
-    job: str | Path, where: Layout, environment: dict[str, str], python: str = sys.executable
+    job: str | Path,
+    where: Layout,
+    environment: dict[str, str],
+    worker: str,
+    python: str = sys.executable,
 ) -> list[str]:
     """Return the command that starts a training's processes.
 
@@ -84,6 +88,7 @@ def command(
         job: file that describes the work; on several nodes, where all of them see it.
         where: the layout.
         environment: of this job; on several nodes SLURM's variables in it name them.
+        worker: name of the function of `train.py` that each process runs.
         python: the interpreter, likewise.
 
     Raises:
@@ -91,7 +96,7 @@ def command(
     """
     torchrun = [*SHELTERED, python, "-m", "torch.distributed.run"]
     each = ["--nproc-per-node", str(where.each), "--max-restarts", "0"]
-    work = [str(SCRIPT), "--job", str(job)]
+    work = [str(SCRIPT), worker, "--job", str(job)]
     if where.nodes == 1:
         return [*torchrun, "--standalone", *each, *work]
     has = int(environment.get("SLURM_JOB_NUM_NODES", "1"))
@@ -138,7 +143,7 @@ def allocation() -> dict[str, str]:
     return dict(zip(("SLURM_JOB_NUM_NODES", "SLURM_JOB_NODELIST"), said, strict=False))
 
 
-def run(job: Path, where: Layout, threads: int) -> dict:
+def run(job: Path, where: Layout, threads: int, worker: str) -> dict:
     """Run a training's processes to their end; return what the first of them reported.
 
     When this process is asked to stop, it asks them by a file beside the job's, and waits.
@@ -153,7 +158,7 @@ def run(job: Path, where: Layout, threads: int) -> dict:
     outer = {**os.environ, **allocation()}
     with stop_signals() as asked:
         started = subprocess.Popen(
-            command(job, where, outer),
+            command(job, where, outer, worker),
             env=environment(outer, threads),
             preexec_fn=_die_with_parent,
         )

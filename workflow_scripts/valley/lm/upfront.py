@@ -6,6 +6,7 @@ from pathlib import Path
 
 from valley.core.disk import require_free
 from valley.core.files import read_json
+from valley.core.recipes import Recipe
 from valley.lm import flops, memory
 
 GPU_KERNELS = {"flash_attention_2": "flash_attn", "flex_attention": None}
@@ -34,9 +35,9 @@ def check_kernels(attention: str, device: str) -> None:
         )
 
 
-def one_row_a_pass(settings: dict, attention: str) -> dict:
-    """Return settings as a kernel wants them: flash attention keeps examples apart in one row."""
-    return {**settings, "micro_tokens": 1} if attention == "flash_attention_2" else settings
+def pass_tokens(recipe: Recipe) -> int | None:
+    """Return the tokens of a forward pass; flash attention keeps examples apart in one row."""
+    return 1 if recipe.attention == "flash_attention_2" else recipe.micro_tokens
 
 
 def shape_of(start: str) -> flops.Shape | None:
@@ -53,24 +54,24 @@ def shape_of(start: str) -> flops.Shape | None:
         return None
 
 
-def largest_pass(settings: dict, processes: int) -> tuple[int, int]:
+def largest_pass(recipe: Recipe, processes: int) -> tuple[int, int]:
     """Return the tokens of the largest forward pass that a recipe allows, and of its longest row.
 
     Args:
-        settings: the recipe's.
+        recipe: how is trained.
         processes: that share an update.
     """
     # An example may be longer than a row: it then has one to itself.
-    row = max(settings["row_tokens"], settings["max_length"])
-    if settings["attention"] == "flash_attention_2":
+    row = max(recipe.row_tokens, recipe.max_length)
+    if recipe.attention == "flash_attention_2":
         return row, row
-    if settings["micro_tokens"]:
-        return max(settings["micro_tokens"], row), row
-    update = settings["batch_tokens"] or settings["batch_examples"] * settings["max_length"]
+    if recipe.micro_tokens:
+        return max(recipe.micro_tokens, row), row
+    update = recipe.batch_tokens or recipe.batch_examples * recipe.max_length
     return max(update // processes, row), row
 
 
-def check_memory(shape: flops.Shape | None, settings: dict, how: dict, world) -> None:
+def check_memory(shape: flops.Shape | None, recipe: Recipe, how: dict, world) -> None:
     """Refuse a training that can't fit this process' GPU, before its weights are loaded.
 
     Raises:
@@ -81,38 +82,38 @@ def check_memory(shape: flops.Shape | None, settings: dict, how: dict, world) ->
     import torch
 
     card = torch.cuda.get_device_properties(world.device)
-    tokens, row = largest_pass(settings, world.size)
+    tokens, row = largest_pass(recipe, world.size)
     asked = {
-        name: settings[name]
+        name: getattr(recipe, name)
         for name in ("precision", "weights", "optimizer", "gradient_checkpointing", "lora")
     }
     need = memory.training_need(
         shape,
         tokens,
         row_tokens=row,
-        attention=settings["attention"],
+        attention=recipe.attention,
         devices=world.size,
         **asked,
     )
     memory.check(need, card.total_memory, card.name, asked)
 
 
-def check_disk(model, settings: dict, manifest: str, state: str) -> None:
+def check_disk(model, recipe: Recipe, manifest: str, state: str) -> None:
     """Check that the checkpoint and the states kept while training fit on the disk.
 
     Raises:
         OSError: with the bytes needed and the bytes free.
     """
     weights = sum(weight.numel() for weight in model.parameters())
-    width = 2 if settings["precision"] == "bf16" else 4
+    width = 2 if recipe.precision == "bf16" else 4
     require_free(Path(manifest).parent, weights * width, "the checkpoint")
-    if not settings["lora"]:
+    if not recipe.lora:
         # The state before is removed only when the next one is whole.
-        each = weights * {"fp32": 12, "bf16": 6}[settings["weights"]]
+        each = weights * {"fp32": 12, "bf16": 6}[recipe.weights]
         require_free(state, 2 * each + weights * width, "the training's state and checkpoint")
 
 
-def base_of(start: str, lora: dict | None) -> dict | None:
+def base_of(start: str | None, lora: dict | None) -> dict | None:
     """Return the hub's model that unmerged adapters belong to; None when they are merged.
 
     Raises:

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from valley.asking.questions import teacher_book
 from valley.lm.book import Book, of_job
 
 STAGES = ("generate", "answer")
+TEACHERS = ("ask_endpoint", "ask_model")
 
 
 def book_of(rule: str, params: dict, inputs: list[str], store: str) -> Book | None:
@@ -16,6 +18,8 @@ def book_of(rule: str, params: dict, inputs: list[str], store: str) -> Book | No
         inputs: its files; the first is the checkpoint's manifest.
         store: root of the store.
     """
+    if rule in TEACHERS:
+        return teacher_book(store, params)
     manifests = [path for path in inputs if Path(path).name == "checkpoint.json"]
     if rule not in STAGES or not manifests:
         return None

@@ -10,15 +10,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import fit
-import report as drawn
-import score
-
-from valley.analysis import plot_losses
+from valley.analysis import fitting, plot_losses, plots, scoring
 from valley.core.arms import FIELDS
+from valley.core.files import write_json
 from valley.core.layout import Layout
 from valley.core.sidecars import sidecar
-from valley.reporting import answers
+from valley.reporting import answers, tables
 from valley.reporting.finished import done, state_of
 
 KINDS = ("scores", "verdicts", "summary", "claims", "curves", "contrasts", "rates", "figures")
@@ -89,8 +86,8 @@ class Gathered:
             path = self._made(
                 f"scores/{arm['place']}/{benchmark}.json",
                 inputs,
-                lambda path, inputs=inputs, cutoff=cutoff: score.score(
-                    *inputs, path, cutoff=cutoff, **chosen
+                lambda path, inputs=inputs, cutoff=cutoff: write_json(
+                    path, scoring.score(*inputs, cutoff=cutoff, **chosen)
                 ),
             )
             setting = {name: arm[name] for name in FIELDS}
@@ -133,14 +130,16 @@ class Gathered:
                 self._made(
                     f"curves/{name}.json",
                     [problems, *_results(arms)],
-                    lambda path, arms=arms, chosen=chosen, student=student: fit.curve(
-                        arms,
-                        problems,
+                    lambda path, arms=arms, chosen=chosen, student=student: write_json(
                         path,
-                        title=f"{student} on {benchmark}",
-                        margin=statistics["margin"],
-                        **common,
-                        **chosen,
+                        fitting.curve(
+                            arms,
+                            problems,
+                            title=f"{student} on {benchmark}",
+                            margin=statistics["margin"],
+                            **common,
+                            **chosen,
+                        ),
                     ),
                 )
             )
@@ -162,18 +161,20 @@ class Gathered:
         return self._made(
             f"contrasts/{name}.json",
             [problems, *_results([*arms, *noise])],
-            lambda path: fit.contrast(
-                arms,
-                problems,
+            lambda path: write_json(
                 path,
-                field=field,
-                a=a,
-                b=b,
-                title=f"{a} against {b} ({axis})",
-                noise_arms=noise,
-                margin=statistics["margin"],
-                bootstrap=statistics["bootstrap"],
-                seed=statistics["seed"],
+                fitting.contrast(
+                    arms,
+                    problems,
+                    field=field,
+                    a=a,
+                    b=b,
+                    title=f"{a} against {b} ({axis})",
+                    noise_arms=noise,
+                    margin=statistics["margin"],
+                    bootstrap=statistics["bootstrap"],
+                    seed=statistics["seed"],
+                ),
             ),
         )
 
@@ -186,7 +187,9 @@ class Gathered:
             rates = self._made(
                 f"rates/{benchmark}.json",
                 [problems, *_results(arms)],
-                lambda path: fit.rates(arms, problems, path, title=benchmark, **common),
+                lambda path: write_json(
+                    path, fitting.rates(arms, problems, title=benchmark, **common)
+                ),
             )
         self.files["curves"] += curves
         self.files["contrasts"] += contrasts
@@ -197,7 +200,9 @@ class Gathered:
             path = self._made(
                 f"claims/{benchmark}.json",
                 inputs,
-                lambda path: fit.claims(curves, contrasts, rates, path, claims=declared),
+                lambda path: write_json(
+                    path, fitting.claims(curves, contrasts, rates, claims=declared)
+                ),
             )
             self.files["claims"] += [path] if path else []
         for path in curves:
@@ -214,7 +219,7 @@ class Gathered:
         path = self._made(
             f"figures/{name}.svg",
             fits,
-            lambda path: drawn.figure(
+            lambda path: plots.figure(
                 kind, fits, path, path.with_suffix(".pdf"), path.with_suffix(".csv")
             ),
         )
@@ -247,7 +252,7 @@ class Gathered:
         scores = self._made(
             "tables/scores.csv",
             [arm["path"] for arm in scored],
-            lambda path: drawn.table(scored, path, path.with_name("verdicts.csv")),
+            lambda path: tables.table(scored, path, path.with_name("verdicts.csv")),
         )
         self.files["scores"].append(scores)
         self.files["verdicts"].append(scores.with_name("verdicts.csv"))

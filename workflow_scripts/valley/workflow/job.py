@@ -10,6 +10,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from valley.core import disk
@@ -29,19 +30,36 @@ UNDETERMINING = ("store",)
 GATES = ("canary",)
 
 
+@dataclass
 class Job:
-    """What a stage's binding works with.
+    """What surrounds a task when it runs; nothing here determines its result.
 
     Attributes:
-        restored: the store had the result and it is in place: nothing is left to do. A stage that
+        key: what the result is kept under in the store.
+        about: what determines the result: rule, params, digests of inputs by the rule's names.
+        restored: the store had the result and it is in place: nothing is left to do. A task that
             keeps its results in the store in its own way sets it.
         state: folder of what a stopped job goes on from, or None; gone when the job has finished.
-        measured: measurements to note in the sidecar; the stage adds its own.
+        threads: processor cores that it may use.
+        gpus: of all nodes.
+        nodes: machines.
+        log: file that its output goes to.
+        study: name of the study.
+        wildcards: of its rule.
+        measured: measurements to note in the sidecar.
     """
 
-    def __init__(self, key: str, about: dict, restored: bool, state: Path | None):
-        self.key, self.about, self.restored, self.state = key, about, restored, state
-        self.measured: dict[str, object] = {}
+    key: str = ""
+    about: dict = field(default_factory=dict)
+    restored: bool = False
+    state: Path | None = None
+    threads: int = 1
+    gpus: int = 0
+    nodes: int = 1
+    log: Path | None = None
+    study: str = ""
+    wildcards: dict[str, str] = field(default_factory=dict)
+    measured: dict[str, object] = field(default_factory=dict)
 
 
 def determining(params) -> dict:
@@ -52,18 +70,6 @@ def determining(params) -> dict:
 def is_code(name: str) -> bool:
     """Tell whether a param is a digest of code, rather than a setting."""
     return name == "code" or name.endswith("_code")
-
-
-def settings(snakemake, *left_out: str) -> dict:
-    """Return a job's params as keyword arguments of its stage's function.
-
-    The digest of the code and the place of the store are for the job, not for the function.
-    """
-    return {
-        name: value
-        for name, value in snakemake.params.items()
-        if name not in ("code", "store", *left_out)
-    }
 
 
 @contextlib.contextmanager
@@ -105,7 +111,19 @@ def bind(
         state = None
         if resumes and not restored:
             state = state_folder(store, contents, snakemake.config.get("resume", "ask"))
-        job, begun = Job(key, contents, restored, state), time.monotonic()
+        begun = time.monotonic()
+        job = Job(
+            key,
+            contents,
+            restored,
+            state,
+            threads=snakemake.threads,
+            gpus=snakemake.resources.get("gpu", 0),
+            nodes=snakemake.resources.get("nodes", 1),
+            log=Path(snakemake.log[0]) if snakemake.log else None,
+            study=snakemake.config.get("study", ""),
+            wildcards=dict(snakemake.wildcards.items()),
+        )
         versions = installed(LIBRARIES)
         if restored:
             print(f"taken from the store: {key}")

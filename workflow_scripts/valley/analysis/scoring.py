@@ -1,0 +1,88 @@
+"""The score of one arm on one benchmark: pass@k, rates, tokens and the mix of verdicts."""
+
+from pathlib import Path
+
+import numpy as np
+
+from valley.analysis import load
+from valley.analysis.passk import pass_at_k
+from valley.analysis.plain import plain
+from valley.analysis.resample import mean_interval
+
+
+def score(
+    problems: Path,
+    generations: Path,
+    verdicts: Path,
+    *,
+    ks: list[int],
+    bootstrap: int,
+    seed: int,
+    cutoff: str | None = None,
+) -> dict:
+    """Return the score of one arm, overall and by difficulty, each number with its n.
+
+    Intervals (95 %) resample problems, so they speak about other problems of this kind and about
+    this checkpoint: training noise is not in them. A k above the number of samples is null. With a
+    cut-off day (YYYY-MM-DD) the problems until it, those after it and the undated ones are scored
+    apart too.
+    """
+    ids, difficulty = load.problem_table(problems)
+    arm = load.evaluation(ids, generations, verdicts, {})
+    groups = {"overall": np.ones(len(ids), bool)}
+    for level in sorted(set(difficulty)):
+        groups[level] = np.array([item == level for item in difficulty])
+    result = {name: _group(arm, mask, ks, bootstrap, seed) for name, mask in groups.items()}
+    value = {
+        "overall": result.pop("overall"),
+        "by_difficulty": result,
+        "verdicts": arm.verdicts,
+        "notes": _notes(arm),
+    }
+    if cutoff:
+        days = load.problem_days(problems)
+        value["cutoff"] = cutoff
+        value["by_cutoff"] = {
+            name: _group(arm, mask, ks, bootstrap, seed)
+            for name, mask in _sides(days, cutoff).items()
+            if mask.any()
+        }
+    return plain(value)
+
+
+def _group(arm: load.Evaluation, mask: np.ndarray, ks: list[int], bootstrap: int, seed: int):
+    numbers = {}
+    for k in ks:
+        values = pass_at_k(arm.accepted[mask], arm.judged[mask], k)
+        numbers[f"pass@{k}"] = mean_interval(values, bootstrap, seed)
+        numbers[f"pass@{k}"]["samples"] = int(arm.judged[mask].sum())
+    for metric in load.METRICS[1:]:
+        bounded = metric != "tokens"
+        numbers[metric] = mean_interval(arm.mean(metric)[mask], bootstrap, seed, bounded)
+        numbers[metric]["samples"] = int(arm.samples[mask].sum())
+    return numbers
+
+
+def _sides(days: list[str], cutoff: str) -> dict[str, np.ndarray]:
+    """Return which problems the student may have seen, which not, and which nobody can tell."""
+    return {
+        "until_cutoff": np.array([bool(day) and day <= cutoff for day in days]),
+        "after_cutoff": np.array([day > cutoff for day in days]),
+        "undated": np.array([not day for day in days]),
+    }
+
+
+def _notes(arm: load.Evaluation) -> list[str]:
+    notes = ["Intervals resample problems; training noise is not in them."]
+    if arm.samples.max(initial=0) <= 1:
+        notes.append(
+            "One sample a problem: pass@k is known for k = 1 only, and the noise of sampling "
+            "cannot be told from the spread of problems (the interval holds both)."
+        )
+    missing = int((arm.judged == 0).sum())
+    if missing:
+        notes.append(f"{missing} problems have no judged sample and are left out of pass@k.")
+    errors = arm.verdicts.get("judge_error", 0)
+    if errors:
+        notes.append(f"{errors} judge errors are left out of pass@k.")
+    return notes

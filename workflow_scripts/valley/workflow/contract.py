@@ -1,0 +1,305 @@
+"""The contract of a job: one dataclass says what it reads, what determines it, and what it writes.
+
+    @task
+    class Score(Task):
+        problems: Path = reads()
+        ks: list[int] = param("statistics.ks")
+        out: Path = writes()
+
+        def run(self, job: Job) -> dict | None: ...
+
+The class' docstring explains each field in a line; words there are no code, so they age nothing.
+A rule takes its params and the digest of its code from the class (`declared` in rules/common.smk),
+a job makes an instance of it and runs that (`execute`), tests and people do the same without
+Snakemake. So what runs is what is digested: the digest follows everything that the class reaches.
+"""
+
+import dataclasses
+import string
+import types
+import typing
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from valley.core.closure import code_digest
+from valley.workflow.job import Job, bind
+
+ROLE = "role"
+
+
+def _field(role: str, key: str | None, default: object):
+    given = {} if default is dataclasses.MISSING else {"default": default}
+    return dataclasses.field(**given, metadata={ROLE: role, "key": key})
+
+
+def reads(default: object = dataclasses.MISSING):
+    """Declare an input: a Path, or a list of them, under the rule's name for it."""
+    return _field("input", None, default)
+
+
+def writes(default: object = dataclasses.MISSING):
+    """Declare an output, under the rule's name for it; an only one may have none there."""
+    return _field("output", None, default)
+
+
+def param(key: str | None = None, default: object = dataclasses.MISSING):
+    """Declare what determines the result, beside the inputs' content.
+
+    Args:
+        key: where it stands in the study file, dotted, with {wildcards}; None: the rule gives it.
+        default: of the field, and of a key that the study file leaves out.
+    """
+    return _field("param", key, default)
+
+
+def option(key: str | None = None, default: object = dataclasses.MISSING):
+    """Declare what changes no result, such as speed: looked up when the job runs, never a rerun.
+
+    Args:
+        key: as of `param`; None is a param of the rule that determines nothing, such as the store.
+        default: of the field.
+    """
+    return _field("option", key, default)
+
+
+task = dataclasses.dataclass(frozen=True, kw_only=True)
+
+
+@task
+class Task:
+    """A kind of job; subclasses declare its fields, and what runs on them.
+
+    Attributes:
+        rules: the rules whose jobs it is.
+        kept: the result is kept in the store, by what determines it.
+        resumes: a stopped job goes on from a state.
+        costly: its results are worth a rerun for new versions of libraries only if one says so;
+            they are stamped with these where the study file does.
+        more_code: further digests among the params, by name: "module:definition", with {params} of
+            the task. They are for code that is chosen by a setting.
+    """
+
+    rules: ClassVar[tuple[str, ...]] = ()
+    kept: ClassVar[bool] = False
+    resumes: ClassVar[bool] = False
+    costly: ClassVar[bool] = False
+    more_code: ClassVar[dict[str, str]] = {}
+
+    def run(self, job: Job) -> dict | None:
+        """Make the outputs; return measurements for the sidecar."""
+        raise TypeError(f"{type(self).__name__} does not say what it does")
+
+    def folders(self) -> list[Path]:
+        """Return folders that belong to the result beside the declared outputs."""
+        return []
+
+    def stored(self) -> bool:
+        """Tell whether this very job's result is kept in the store."""
+        return self.kept
+
+    def files(self) -> dict[str, object]:
+        """Return the inputs by name."""
+        return flat(self, "input")
+
+    def settings(self) -> dict[str, object]:
+        """Return the params as one plain mapping, nested ones spread out."""
+        return flat(self, "param")
+
+
+def of_role(task: type, role: str) -> list[dataclasses.Field]:
+    """Return a task's fields of one role, in the order of their declaration."""
+    return [field for field in dataclasses.fields(task) if field.metadata.get(ROLE) == role]
+
+
+def part(field: dataclasses.Field) -> type | None:
+    """Return the dataclass that a field holds, such as a recipe; None for a plain value."""
+    return field.type if dataclasses.is_dataclass(field.type) else None
+
+
+def flat(task: Task, role: str) -> dict[str, object]:
+    """Return the values of a role's fields by name, nested ones spread out."""
+    found = {}
+    for field in of_role(type(task), role):
+        value = getattr(task, field.name)
+        if part(field) and value:
+            inner = dataclasses.fields(value)
+            found |= {recorded(one): getattr(value, one.name) for one in inner}
+        else:
+            found[field.name] = value
+    return found
+
+
+def recorded(field: dataclasses.Field) -> str:
+    """Return the name of a field among the params, in sidecars and on cards."""
+    return field.metadata.get("recorded", field.name)
+
+
+def digest_of(task: type[Task], **code) -> str:
+    """Return the digest of everything that a task reaches."""
+    return code_digest(task.__module__, task.__name__, **code)
+
+
+def digests_of(task: type[Task], params: dict) -> dict[str, object]:
+    """Return the digests that stand among a task's params, by name.
+
+    Args:
+        task: the contract.
+        params: of a rule. Where one of them is a function of the wildcards, so is a digest that
+            depends on it.
+    """
+    found: dict[str, object] = {"code": digest_of(task)}
+    for name, pattern in task.more_code.items():
+        choosing = {
+            one: params[one]
+            for _, one, _, _ in string.Formatter().parse(pattern)
+            if one is not None
+        }
+
+        def chosen(wildcards, pattern=pattern, choosing=choosing):
+            values = {n: v(wildcards) if callable(v) else v for n, v in choosing.items()}
+            module, _, entry = pattern.format(**values).partition(":")
+            return code_digest(module, entry)
+
+        found[name] = chosen
+    return found
+
+
+def params_of(task: type[Task], look_up: Callable, given: dict) -> dict[str, object]:
+    """Return a rule's params, but for digests: what the study file says, and what the rule gives.
+
+    Args:
+        task: the contract.
+        look_up: returns a param for a dotted key of the study file, and a default.
+        given: what the rule says itself. For a nested part it is a function that returns a param
+            for the name of one of its fields.
+
+    Raises:
+        TypeError: the rule gives what the task does not have, or leaves out what it needs.
+    """
+    found, left = {}, dict(given)
+    fields = of_role(task, "param") + [f for f in of_role(task, "option") if not f.metadata["key"]]
+    for field in fields:
+        name, key = field.name, field.metadata["key"]
+        if name in task.more_code:
+            continue
+        if part(field):
+            of_part = left.pop(name)
+            inner = dataclasses.fields(part(field))
+            found |= {recorded(one): of_part(one.name) for one in inner}
+        elif name in left:
+            found[name] = left.pop(name)
+        elif key:
+            default = field.default
+            found[name] = look_up(key, None if default is dataclasses.MISSING else default)
+        elif field.default is dataclasses.MISSING:
+            raise TypeError(
+                f"{task.__name__}.{name} has no key in the study file: the rule gives it"
+            )
+        else:
+            found[name] = field.default
+    if left:
+        raise TypeError(f"{task.__name__} has no param {', '.join(left)}")
+    return found
+
+
+def task_of(snakemake, tasks: Iterable[type[Task]]) -> Task:
+    """Return the task that a Snakemake job is.
+
+    Args:
+        snakemake: the object that Snakemake gives to scripts.
+        tasks: those of the stage.
+
+    Raises:
+        TypeError: none of them is this rule's.
+    """
+    task = next((one for one in tasks if snakemake.rule in one.rules), None)
+    if task is None:
+        raise TypeError(f"no task of this script names the rule {snakemake.rule}")
+    values = {
+        **_files(of_role(task, "input"), snakemake.input),
+        **_files(of_role(task, "output"), snakemake.output),
+        **_params(task, snakemake.params),
+        **_options(task, snakemake),
+    }
+    return task(**values)
+
+
+def _params(task: type, params) -> dict[str, object]:
+    found = {}
+    for field in of_role(task, "param") + of_role(task, "option"):
+        inner = part(field)
+        if inner and field.metadata[ROLE] == "param":
+            names = {one.name: recorded(one) for one in dataclasses.fields(inner)}
+            found[field.name] = inner(**{own: params[name] for own, name in names.items()})
+        elif not field.metadata["key"] or field.metadata[ROLE] == "param":
+            found[field.name] = _typed(field, params[field.name])
+    return found
+
+
+def _options(task: type, snakemake) -> dict[str, object]:
+    """Return what the study file says of options now; it is looked up here, not when planned."""
+    fields = [field for field in of_role(task, "option") if field.metadata["key"]]
+    if not fields:
+        return {}
+    from valley.core.config import complete
+
+    config, found = complete(snakemake.config), {}
+    for field in fields:
+        value = config
+        for step in field.metadata["key"].split("."):
+            value = value.get(step.format(**snakemake.wildcards)) if value is not None else None
+        inner = part(field)
+        if inner and value is not None:
+            value = inner(**{f.name: value[f.name] for f in dataclasses.fields(inner)})
+        found[field.name] = value
+    return found
+
+
+def _files(fields: list[dataclasses.Field], files) -> dict[str, object]:
+    """Return a job's files by the fields' names; the only field takes a rule's unnamed files."""
+    named = dict(files.items())
+    if unknown := named.keys() - {field.name for field in fields}:
+        raise TypeError(f"the task does not declare the rule's {', '.join(sorted(unknown))}")
+    if not named and len(fields) == 1:
+        (field,) = fields
+        return {field.name: _typed(field, list(files) if _is_list(field) else files[0])}
+    found = {}
+    for field in fields:
+        value = named.get(field.name) or ([] if _is_list(field) else None)
+        found[field.name] = _typed(field, value)
+    return found
+
+
+def _is_list(field: dataclasses.Field) -> bool:
+    return typing.get_origin(field.type) is list
+
+
+def _typed(field: dataclasses.Field, value: object) -> object:
+    """Return a value as the field wants it: paths as such, one file where a list is wanted."""
+    wanted = field.type
+    if isinstance(wanted, types.UnionType):
+        wanted = next(one for one in typing.get_args(wanted) if one is not types.NoneType)
+    if typing.get_origin(wanted) is list and typing.get_args(wanted) == (Path,):
+        return [Path(item) for item in ([value] if isinstance(value, str) else value)]
+    if wanted is not Path or value is None:
+        return value
+    if isinstance(value, str | Path):
+        return Path(value)
+    return Path(value[0]) if value else None
+
+
+def execute(snakemake, *tasks: type[Task]) -> None:
+    """Run a Snakemake job: the task of its rule, with its log, its sidecar, the store and a state.
+
+    Args:
+        snakemake: the object that Snakemake gives to scripts.
+        tasks: those of the stage.
+    """
+    task = task_of(snakemake, tasks)
+    store = snakemake.params.get("store") if task.stored() else None
+    with bind(
+        snakemake, store=store, folders=task.folders(), resumes=task.resumes and task.stored()
+    ) as job:
+        if store is None or not job.restored:
+            job.measured |= task.run(job) or {}
