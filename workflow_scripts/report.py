@@ -90,7 +90,10 @@ class Report(Task):
     """The report as one self-contained page, and the findings as text.
 
     Attributes:
-        scores: tables of scores, of verdicts, and so on: what the page is made from, by kind.
+        scores, verdicts, summary: tables and counts.
+        claims, curves, contrasts, rates: what was fitted.
+        figures, tables, answers: what is shown.
+        checkpoints: manifests, for what training took.
         html: the page.
         findings: the text.
         study: the configuration, defaults filled in.

@@ -133,7 +133,9 @@ def test_two_processes_stop_when_their_launcher_is_asked_and_one_goes_on(tmp_pat
     """State is read back by any number of processes, and the plan of batches is the same."""
     straight = description(tmp_path / "straight", start, learning_rate=0.002, epochs=10)
     work(straight)
-    job = description(tmp_path / "stopped", start, how={"save_every": 1e-9}, learning_rate=0.002, epochs=10)
+    job = description(
+        tmp_path / "stopped", start, how={"save_every": 1e-9}, learning_rate=0.002, epochs=10
+    )
     file = tmp_path / "stopped" / "job.json"
     write_json(file, job)
     code = (

@@ -193,9 +193,7 @@ def params_of(task: type[Task], look_up: Callable, given: dict) -> dict[str, obj
             default = field.default
             found[name] = look_up(key, None if default is dataclasses.MISSING else default)
         elif field.default is dataclasses.MISSING:
-            raise TypeError(
-                f"{task.__name__}.{name} has no key in the study file: the rule gives it"
-            )
+            raise TypeError(f"{task.__name__}.{name} is given by the rule, and is not")
         else:
             found[name] = field.default
     if left:
