@@ -65,7 +65,7 @@ def test_a_script_ends_with_its_binding_and_nothing_else(stage):
 
 
 def test_stages_are_imported_by_the_rules_without_anything_heavy():
-    heavy = "{'torch', 'transformers', 'vllm', 'pandas', 'datasets', 'matplotlib'}"
+    heavy = "{'torch', 'transformers', 'vllm', 'scipy', 'pandas', 'datasets', 'matplotlib'}"
     script = f"import sys\n{''.join(f'import {stage}{chr(10)}' for stage in sorted(STAGES))}"
     script += f"print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
