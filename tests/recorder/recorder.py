@@ -28,7 +28,9 @@ def begin() -> None:
         return
     sys.meta_path.insert(0, _Patching(folder))
     if RULE in os.environ or any(SCRIPTS in word for word in sys.orig_argv):
-        _Recorder(folder, os.environ.get(RULE)).start()
+        recorder = _Recorder(folder, os.environ.get(RULE))
+        recorder.start()
+        recorder.start_in_threads()
 
 
 def in_zygote(folder: str, rule: str) -> None:
@@ -58,9 +60,13 @@ class _Recorder:
             seen.set_events(seen.PROFILER_ID, seen.events.PY_START)
             return
         sys.setprofile(self.profiled)
-        import threading
 
-        threading.setprofile(self.profiled)
+    def start_in_threads(self) -> None:
+        """Record threads that begin later; where each has a hook of its own."""
+        if not PYTHON_312:
+            import threading
+
+            threading.setprofile(self.profiled)
 
     def end(self) -> None:
         """Leave nothing that a program could find: it runs next."""
@@ -69,6 +75,8 @@ class _Recorder:
             sys.monitoring.free_tool_id(sys.monitoring.PROFILER_ID)
         else:
             sys.setprofile(None)
+            if "threading" in sys.modules:
+                sys.modules["threading"].setprofile(None)
         if self.record is not None:
             self.record.close()
         self.__dict__.clear()
