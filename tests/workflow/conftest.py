@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from recorded import STUDIES, Recorded
 from workspace import Workspace
 
 
@@ -27,3 +28,9 @@ def desk(copy, tmp_path) -> Workspace:
     """A copy of the finished study, run by a copy of the repository: both to change at will."""
     copy.clone(tmp_path / "repository")
     return copy
+
+
+@pytest.fixture(scope="session")
+def studies(tmp_path_factory) -> dict[str, Recorded]:
+    """Studies that take every rule, each run once with its jobs' processes recorded."""
+    return {name: run(tmp_path_factory.mktemp(name)) for name, run in STUDIES.items()}

@@ -2,18 +2,26 @@
 
 Snakemake's own code trigger sees one file and sees its comments. This one follows names from a
 stage's entry function through the project's modules, so that an edit re-runs exactly the stages
-whose logic it can change.
+whose logic it can change. Where a name can't be followed (`getattr(module, word)`, a module handed
+on as a value), all that it may stand for is covered. Data files that code names by its own place
+are covered byte by byte.
 """
 
 import ast
 import hashlib
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+
+from valley.core.beside import paths_named
 
 ROOT = Path(__file__).resolve().parents[2]
 # What is around a job and changes no result of it: its log, its sidecar, the store.
 WRAPPER = "valley.workflow"
 SKIPPED = {"type_comment", "kind", "ctx", "type_ignores", "type_params", "returns", "annotation"}
+LOOSE = "<module>"  # the entry that stands for a module's statements outside definitions
+DATA = "<data>"  # the entry that stands for the bytes of a file that is no module
+Item = tuple[str, str]
 
 
 def code_digest(module: str, *entries: str, root: Path = ROOT) -> str:
@@ -28,44 +36,63 @@ def code_digest(module: str, *entries: str, root: Path = ROOT) -> str:
     Raises:
         KeyError: the module has no definition of that name.
     """
-    reached: dict[tuple[str, str], str] = {}
+    covered = sorted(_walk(module, entries, root).items())
+    text = "\n".join(f"{name}:{entry}:{dump}" for (name, entry), dump in covered if dump)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def closure(module: str, *entries: str, root: Path = ROOT) -> set[Item]:
+    """Return the (module, definition) pairs that a digest of these entries covers.
+
+    `LOOSE` stands for a module's other statements; a data file is its path below `root`, `DATA`.
+    """
+    return set(_walk(module, entries, root))
+
+
+def _walk(module: str, entries: Iterable[str], root: Path) -> dict[Item, str]:
+    """Return the dump of all that the entries of a module reach."""
+    reached: dict[Item, str] = {}
     todo = [(module, entry) for entry in entries]
     while todo:
         item = todo.pop()
         if item in reached:
             continue
-        source = _Module.read(item[0], root)
-        reached[item], further = source.seen(item[1])
+        name, entry = item
+        if entry == DATA:
+            reached[item] = hashlib.sha256((root / name).read_bytes()).hexdigest()
+            continue
+        reached[item], further = _Module.read(name, root).seen(entry)
         todo += further
-    text = "\n".join(f"{name}:{entry}:{dump}" for (name, entry), dump in sorted(reached.items()))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return reached
 
 
 class _Module:
     """One source file: its definitions, its loose statements, what its names refer to."""
 
-    LOOSE = "<module>"  # the entry that stands for the statements outside definitions
-
     def __init__(self, name: str, root: Path, path: Path):
-        self.name, self.root = name, root
+        self.name, self.root, self.path = name, root, path
         self.definitions: dict[str, list[ast.stmt]] = {}
         self.imports: dict[str, tuple[str, str | None]] = {}
-        loose: list[ast.stmt] = []
+        self.stars: list[str] = []
+        self.run: set[str] = set()  # modules that are run because this one imports them
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-        for statement in tree.body:
-            names = _defined(statement)
-            if isinstance(statement, ast.Import | ast.ImportFrom) or _is_binding(statement):
-                continue
-            if names:
-                for defined in names:
-                    self.definitions.setdefault(defined, []).append(statement)
-            elif not _is_docstring(statement):
-                loose.append(statement)
-        self.definitions[self.LOOSE] = loose
-        self._seen: dict[str, tuple[str, list[tuple[str, str]]]] = {}
-        for statement in tree.body:
+        statements = [item for item in tree.body if not (_is_binding(item) or _is_docstring(item))]
+        for statement in statements:
             if not _defined(statement):
                 self.imports |= self._imported(statement)
+                self.run |= set(self._run_by(statement))
+        loose: list[ast.stmt] = []
+        for statement in statements:
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                continue
+            # What is put into another module, or into an object of it, is no definition here.
+            names = [name for name in _defined(statement) if name not in self.imports]
+            for defined in names:
+                self.definitions.setdefault(defined, []).append(statement)
+            if not names:
+                loose.append(statement)
+        self.definitions[LOOSE] = loose
+        self._seen: dict[str, tuple[str, list[Item]]] = {}
 
     @staticmethod
     def read(name: str, root: Path) -> "_Module":
@@ -75,63 +102,160 @@ class _Module:
         return _parsed(name, root, path, path.stat().st_mtime_ns)
 
     def _imported(self, statement: ast.stmt) -> dict[str, tuple[str, str | None]]:
-        """Return what the imports in a statement bind: names to (module, member or None)."""
+        """Return what the imports in a statement bind: names to (module, member or None).
+
+        A module that is no file of the project's is a library; its members are kept, too: which one
+        a name stands for is logic.
+        """
         found = {}
         for node in ast.walk(statement):
-            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            if isinstance(node, ast.ImportFrom):
+                module = self._absolute(node)
                 for alias in node.names:
-                    name = alias.asname or alias.name
-                    if _locate(f"{node.module}.{alias.name}", self.root):
-                        found[name] = (f"{node.module}.{alias.name}", None)
-                    elif _locate(node.module, self.root):
-                        found[name] = (node.module, alias.name)
+                    if alias.name == "*":
+                        self.stars += [module] if _locate(module, self.root) else []
+                    elif _locate(f"{module}.{alias.name}", self.root):
+                        found[alias.asname or alias.name] = (f"{module}.{alias.name}", None)
+                    else:
+                        found[alias.asname or alias.name] = (module, alias.name)
             elif isinstance(node, ast.Import):
                 for alias in node.names:
-                    if _locate(alias.name, self.root):
-                        found[alias.asname or alias.name] = (alias.name, None)
+                    # `import a.b` binds a; `import a.b as c` binds c to a.b.
+                    bound = alias.name if alias.asname else alias.name.split(".")[0]
+                    found[alias.asname or bound] = (bound, None)
         return found
 
-    def seen(self, entry: str) -> tuple[str, list[tuple[str, str]]]:
+    def _run_by(self, statement: ast.stmt) -> Iterator[str]:
+        """Yield the project's modules that the imports in a statement run."""
+        for node in ast.walk(statement):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                module = self._absolute(node)
+                names = [module, *(f"{module}.{alias.name}" for alias in node.names)]
+            yield from (name for name in names if _locate(name, self.root))
+
+    def _absolute(self, node: ast.ImportFrom) -> str:
+        """Return the dotted name of the module that a `from … import` reads."""
+        if not node.level:
+            return node.module or ""
+        package = self.name.split(".")
+        up = node.level - (self.path.name == "__init__.py")
+        return ".".join([*package[: len(package) - up], *([node.module] if node.module else [])])
+
+    def seen(self, entry: str) -> tuple[str, list[Item]]:
         """Return a definition's dump and what it refers to; stages share most of it."""
         if entry not in self._seen:
             self._seen[entry] = self.dump(entry), self.reaches(entry)
         return self._seen[entry]
 
     def dump(self, entry: str) -> str:
+        """Return a definition as text: its syntax, and what the imported names in it stand for."""
         if entry not in self.definitions:
             raise KeyError(f"module {self.name!r} defines no {entry!r}")
-        return ";".join(canonical(node) for node in self.definitions[entry])
+        statements = self.definitions[entry]
+        names = {
+            node.id for part in statements for node in ast.walk(part) if isinstance(node, ast.Name)
+        }
+        bound = [f"{name}={self.imports[name]}" for name in sorted(names & set(self.imports))]
+        return ";".join([*map(canonical, statements), *bound])
 
-    def reaches(self, entry: str) -> list[tuple[str, str]]:
+    def reaches(self, entry: str) -> list[Item]:
         """Return the (module, definition) pairs that a definition refers to."""
-        found = {(self.name, self.LOOSE)}
+        found = self._own_loose()
         for statement in self.definitions[entry]:
             # Heavy imports are inside functions, where other functions may mean others by a name.
             imports = {**self.imports, **self._imported(statement)}
-            for node in ast.walk(statement):
-                if isinstance(node, ast.Name):
-                    found |= self._resolve(node.id, None, imports)
-                elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                    found |= self._resolve(node.value.id, node.attr, imports)
+            for chain in _chains(statement):
+                found |= self._resolve(chain, imports)
+            for name in _imported_by_word(statement):
+                if _locate(name, self.root):
+                    found |= _Module.read(name, self.root).everything()
+            for path in paths_named(statement, self.path):
+                found |= self._beside(path)
+        if entry == LOOSE:  # what is imported is run, whether a name of it is used or not
+            found |= {(module, LOOSE) for module in self.run}
+            found |= {(self.name, name) for name in self._registered()}
         return sorted(found)
 
-    def _resolve(self, name: str, attribute: str | None, imports: dict) -> set[tuple[str, str]]:
+    def everything(self) -> set[Item]:
+        """Return all definitions, for where a module is used by words."""
+        return {(self.name, name) for name in self.definitions}
+
+    def _own_loose(self) -> set[Item]:
+        """Return the loose statements that run first: those of the packages above, its own."""
+        parts = self.name.split(".")
+        above = (".".join(parts[:number]) for number in range(1, len(parts)))
+        return {(name, LOOSE) for name in (*above, self.name) if _locate(name, self.root)}
+
+    def _registered(self) -> Iterator[str]:
+        """Yield definitions whose decorators are the project's: these may note them somewhere."""
+        for name, statements in self.definitions.items():
+            for statement in statements:
+                for decorator in getattr(statement, "decorator_list", []):
+                    if any(self._resolve(chain, self.imports) for chain in _chains(decorator)):
+                        yield name
+
+    def _beside(self, path: Path) -> set[Item]:
+        """Return the data files that a path names, or the module that is run by its path."""
+        root = self.root.resolve()
+        if not path.resolve().is_relative_to(root) or not path.exists():
+            return set()
+        place = path.resolve().relative_to(root)
+        if path.suffix == ".py":
+            if path.resolve() == self.path.resolve():
+                return set()
+            return _Module.read(".".join(place.with_suffix("").parts), self.root).everything()
+        if path.is_file():
+            return {(place.as_posix(), DATA)}
+        if any(path.rglob("*.py")):
+            return set()  # a folder of modules: these are followed by name
+        files = (file.resolve() for file in path.rglob("*") if file.is_file())
+        return {(file.relative_to(root).as_posix(), DATA) for file in files}
+
+    def _resolve(self, chain: list[str], imports: dict) -> set[Item]:
+        """Return what a dotted name, such as students.load, refers to."""
+        name, *attributes = chain
+        if name == "globals":
+            return self.everything()
         if name in imports:
             module, member = imports[name]
             if member is not None:
-                target = _Module.read(module, self.root)
-                return target._member(member)
-            if attribute is None:
-                return set()  # the bare module name: its attributes are met as such
-            return _Module.read(module, self.root)._member(attribute)
+                if not _locate(module, self.root):
+                    return set()
+                return _Module.read(module, self.root)._member(member, attributes)
+            return _within(module, attributes, self.root)
         if name in self.definitions:
             return {(self.name, name)}
+        for module in self.stars:
+            target = _Module.read(module, self.root)
+            if name in target.definitions or name in target.imports:
+                return target._member(name, attributes)
         return set()
 
-    def _member(self, name: str) -> set[tuple[str, str]]:
+    def _member(self, name: str, attributes: list[str]) -> set[Item]:
+        """Return what a name means to those who import it from here."""
         if name in self.definitions:
             return {(self.name, name)}
-        return self._resolve(name, None, self.imports)  # re-exported from elsewhere
+        # Re-exported from elsewhere, or made by a loose statement or by the module's __getattr__.
+        found = self._own_loose() | self._resolve([name, *attributes], self.imports)
+        return found | {(self.name, n) for n in ("__getattr__",) if n in self.definitions}
+
+
+def _within(module: str, attributes: list[str], root: Path) -> set[Item]:
+    """Return what is meant by attributes of a module or package; a bare module is all of it."""
+    while attributes and _locate(f"{module}.{attributes[0]}", root):
+        path = _locate(module, root)
+        if path and attributes[0] in _Module.read(module, root).definitions:
+            break
+        module, attributes = f"{module}.{attributes[0]}", attributes[1:]
+    if not _locate(module, root):
+        if not attributes or not (root.joinpath(*module.split(".")) / attributes[0]).is_dir():
+            return set()  # a library, or a folder without a module of its own
+        return _within(f"{module}.{attributes[0]}", attributes[1:], root)
+    target = _Module.read(module, root)
+    return target._member(attributes[0], attributes[1:]) if attributes else target.everything()
 
 
 @cache
@@ -141,13 +265,39 @@ def _parsed(name: str, root: Path, path: Path, _modified: int) -> _Module:
 
 @cache
 def _locate(name: str, root: Path) -> Path | None:
-    if name == WRAPPER or name.startswith(f"{WRAPPER}."):
+    if not name or name == WRAPPER or name.startswith(f"{WRAPPER}."):
         return None
     base = root.joinpath(*name.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):
         if path.is_file():
             return path
     return None
+
+
+def _chains(tree: ast.AST) -> Iterator[list[str]]:
+    """Yield the dotted names below a syntax tree, each as long as it goes."""
+    if isinstance(tree, ast.Name):
+        yield [tree.id]
+        return
+    if isinstance(tree, ast.Attribute):
+        parts, inner = [tree.attr], tree.value
+        while isinstance(inner, ast.Attribute):
+            parts.append(inner.attr)
+            inner = inner.value
+        if isinstance(inner, ast.Name):
+            yield [inner.id, *reversed(parts)]
+            return
+    for child in ast.iter_child_nodes(tree):
+        yield from _chains(child)
+
+
+def _imported_by_word(tree: ast.AST) -> Iterator[str]:
+    """Yield the modules that are imported by a constant text."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            name = getattr(node.func, "attr", getattr(node.func, "id", None))
+            if name in ("import_module", "__import__") and isinstance(node.args[0].value, str):
+                yield node.args[0].value
 
 
 def _defined(statement: ast.stmt) -> list[str]:
@@ -162,7 +312,7 @@ def _defined(statement: ast.stmt) -> list[str]:
     return [n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)]
 
 
-def _is_docstring(statement: ast.stmt) -> bool:
+def _is_docstring(statement: ast.AST) -> bool:
     return isinstance(statement, ast.Expr) and (
         isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str)
     )
@@ -179,16 +329,20 @@ def _is_binding(statement: ast.stmt) -> bool:
 def canonical(node: object) -> str:
     """Dump a syntax tree as text that is equal on every supported Python.
 
-    Positions, docstrings, annotations and empty or new-fangled optional fields are left out.
+    Positions, docstrings, annotations and empty or new-fangled optional fields are left out. Those
+    of a class' fields stay: a dataclass is made by them.
     """
     if isinstance(node, ast.AST):
         parts = []
         for field, value in ast.iter_fields(node):
             if field in SKIPPED or value is None or value == []:
                 continue
-            if field == "body" and isinstance(value, list) and len(value) > 1:
+            if field == "body" and isinstance(value, list):
                 value = [item for item in value if not _is_docstring(item)]
             parts.append(f"{field}={canonical(value)}")
+        if isinstance(node, ast.ClassDef):
+            fields = [item.annotation for item in node.body if isinstance(item, ast.AnnAssign)]
+            parts += [f"fields={canonical(fields)}"] if fields else []
         return f"{type(node).__name__}({','.join(parts)})"
     if isinstance(node, list):
         return f"[{','.join(canonical(item) for item in node)}]"

@@ -4,18 +4,20 @@ from pathlib import Path
 
 from valley.corpora.cleaning import DROPPED
 
+TEMPLATE = Path(__file__).with_name("page.html.j2")
+
 
 def render(summary: dict) -> str:
     """Return the page for a pool's summary."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, StrictUndefined
 
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+    environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     lists = ("sources", "closest_to_benchmarks", "unmapped_difficulties", "paired")
     filled = {**{name: {} for name in (*lists, "problems_by_slice", "teachers")}, **summary}
-    return templates.get_template("page.html.j2").render(pool=filled, steps=DROPPED)
+    return template.render(pool=filled, steps=DROPPED)
