@@ -36,8 +36,7 @@ def extract_program(
     found = _chosen(blocks, asked)
     if found is None and any(not is_neutral(block.label) for block in blocks):
         objects = [in_json(block.code) for block in blocks]
-        found = next((code.strip("\n") + "\n" for code in reversed(objects) if code), None)
-        return found
+        return next((code for code in reversed(objects) if code), None)
     if found is None:
         if not answer.strip():
             return None

@@ -214,7 +214,7 @@ class _Reader:
     def _end(self, closed: bool = True) -> None:
         code = "\n".join(self.kept)
         code = (code if closed else code.rstrip("\n")) + "\n"
-        if self.kept and next((x for x in self.kept if x.strip()), "x")[0] in " \t":
+        if code.lstrip("\n")[:1] in (" ", "\t") and parsed(textwrap.dedent(code)):
             code = textwrap.dedent(code)
         self.blocks.append(Block(self.opened.label, code, closed))
         self.opened, self.kept, self.quoted = None, [], ""

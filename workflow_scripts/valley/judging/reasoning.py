@@ -51,7 +51,7 @@ REASONING: dict[str, Marks] = {
     "gpt-oss, decoded": Marks(("analysis",), ("assistantfinal",), alone=False, first=True),
 }
 
-_QUOTES = "`'\""
+_QUOTES = ("`", "'", '"')
 _OPENED_CODE = r"```[ \t]*[\w.+-]*|\[PYTHON\]|\[BEGIN\]|<code>|<answer>"
 
 
@@ -112,6 +112,7 @@ def after_reasoning(text: str, families: Mapping[str, Marks] = REASONING) -> str
     closing = {m: marks for marks in families.values() for m in marks.close}
     last = {mark: text.rfind(mark) for mark in closing}
     start, within = 0, None
+    named: set[Marks] = set()  # whose opening mark a program speaks of: the closing one, too
     for marks in families.values():
         if marks.first:
             within = next((marks for m in marks.open if text.lstrip().startswith(m)), within)
@@ -129,8 +130,12 @@ def after_reasoning(text: str, families: Mapping[str, Marks] = REASONING) -> str
             marks = opening[mark]
             line = text.rfind("\n", max(start, at - 200), at) + 1 or max(start, at - 200)
             begins = not text[line:at].strip()
-            if (begins or any(last[m] > at for m in marks.close)) and not fences.open_at(at):
+            if fences.open_at(at):
+                named.add(marks)
+            elif begins or any(last[m] > at for m in marks.close):
                 within = marks
+        elif closing[mark] in named:
+            named.remove(closing[mark])
         elif closing[mark].alone:
             start = match.end()
             fences.begin(start)
@@ -138,7 +143,10 @@ def after_reasoning(text: str, families: Mapping[str, Marks] = REASONING) -> str
 
 
 def _spoken_of(text: str, start: int, end: int) -> bool:
-    return (start > 0 and text[start - 1] in _QUOTES) or (end < len(text) and text[end] in _QUOTES)
+    before, after = text[max(0, start - 3) : start], text[end : end + 3]
+    return (before[-1:] in _QUOTES and before != "```") or (
+        after[:1] in _QUOTES and after != "```"
+    )
 
 
 class _Fences:

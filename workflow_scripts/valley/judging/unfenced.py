@@ -27,8 +27,9 @@ _STARTS_LIKE_CODE = re.compile(
 )
 _GOES_ON = re.compile(r"[ \t)\]}]|(else|elif|except|finally|case)\b")
 _TOKEN = re.compile(r"#.*|'''|\"\"\"|'(?:\\.|[^'\\\n])*'?|\"(?:\\.|[^\"\\\n])*\"?|[()\[\]{}]|\\$")
+_ENTITY = re.compile(r"&(lt|gt|amp|quot|#\d+);")
 _DEEPEST = 3  # marks within marks
-_AGAIN = 4  # times the text's length that may be parsed in vain
+_AGAIN = 1  # times the text's length that may be parsed in vain
 
 
 def starts_like_code(line: str) -> bool:
@@ -54,7 +55,7 @@ def wrapped(text: str) -> list[str]:
 
 
 def in_json(text: str) -> str | None:
-    """Return the text of a JSON object's field for code, if the whole text is such an object."""
+    """Return the program in a JSON object's field for code, if the whole text is such an object."""
     bare = text.strip()
     if not (bare.startswith("{") and bare.endswith("}")):
         return None
@@ -63,7 +64,8 @@ def in_json(text: str) -> str | None:
     except (ValueError, RecursionError):
         return None
     fields = (value.get(name) for name in _FIELDS)
-    return next((field for field in fields if isinstance(field, str) and field.strip()), None)
+    code = next((field for field in fields if isinstance(field, str) and field.strip()), None)
+    return None if code is None else code.strip("\n") + "\n"
 
 
 def bare_program(text: str, asked: str | None, depth: int = 0) -> str | None:
@@ -82,9 +84,9 @@ def bare_program(text: str, asked: str | None, depth: int = 0) -> str | None:
         found = [bare_program(part, asked, depth + 1) for part in wrapped(text)]
     field = in_json(text)
     if field is not None:
-        found.append(field.strip("\n") + "\n")
+        found.append(field)
     if not any(found):
-        if parsed(text.strip()) is None and re.search(r"&(lt|gt|amp|quot|#\d+);", text):
+        if _ENTITY.search(text) and parsed(text.strip()) is None:
             text = html.unescape(text)
         return _stretch(text, asked)
     # Prose also marks single names as code: what does as asked counts, wherever it stands.
@@ -147,7 +149,7 @@ def _pieces(text: str) -> Iterator[_Piece]:
     `budget` bounds how often.
     """
     lines = text.split("\n")
-    budget = _AGAIN * len(text) + 1000
+    budget = _AGAIN * len(text) + 10_000
     number = 0
     while number < len(lines):
         line = lines[number]
