@@ -26,7 +26,7 @@ DRAFT = f"So:\n{F}\nWait, is that"  # a draft in reasoning that was cut
 @pytest.mark.parametrize(
     ("prompt", "opened"),
     [
-        ("<｜User｜>Add.<｜Assistant｜><think>\n", "<think>\n"),
+        ("<|User|>Add.<|Assistant|><think>\n", "<think>\n"),
         ("<|im_start|>assistant\n<think>\n\n</think>\n\n", ""),  # reasoning is turned off
         ("[INST]Add.[/INST][THINK]", "[THINK]"),
         ("<seed:bos>assistant\n<seed:think>", "<seed:think>"),

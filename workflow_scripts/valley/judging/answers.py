@@ -1,10 +1,11 @@
 """Finding the program in a model's answer."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from valley.judging.defining import parsed, rank
 from valley.judging.fences import Block, is_neutral, is_python, split
-from valley.judging.reasoning import REASONING, Marks, after_reasoning
+from valley.judging.reasoning import REASONING, Marks, after_reasoning, table
 from valley.judging.unfenced import bare_program, in_json
 
 _END = ("<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<|end|>", "<|return|>", "</s>")
@@ -48,6 +49,50 @@ def extract_program(
         if bare is not None and rank(bare, asked):
             return bare
     return found
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """How a study finds programs.
+
+    Attributes:
+        counts: "robust" or "published", whose verdict counts.
+        form: of the benchmark's files, None for one that was made here.
+        families: by which marks reasoning is set off.
+    """
+
+    counts: str = "robust"
+    form: str | None = None
+    families: Mapping[str, Marks] = field(default_factory=lambda: REASONING)
+
+    @classmethod
+    def of(
+        cls, extraction: str = "robust", form: str | None = None, reasoning: Mapping | None = None
+    ) -> "Extraction":
+        """Return what a study file's `judge` says, on a benchmark whose files have a form."""
+        return cls(extraction, form, table(reasoning))
+
+    @classmethod
+    def in_study(cls, study, benchmark: str) -> "Extraction":
+        """Return what a study (`valley.core.study`) says on one of its benchmarks."""
+        said = study.config["judge"]
+        form = study.sources.get(benchmark, {}).get("format")
+        return cls.of(said["extraction"], form, said["reasoning"])
+
+    @property
+    def other(self) -> str:
+        """The extraction whose verdict does not count."""
+        return "robust" if self.counts == "published" else "published"
+
+    def both(self, text: str | None, problem: Mapping | None) -> tuple[str | None, str | None]:
+        """Return the program that counts, and the one that the other extraction finds."""
+        robust = extract_program(text, asked_of(problem), self.families)
+        published = published_program(text, self.form, robust)
+        return (published, robust) if self.counts == "published" else (robust, published)
+
+    def program(self, text: str | None, problem: Mapping | None) -> str | None:
+        """Return the program that counts."""
+        return self.both(text, problem)[0]
 
 
 def asked_of(problem: Mapping | None) -> str | None:

@@ -144,9 +144,7 @@ def after_reasoning(text: str, families: Mapping[str, Marks] = REASONING) -> str
 
 def _spoken_of(text: str, start: int, end: int) -> bool:
     before, after = text[max(0, start - 3) : start], text[end : end + 3]
-    return (before[-1:] in _QUOTES and before != "```") or (
-        after[:1] in _QUOTES and after != "```"
-    )
+    return (before[-1:] in _QUOTES and before != "```") or (after[:1] in _QUOTES and after != "```")
 
 
 class _Fences:
