@@ -130,8 +130,8 @@ class Labels(Task):
     """Each trace of the corpus labelled by what its program does.
 
     A trace whose program the judge could not judge is labelled null, not false. Programs lie on
-    disk meanwhile and are judged a portion of the problems at a time: memory holds that portion, the
-    problems' names and a byte a trace.
+    disk meanwhile and are judged a portion of the problems at a time: memory holds that portion,
+    the problems' names and a byte a trace.
 
     Attributes:
         problems: of the corpus.
