@@ -139,6 +139,12 @@ def source_of(key):
     return lambda wildcards: STUDY.sources[wildcards.benchmark][key]
 
 
+@of_wildcards
+def form_of(wildcards):
+    """Return the form of a benchmark's published files; None for a benchmark made here."""
+    return STUDY.sources.get(wildcards.benchmark, {}).get("format")
+
+
 def local_files(where, path, globs):
     """Return the local files of a source, `where` in the study file; none where it is the hub's."""
     if path is None:

@@ -22,7 +22,7 @@ rule judge:
         mem_mb=asks("judge", "mem_mb"),
         runtime=asks("judge", "runtime"),
     params:
-        **declared(Judge, store=STUDY.store),
+        **declared(Judge, form=form_of, store=STUDY.store),
     message:
         "Judge: programs of {wildcards.place} on {wildcards.benchmark}"
     script:

@@ -128,6 +128,7 @@ rule answers:
             arms=lambda wildcards: with_results(evaluated_points(), wildcards.benchmark),
             benchmark="{benchmark}",
             benchmarks=len(STUDY.benchmarks),
+            form=form_of,
         ),
     message:
         "Answers to read, on {wildcards.benchmark}"

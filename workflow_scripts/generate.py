@@ -14,6 +14,7 @@ from valley.core.files import GENERATION, read_parquet, write_json, write_parque
 from valley.core.prompts import compose
 from valley.core.resume import Stopped, stop_signals
 from valley.core.seeds import derive
+from valley.judging.reasoning import opened_by
 from valley.lm.book import Book, Question, answered, of_job
 from valley.lm.requests import Request, room
 from valley.workflow.contract import Task, execute, option, param, reads, task, writes
@@ -184,6 +185,8 @@ def answer(
         model = chosen.Engine(checkpoint, **settings)
         started = time.monotonic()
         prompts = {text: model.encode(text) for text in {q.prompt: None for q in missing}}
+        # What the chat template opened, `<think>` say, is a part of what is read.
+        opened = {text: opened_by(model.decode(ids)) for text, ids in prompts.items()}
         rooms = {text: room(ids, model.window, max_tokens) for text, ids in prompts.items()}
         _tell_of_small_rooms([rooms[q.prompt] for q in missing], max_tokens, model.window)
         # Without room the model cannot begin: such an answer is as unfinished as one cut off.
@@ -195,8 +198,9 @@ def answer(
             try:
                 for finished in model.answers(requests, stopping):
                     for number, said in finished:
-                        text, count = model.decode(said.ids), len(said.ids)
-                        rows.append(answered(asked[number], text, said.finish_reason, count))
+                        question, count = asked[number], len(said.ids)
+                        text = opened[question.prompt] + model.decode(said.ids)
+                        rows.append(answered(question, text, said.finish_reason, count))
                         tokens += count
                     left -= len(finished)
                     bar.update(len(finished))

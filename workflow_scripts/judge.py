@@ -12,13 +12,15 @@ from valley.core.files import (
     parquet_batches,
     parquet_stream,
     read_parquet,
+    stream_rows,
     write_parquet,
 )
 from valley.judging import isolation as isolating
-from valley.judging.answers import extract_program
+from valley.judging.answers import Extraction, asked_of, extract_program
 from valley.judging.batch import Task as Program
 from valley.judging.batch import judge
 from valley.judging.programs import Programs
+from valley.judging.reasoning import table
 from valley.judging.verdicts import ACCEPTED, JUDGE_ERROR, NO_CODE, VERDICTS, Verdict
 from valley.workflow.contract import Task, execute, option, param, reads, task, writes
 from valley.workflow.job import Job
@@ -50,6 +52,11 @@ class Judge(Task):
         isolation: what programs are isolated by; see `valley.judging.isolation`.
         untrusted: "keep", or "leave_out": answers to problems that are marked as not to be trusted
             are left out, and scores and fits know nothing of these problems.
+        extraction: whose way of finding the program counts, "robust" or "published" (the
+            benchmark's own). Where the other one finds other programs, these are judged, too, and
+            the verdicts have one more column, `published_verdict` or `robust_verdict`.
+        reasoning: marks of reasoning beside those known, by family.
+        form: of the benchmark's published files; None where it was made here.
         store: root of the store: verdicts of programs are kept there.
     """
 
@@ -60,6 +67,9 @@ class Judge(Task):
     verdicts: Path = writes()
     isolation: str = param("judge.isolation", "auto")
     untrusted: str = param("judge.untrusted", "keep")
+    extraction: str = param("judge.extraction", "robust")
+    reasoning: dict | None = param("judge.reasoning", None)
+    form: str | None = param(default=None)
     store: Path | None = option(default=None)
 
     def run(self, job: Job) -> dict:
@@ -70,18 +80,25 @@ class Judge(Task):
         for place, row in enumerate(rows):
             places.setdefault(row["problem_id"], []).append(place)
         found: dict[int, Verdict] = {}
+        others: dict[int, str] = {}
+        finding = Extraction.of(self.extraction, self.form, self.reasoning)
         doubtful, left_out = 0, 0
 
         def settle(portion: dict[str, dict | None]) -> None:
-            tasks = [
-                Program(place, extract_program(rows[place]["text"]), problem)
-                for name, problem in portion.items()
-                for place in places.pop(name, ())
-            ]
+            tasks = []
+            for name, problem in portion.items():
+                for place in places.pop(name, ()):
+                    program, other = finding.both(rows[place]["text"], problem)
+                    tasks.append(Program((place, True), program, problem))
+                    if other != program:
+                        tasks.append(Program((place, False), other, problem))
             judged = _judged(tasks, self.isolation, self.store, job.threads) if tasks else []
-            found.update(
-                {program.key: verdict for program, verdict in zip(tasks, judged, strict=True)}
-            )
+            for program, verdict in zip(tasks, judged, strict=True):
+                place, counts = program.key
+                if counts:
+                    found[place] = verdict
+                else:
+                    others[place] = verdict.verdict
 
         for portion in _portions(self.problems):
             untold = [name for name, problem in portion.items() if problem.get("trusted") is False]
@@ -94,10 +111,17 @@ class Judge(Task):
             {name: rows[place][name] for name in ("problem_id", "sample")} | vars(verdict)
             for place, verdict in sorted(found.items())
         ]
-        _write(self.verdicts, keyed, VERDICT)
+        schema = VERDICT
+        if others:
+            schema = schema.append(pa.field(f"{finding.other}_verdict", pa.string()))
+            for place, row in zip(sorted(found), keyed, strict=True):
+                row[schema.names[-1]] = others.get(place)
+        _write(self.verdicts, keyed, schema)
         _write(self.verdicts.with_suffix(".times.parquet"), keyed, TIMES)
         words = [verdict.verdict for verdict in found.values()]
         counted = {"untrusted_problems": doubtful, "answers_left_out": left_out}
+        if others:
+            counted["programs_that_extractions_differ_in"] = len(others)
         return {**_summary(words, self.isolation), **counted}
 
 
@@ -106,14 +130,15 @@ class Labels(Task):
     """Each trace of the corpus labelled by what its program does.
 
     A trace whose program the judge could not judge is labelled null, not false. Programs lie on
-    disk meanwhile and are judged a portion of the problems at a time: memory holds that portion and
-    a byte a trace.
+    disk meanwhile and are judged a portion of the problems at a time: memory holds that portion,
+    the problems' names and a byte a trace.
 
     Attributes:
         problems: of the corpus.
         traces: of all teachers.
         labels: by trace.
         isolation: what programs are isolated by; see `valley.judging.isolation`.
+        reasoning: marks of reasoning beside those known, by family.
         store: root of the store: verdicts of programs are kept there.
     """
 
@@ -123,14 +148,18 @@ class Labels(Task):
     traces: list[Path] = reads()
     labels: Path = writes()
     isolation: str = param("judge.isolation", "auto")
+    reasoning: dict | None = param("judge.reasoning", None)
     store: Path | None = option(default=None)
 
     def run(self, job: Job) -> dict:
         """Label; return counts by verdict, and the tier of isolation."""
         found = bytearray()
+        families = table(self.reasoning)
+        names = stream_rows(self.problems, ["id", "function_name"])
+        asked = {row["id"]: asked_of(row) for row in names}
         with Programs() as programs:
             for row in merged_rows(self.traces, ["id", "problem_id", "response"]):
-                program = extract_program(row["response"])
+                program = extract_program(row["response"], asked.get(row["problem_id"]), families)
                 found.append(VERDICTS.index(JUDGE_ERROR if program else NO_CODE))
                 if program:
                     programs.add(len(found) - 1, row["problem_id"], program)

@@ -68,6 +68,9 @@ class Answers(Task):
         arms: whose answers are shown.
         benchmark: its name.
         benchmarks: how many share the page's room.
+        extraction: whose way of finding the program counts, "robust" or "published".
+        reasoning: marks of reasoning beside those known, by family.
+        form: of the benchmark's published files; None where it was made here.
     """
 
     rules = ("answers",)
@@ -78,11 +81,22 @@ class Answers(Task):
     arms: list[dict] = param()
     benchmark: str = param()
     benchmarks: int = param()
+    extraction: str = param("judge.extraction", "robust")
+    reasoning: dict | None = param("judge.reasoning", None)
+    form: str | None = param(default=None)
 
     def run(self, job: Job) -> None:
+        from valley.judging.answers import Extraction
         from valley.reporting import answers
 
-        answers.collect(out=self.out, problems=self.problems, **self.settings())
+        answers.collect(
+            self.arms,
+            self.problems,
+            self.out,
+            benchmark=self.benchmark,
+            benchmarks=self.benchmarks,
+            finding=Extraction.of(self.extraction, self.form, self.reasoning),
+        )
 
 
 @task

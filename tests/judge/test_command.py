@@ -9,7 +9,15 @@ from pathlib import Path
 
 import judge as stage
 import pytest
-from valley.core.files import GENERATION, POOL, PROBLEM, read_parquet, write_parquet
+from valley.analysis import scoring
+from valley.core.files import (
+    GENERATION,
+    POOL,
+    PROBLEM,
+    VERDICT,
+    read_parquet,
+    write_parquet,
+)
 from valley.workflow.job import Job
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -334,3 +342,136 @@ def test_labels_are_the_same_however_few_problems_are_held_at_once(tmp_path, mon
     unknown = {row["id"] for row in rows if row["problem_id"] in ("sum70", "sum71")}
     assert {label["id"] for label in labels if label["correct"] is None} == unknown
     assert {label["correct"] for label in labels} == {True, None}
+
+
+USED = "```python\nprint(int(input()) + 1)\n```\nFor example:\n```python\nprint(0)\n```"
+REPEATED = "```python\nprint(int(input()) + 1)\n```"
+
+
+def judged(problems, generations, verdicts, **settings):
+    task = stage.Judge(problems=problems, generations=generations, verdicts=verdicts, **settings)
+    task.run(Job())
+
+
+@pytest.mark.parametrize(
+    ("how", "counted", "column"),
+    [("robust", "accepted", "published_verdict"), ("published", "wrong_answer", "robust_verdict")],
+)
+def test_where_extractions_differ_both_programs_are_judged(tmp_path, how, counted, column):
+    problem = {**PROBLEM_ROW, "id": "next", "tests": [{"input": "1\n", "expected": "2\n"}]}
+    write_parquet(tmp_path / "p.parquet", [problem], PROBLEM)
+    rows = [
+        {"problem_id": "next", "sample": n, "text": text} for n, text in enumerate([USED, REPEATED])
+    ]
+    write_parquet(tmp_path / "g.parquet", rows, GENERATION)
+    files = [tmp_path / f"{name}.parquet" for name in ("p", "g", "v")]
+    judged(*files, extraction=how, form="livecodebench")
+    found = read_parquet(files[2])
+    assert [row["verdict"] for row in found] == [counted, "accepted"]
+    other = {"accepted": "wrong_answer", "wrong_answer": "accepted"}[counted]
+    assert [row[column] for row in found] == [other, None]
+    overall = scoring.score(*files, ks=[1], bootstrap=10, seed=0)["overall"]
+    shares = {key: overall[key]["estimate"] for key in overall if key.startswith("pass@")}
+    right = {"robust": 1.0, "published": 0.5}
+    assert shares["pass@1"] == right[how]
+    beside = column.removesuffix("_verdict")
+    assert shares[f"pass@1 ({beside} extraction)"] == right[beside]
+
+
+@pytest.mark.parametrize(("text", "form"), [(REPEATED, "livecodebench"), (USED, None)])
+def test_where_extractions_agree_the_files_are_as_ever(tmp_path, text, form):
+    write_parquet(tmp_path / "p.parquet", [{**PROBLEM_ROW, "id": "next"}], PROBLEM)
+    row = {"problem_id": "next", "sample": 0, "text": text}
+    write_parquet(tmp_path / "g.parquet", [row], GENERATION)
+    files = [tmp_path / f"{name}.parquet" for name in ("p", "g", "v")]
+    judged(*files, form=form)
+    assert list(read_parquet(files[2])[0]) == VERDICT.names
+    assert "extraction" not in str(scoring.score(*files, ks=[1], bootstrap=10, seed=0))
+
+
+def test_a_study_may_name_marks_of_reasoning(tmp_path):
+    write_parquet(tmp_path / "p.parquet", [PROBLEM_ROW], PROBLEM)
+    row = {"problem_id": "sum", "sample": 0, "text": f"<<plan\n```python\n{RIGHT}\n```\nor"}
+    write_parquet(tmp_path / "g.parquet", [row], GENERATION)
+    files = [tmp_path / f"{name}.parquet" for name in ("p", "g", "v")]
+    judged(*files)
+    assert read_parquet(files[2])[0]["verdict"] == "accepted"
+    judged(*files, reasoning={"mine": {"open": "<<plan", "close": "plan>>"}})
+    assert read_parquet(files[2])[0]["verdict"] == "no_code"
+
+
+def test_labels_of_a_pool_know_what_is_asked(tmp_path):
+    asked = {**PROBLEM_ROW, "id": "add", "function_name": "add"}
+    asked["tests"] = [{"input": "1\n2", "expected": "3"}]
+    write_parquet(tmp_path / "p.parquet", [asked], PROBLEM)
+    text = "```python\ndef add(a, b):\n    return a + b\n```\n```python\nprint(add(1, 2))\n```"
+    write_parquet(
+        tmp_path / "t.parquet", [{"id": "a", "problem_id": "add", "response": text}], POOL
+    )
+    stage.Labels(
+        problems=tmp_path / "p.parquet",
+        traces=[tmp_path / "t.parquet"],
+        labels=tmp_path / "l.parquet",
+    ).run(Job())
+    assert read_parquet(tmp_path / "l.parquet")[0]["correct"] is True
+
+
+START = 'def add(a: int, b: int) -> int:\n    """Add."""\n'
+
+
+def continued(tmp_path, completions, starter_code=START):
+    problem = {**PROBLEM_ROW, "id": "add", "function_name": "add", "starter_code": starter_code}
+    problem["tests"] = [{"input": "1\n2", "expected": "3"}]
+    problems = write_lines(tmp_path / "p.jsonl", [problem])
+    rows = [{"task_id": "add", "completion": text} for text in completions]
+    done = valley(problems, write_lines(tmp_path / "a.jsonl", rows), "-q")
+    out = tmp_path / "a.verdicts.jsonl"
+    return done, [line["verdict"] for line in lines(out)] if out.exists() else []
+
+
+def test_completions_go_on_where_the_prompt_ends(tmp_path):
+    done, verdicts = continued(
+        tmp_path,
+        [
+            "    return a + b\n",
+            "    return a - b\n",
+            "    return a +\n",
+            "def add(a, b):\n    return a + b\n",  # the whole function again
+            "Sure:\n```python\ndef add(a, b):\n    return a + b\n```\n```python\nadd(1, 2)\n```",
+            "    total = a + b\n    return total\n\n\nprint(add(1, 2))\n",
+            "I cannot do that.",
+        ],
+    )
+    assert done.returncode == 0, done.stderr
+    assert verdicts == [
+        *("accepted", "wrong_answer", "compile_error"),
+        *("accepted", "accepted", "accepted", "no_code"),
+    ]
+
+
+def test_a_completion_of_a_prompt_that_is_not_known_is_refused(tmp_path):
+    right = "def add(a, b):\n    return a + b\n"
+    done, verdicts = continued(tmp_path, ["    return a + b\n", right], starter_code="")
+    assert done.returncode == 1 and verdicts == ["accepted"]
+    assert "row 1: completion: it goes on from a prompt, and problem 'add' has no" in done.stderr
+    assert "give the whole program as `program`" in done.stderr
+
+
+def test_the_command_reads_what_a_prompt_opened_and_other_ways_of_extraction(tmp_path):
+    problems = write_lines(tmp_path / "p.jsonl", [PROBLEM_ROW])
+    draft = f"First idea:\n```python\n{RIGHT}\n```\nBut wait"
+    rows = [
+        {"problem_id": "sum", "text": draft},
+        {"problem_id": "sum", "text": draft, "prompt": "<|Assistant|><think>\n"},
+        {"problem_id": "sum", "text": f"<<\n{draft}"},
+        {"problem_id": "sum", "text": f"```python\n{RIGHT}\n```\n```python\nprint(0)\n```"},
+    ]
+    answers = write_lines(tmp_path / "a.jsonl", rows)
+    for more, expected in (
+        ([], ["accepted", "no_code", "accepted", "accepted"]),
+        (["--reasoning", "<<", ">>"], ["accepted", "no_code", "no_code", "accepted"]),
+        (["--extraction", "livecodebench"], [*["accepted"] * 3, "wrong_answer"]),
+    ):
+        assert valley(problems, answers, "-q", *more).returncode == 0
+        found = [line["verdict"] for line in lines(tmp_path / "a.verdicts.jsonl")]
+        assert found == expected

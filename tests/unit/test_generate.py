@@ -200,6 +200,22 @@ def test_a_full_context_window_ends_answers_and_is_told(sampling, capsys):
     assert "2 of 3 answers have less room than 12 tokens (the least: 0)" in capsys.readouterr().out
 
 
+def test_what_the_chat_template_opens_belongs_to_the_answer(sampling, tmp_path):
+    """An answer that the limit cuts inside such reasoning is seen to be cut there."""
+    path = sampling.benchmark("few", [1])
+    plain = sampling.run(path, samples=1) and read_parquet(path.with_suffix(".generations.parquet"))
+    assert not plain[0]["text"].startswith("<think>")
+    model, tokenizer = tiny(seed=5)
+    end = "{% if add_generation_prompt %}<think>\n{% endif %}"
+    tokenizer.chat_template = f"{tokenizer.chat_template}{end}"
+    opening = tmp_path / "opening" / "checkpoint.json"
+    students.save(model, tokenizer, opening)
+    other = Sampling(tmp_path, opening)
+    other.run(path, samples=1)
+    found = read_parquet(path.with_suffix(".generations.parquet"))
+    assert found[0]["text"].startswith("<think>\n") and found[0]["tokens"] == 12
+
+
 def test_a_stop_must_be_one_token(sampling):
     benchmark = sampling.benchmark("one", range(1))
     questions = wanted(benchmark, samples=1, seed=0)

@@ -19,6 +19,8 @@ class Evaluation:
 
     `accepted` of `judged` samples passed (a judge_error is the judge's, so it is left out of both);
     `completion`, `think_tag`, `well_formed` count among `samples` answers; `tokens` is their sum.
+    `others` has accepted and judged of the extraction that does not count, by its name, where it
+    found other programs.
     """
 
     setting: dict
@@ -30,6 +32,7 @@ class Evaluation:
     well_formed: np.ndarray
     tokens: np.ndarray
     verdicts: dict = field(default_factory=dict)
+    others: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     def mean(self, metric: str) -> np.ndarray:
         """Return each problem's mean of a metric over its samples; NaN where it has none."""
@@ -71,14 +74,26 @@ def evaluation(
         zeros["think_tag"][row] += has_think_tag(text)
         zeros["well_formed"][row] += well_formed(text)
         zeros["tokens"][row] += tokens or 0
-    table = pq.read_table(verdicts, columns=["problem_id", "verdict"]).to_pydict()
+    names = pq.read_schema(verdicts).names
+    extractions = [name for name in ("published", "robust") if f"{name}_verdict" in names]
+    columns = ["problem_id", "verdict", *(f"{name}_verdict" for name in extractions)]
+    table = pq.read_table(verdicts, columns=columns).to_pydict()
     mix = Counter(table["verdict"])
     for problem, verdict in zip(table["problem_id"], table["verdict"], strict=True):
         row = _row(place, problem, verdicts)
         if verdict != "judge_error":
             zeros["judged"][row] += 1
             zeros["accepted"][row] += verdict == "accepted"
-    return Evaluation(setting=setting, verdicts=dict(sorted(mix.items())), **zeros)
+    others = {}
+    for name in extractions:
+        accepted, judged = np.zeros(len(ids)), np.zeros(len(ids))
+        words = zip(table["verdict"], table[f"{name}_verdict"], strict=True)
+        for problem, (counts, word) in zip(table["problem_id"], words, strict=True):
+            row, word = _row(place, problem, verdicts), word or counts
+            judged[row] += word != "judge_error"
+            accepted[row] += word == "accepted"
+        others[name] = (accepted, judged)
+    return Evaluation(setting=setting, verdicts=dict(sorted(mix.items())), others=others, **zeros)
 
 
 def evaluations(arms: list[dict], ids: list[str]) -> list[Evaluation]:

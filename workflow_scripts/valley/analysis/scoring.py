@@ -56,6 +56,11 @@ def _group(arm: load.Evaluation, mask: np.ndarray, ks: list[int], bootstrap: int
         values = pass_at_k(arm.accepted[mask], arm.judged[mask], k)
         numbers[f"pass@{k}"] = mean_interval(values, bootstrap, seed)
         numbers[f"pass@{k}"]["samples"] = int(arm.judged[mask].sum())
+    for name, (accepted, judged) in arm.others.items():
+        values = pass_at_k(accepted[mask], judged[mask], 1)
+        key = f"pass@1 ({name} extraction)"
+        numbers[key] = mean_interval(values, bootstrap, seed)
+        numbers[key]["samples"] = int(judged[mask].sum())
     for metric in load.METRICS[1:]:
         bounded = metric != "tokens"
         numbers[metric] = mean_interval(arm.mean(metric)[mask], bootstrap, seed, bounded)
@@ -78,6 +83,10 @@ def _notes(arm: load.Evaluation) -> list[str]:
         notes.append(
             "One sample a problem: pass@k is known for k = 1 only, and the noise of sampling "
             "cannot be told from the spread of problems (the interval holds both)."
+        )
+    for name in arm.others:
+        notes.append(
+            f"The {name} extraction finds other programs in some answers; its score stands beside."
         )
     missing = int((arm.judged == 0).sum())
     if missing:

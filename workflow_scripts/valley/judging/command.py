@@ -9,8 +9,10 @@ from valley.core.files import write_json, write_text
 from valley.core.rows import read_rows
 from valley.judging import isolation as isolating
 from valley.judging.answer_files import Answers, evaluation, read_answers
+from valley.judging.answers import PUBLISHED, Extraction
 from valley.judging.batch import Task, cores, judge
 from valley.judging.cache import Cache
+from valley.judging.reasoning import table
 from valley.judging.sources import Problems, read_problems
 from valley.judging.verdicts import ACCEPTED, JUDGE_ERROR, VERDICTS, Verdict
 
@@ -40,6 +42,20 @@ def add_parser(commands) -> None:
     parser.add_argument("-j", "--jobs", type=int, default=cores(), help="cores to use [all]")
     parser.add_argument("--isolation", choices=isolating.CHOICES, default="auto")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="folder of known verdicts")
+    parser.add_argument(
+        "--extraction",
+        choices=("robust", *PUBLISHED),
+        default="robust",
+        help="how the program in an answer is found: robust, or as that benchmark's own code does",
+    )
+    parser.add_argument(
+        "--reasoning",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("OPEN", "CLOSE"),
+        help="marks that set reasoning off, beside those known; may be given again",
+    )
     parser.add_argument("--resume", action="store_true", help="keep what a killed run had judged")
     parser.add_argument("--all-tests", action="store_true", help="go on after a failed test")
     parser.add_argument("--time-factor", type=float, default=1.0, metavar="X")
@@ -76,7 +92,12 @@ def run(options: argparse.Namespace) -> int:
     try:
         tier = isolating.tier(options.isolation)
         problems = read_problems(options.problems)
-        answers = read_answers(options.answers)
+        marks = {
+            mark[0]: dict(zip(("open", "close"), mark, strict=True)) for mark in options.reasoning
+        }
+        how = "robust" if options.extraction == "robust" else "published"
+        finding = Extraction(how, options.extraction, table(marks))
+        answers = read_answers(options.answers, problems.by_id, finding)
     except (OSError, isolating.NoIsolation, ValueError) as error:
         return _fail(str(error))
     rows, left_out = _chosen(problems, answers, options.trusted_only)

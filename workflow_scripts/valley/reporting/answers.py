@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from valley.core.files import read_json, write_json
-from valley.judging.answers import extract_program
+from valley.judging.answers import Extraction
 
 BUDGET = 8_000_000  # characters of answers in one page, over all benchmarks
 MOST, LEAST = 24, 6  # problems of a benchmark
@@ -58,7 +58,14 @@ def chosen(shares: dict[str, list[float]], number: int) -> list[tuple[str, str]]
 
 
 def collect(
-    arms: list[dict], problems: Path, out: Path, *, benchmark: str, benchmarks: int, number=None
+    arms: list[dict],
+    problems: Path,
+    out: Path,
+    *,
+    benchmark: str,
+    benchmarks: int,
+    number: int | None = None,
+    finding: Extraction | None = None,
 ) -> None:
     """Write the examples of one benchmark as JSON.
 
@@ -69,7 +76,9 @@ def collect(
         benchmark: its name.
         benchmarks: how many benchmarks share the page.
         number: problems to show; by default what fits.
+        finding: how programs were found; by default the robust way.
     """
+    finding = finding or Extraction()
     shares = defaultdict(list)
     for arm in arms:
         for problem, share in _shares(arm["verdicts"]).items():
@@ -77,7 +86,8 @@ def collect(
     count, samples, each = sizes(len(arms), benchmarks, number)
     picked = chosen(dict(shares), count)
     names = [name for name, _ in picked]
-    columns, wanted = ["id", "statement", "difficulty", "tests"], [("id", "in", names)]
+    columns = ["id", "statement", "difficulty", "function_name", "tests"]
+    wanted = [("id", "in", names)]
     asked = pq.read_table(problems, columns=columns, filters=wanted).to_pylist()
     described = {row["id"]: row for row in asked}
     failed = {name: set() for name in names}
@@ -91,7 +101,8 @@ def collect(
             for row in rows[:samples]:
                 text = texts.get((name, row["sample"]))
                 if text is not None:
-                    shown.append({**_told(row), **_parts(text, each)})
+                    program = finding.program(text["text"], described[name])
+                    shown.append({**_told(row), **_parts(text, program, each)})
                 if row["failed_test"] is not None:
                     failed[name].add(row["failed_test"])
             accepted = sum(row["verdict"] == "accepted" for row in rows)
@@ -155,7 +166,7 @@ def _told(row: dict) -> dict:
     return {**kept, "detail": _cut(row["detail"] or "", 600)}
 
 
-def _parts(row: dict, characters: int) -> dict:
+def _parts(row: dict, program: str | None, characters: int) -> dict:
     """Split an answer into its reasoning, what follows, and the program that was run."""
     text = row["text"] or ""
     head, closed, tail = text.partition("</think>")
@@ -165,7 +176,6 @@ def _parts(row: dict, characters: int) -> dict:
         reasoning, rest = text.partition("<think>")[2].strip("\n"), ""
     else:
         reasoning, rest = "", text.strip("\n")
-    program = extract_program(text)
     own = _cut(program, characters // 2) if program else None
     left = characters - len(own or "")
     plain = rest.replace("```python", "").replace("```", "").strip()

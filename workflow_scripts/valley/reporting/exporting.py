@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from valley.core.files import VERDICT, read_json, read_parquet, whole, write_json, write_text
 from valley.core.layout import Layout
 from valley.judging.answer_files import evaluation
-from valley.judging.answers import extract_program
+from valley.judging.answers import Extraction
 from valley.judging.verdicts import Verdict
 from valley.reporting import content, latex
 from valley.reporting.finished import done
@@ -121,7 +121,7 @@ def verdicts(layout: Layout, path: Path) -> None:
         for arm, place, benchmark in _finished(layout):
             named = {**vars(arm), "benchmark": benchmark}
             judged = read_parquet(layout.result("verdicts", place, benchmark, "parquet"))
-            rows = [{**named, **row} for row in judged]
+            rows = [{**named, **{name: row[name] for name in VERDICT.names}} for row in judged]
             writer.write_table(pa.Table.from_pylist(rows, schema=schema))
             lines.writerows(rows)
 
@@ -138,10 +138,13 @@ def livecodebench(layout: Layout, out: Path) -> int:
             (row["problem_id"], row["sample"]): row
             for row in read_parquet(layout.result("verdicts", place, benchmark, "parquet"))
         }
+        finding = Extraction.in_study(layout.study, benchmark)
+        asked = Path(layout.root) / "benchmarks" / f"{benchmark}.parquet"
+        problems = {row["id"]: row for row in read_parquet(asked, ["id", "function_name"])}
         columns = ["problem_id", "sample", "text"]
         answers = layout.result("generations", place, benchmark, "parquet")
         rows = [
-            {**row, "program": extract_program(row["text"])}
+            {**row, "program": finding.program(row["text"], problems.get(row["problem_id"]))}
             for row in read_parquet(answers, columns)
             if (row["problem_id"], row["sample"]) in judged
         ]

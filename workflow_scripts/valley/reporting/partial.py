@@ -15,6 +15,7 @@ from valley.core.arms import FIELDS
 from valley.core.files import write_json
 from valley.core.layout import Layout
 from valley.core.sidecars import sidecar
+from valley.judging.answers import Extraction
 from valley.reporting import answers, tables
 from valley.reporting.finished import done, state_of
 
@@ -105,6 +106,7 @@ class Gathered:
                     benchmark=benchmark,
                     benchmarks=many,
                     number=self.problems,
+                    finding=Extraction.in_study(self.study, benchmark),
                 ),
             )
             self.files["answers"].append(path)
