@@ -21,7 +21,8 @@ from valley.core.layout import Layout
 from valley.judging.answer_files import evaluation
 from valley.judging.answers import extract_program
 from valley.judging.verdicts import Verdict
-from valley.reporting import content, latex
+from valley.pages import content
+from valley.reporting import latex
 from valley.reporting.finished import done
 from valley.reporting.partial import Gathered
 

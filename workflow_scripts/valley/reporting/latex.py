@@ -79,7 +79,7 @@ def scores(arms: list[dict]) -> str:
     What is the same for all arms stands in the caption instead of a column.
 
     Args:
-        arms: as `valley.reporting.content.scores` gives them.
+        arms: as `valley.pages.content.scores` gives them.
     """
     names = (*FIELDS, "benchmark")
     told = {

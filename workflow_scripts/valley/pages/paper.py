@@ -4,7 +4,7 @@ from pathlib import Path
 
 from valley.core.files import read_json
 from valley.core.study import Study
-from valley.reporting import answers, content, page
+from valley.pages import answers, content, page
 
 KNOWN_KINDS = ("scaling", "learning", "forecast", "rates", "correlation", "contrasts")
 # The figure that shows what a kind of claim rests on.

@@ -11,7 +11,7 @@ from pathlib import Path
 from valley.core.arms import BASE, FIELDS, GROUP, Arm
 from valley.core.files import file_digest, read_json
 from valley.core.study import Study
-from valley.reporting import drawing, page
+from valley.pages import drawing, page
 
 CAPTIONS = {
     "scaling": "pass@1 against the number of traces. Points: means over replicates with 95 % "
