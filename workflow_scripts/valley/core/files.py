@@ -1,9 +1,7 @@
 """Writing artefacts: whole or not at all, and the same bytes for the same content."""
 
-import csv
 import hashlib
 import heapq
-import io
 import json
 import os
 import tempfile
@@ -217,20 +215,29 @@ def write_text(path: str | Path, text: str) -> None:
         aside.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_csv(path: str | Path, rows: list[dict], names: list[str] | None = None) -> None:
-    """Write rows of one shape as CSV.
+def write_csv(path: str | Path, rows, names: list[str] | None = None) -> None:
+    """Write a table as CSV with Unix line ends; None is an empty cell.
 
     Args:
         path: file to write.
-        rows: each with the same keys.
-        names: of the columns, in their order; by default the first row's.
+        rows: a DataFrame, or dicts of the same keys, whose values are written as they are.
+        names: of the columns, in their order; by default all, in the first row's order.
     """
-    lines = io.StringIO()
-    if names or rows:
-        writer = csv.DictWriter(lines, names or list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    write_text(path, lines.getvalue())
+    import pandas as pd
+
+    if not isinstance(rows, pd.DataFrame):
+        rows = pd.DataFrame(rows, columns=names, dtype=object)  # whole numbers stay whole
+    text = "" if rows.columns.empty else rows.to_csv(index=False, lineterminator="\n")
+    write_text(path, text)
+
+
+def read_csv(path: str | Path):
+    """Return a CSV file as a DataFrame of text cells, none of them missing."""
+    import pandas as pd
+
+    if not Path(path).stat().st_size:
+        return pd.DataFrame()
+    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
 
 
 def read_json(path: str | Path) -> object:
