@@ -7,16 +7,25 @@ models/          each checkpoint as a folder that `transformers` loads, with its
 latex/           tables of scores and claims (booktabs, array, longtable)
 """
 
-import csv
 import os
 import shutil
 from collections import Counter
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from valley.core.files import VERDICT, read_json, read_parquet, whole, write_json, write_text
+from valley.core.files import (
+    VERDICT,
+    read_csv,
+    read_json,
+    read_parquet,
+    whole,
+    write_csv,
+    write_json,
+    write_text,
+)
 from valley.core.layout import Layout
 from valley.judging.answer_files import evaluation
 from valley.judging.answers import extract_program
@@ -75,12 +84,8 @@ def export(layout: Layout, out: Path, aside: Path, parts: tuple[str, ...] = PART
 
 def tables(found: Gathered, out: Path) -> int:
     """Write tidy tables of scores, rates, curves, contrasts, claims and verdicts."""
-    scored = [
-        {key: _typed(key, value) for key, value in row.items()}
-        for row in content.rows_of(found.files["scores"][0])
-    ]
     made = {
-        "scores": scored,
+        "scores": _scores(found.files["scores"][0]),
         "curves": [row for path in found.files["curves"] for row in _points(path)],
         "families": [row for path in found.files["curves"] for row in _families(path)],
         "contrasts": [row for path in found.files["contrasts"] for row in _contrasts(path)],
@@ -97,15 +102,14 @@ def tables(found: Gathered, out: Path) -> int:
     return len(made) + 1
 
 
-def write(path: Path, rows: list[dict]) -> None:
-    """Write rows of one shape as `<path>.parquet` and `<path>.csv`."""
-    table = pa.Table.from_pylist(rows)
+def write(path: Path, rows) -> None:
+    """Write a table, or rows of one shape, as `<path>.parquet` and `<path>.csv`."""
+    # As objects, whole numbers stay whole beside missing ones.
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, dtype=object)
+    write_csv(path.with_suffix(".csv"), frame)
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
     with whole(path.with_suffix(".parquet")) as aside:
         pq.write_table(table, aside, compression="zstd", store_schema=False)
-    with whole(path.with_suffix(".csv")) as aside, open(aside, "w", newline="") as file:
-        writer = csv.DictWriter(file, table.column_names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def verdicts(layout: Layout, path: Path) -> None:
@@ -117,14 +121,12 @@ def verdicts(layout: Layout, path: Path) -> None:
         pq.ParquetWriter(parquet, schema, compression="zstd", store_schema=False) as writer,
         open(plain, "w", newline="", encoding="utf-8") as file,
     ):
-        lines = csv.DictWriter(file, schema.names, lineterminator="\n")
-        lines.writeheader()
+        pd.DataFrame(columns=schema.names).to_csv(file, index=False, lineterminator="\n")
         for arm, place, benchmark in _finished(layout):
-            named = {**vars(arm), "benchmark": benchmark}
-            judged = read_parquet(layout.result("verdicts", place, benchmark, "parquet"))
-            rows = [{**named, **row} for row in judged]
-            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-            lines.writerows(rows)
+            judged = _judged(layout, place, benchmark).assign(**vars(arm), benchmark=benchmark)
+            rows = judged[schema.names]
+            rows.to_csv(file, index=False, header=False, lineterminator="\n")
+            writer.write_table(pa.Table.from_pandas(rows, schema, preserve_index=False))
 
 
 def livecodebench(layout: Layout, out: Path) -> int:
@@ -133,30 +135,26 @@ def livecodebench(layout: Layout, out: Path) -> int:
     `<arm>/<benchmark>.json` holds question_id and code_list; `…_eval_all.json` holds graded_list,
     pass@1 and, as metadata, our verdict and its detail.
     """
-    count = 0
+    count, fields = 0, ("verdict", "failed_test", "tests_passed", "detail")
     for _arm, place, benchmark in _finished(layout):
-        judged = {
-            (row["problem_id"], row["sample"]): row
-            for row in read_parquet(layout.result("verdicts", place, benchmark, "parquet"))
-        }
-        columns = ["problem_id", "sample", "text"]
-        answers = layout.result("generations", place, benchmark, "parquet")
-        rows = [
-            {**row, "program": extract_program(row["text"])}
-            for row in read_parquet(answers, columns)
-            if (row["problem_id"], row["sample"]) in judged
-        ]
-        fields = ("verdict", "failed_test", "tests_passed", "detail")
-        verdicts = [
-            Verdict(**{name: judged[row["problem_id"], row["sample"]][name] for name in fields})
-            for row in rows
-        ]
+        path = layout.result("generations", place, benchmark, "parquet")
+        answers = pd.read_parquet(path, columns=["problem_id", "sample", "text"])
+        both = answers.merge(_judged(layout, place, benchmark), on=["problem_id", "sample"])
+        both = both.assign(program=both["text"].map(extract_program)).astype(object)
+        rows = both.where(both.notna(), None).to_dict("records")
+        verdicts = [Verdict(**{name: row[name] for name in fields}) for row in rows]
         graded = evaluation(rows, verdicts)
         asked = [{name: row[name] for name in ("question_id", "code_list")} for row in graded]
         write_json(out / place / f"{benchmark}.json", asked)
         write_json(out / place / f"{benchmark}_eval_all.json", graded)
         count += 1
     return count
+
+
+def _judged(layout: Layout, place: str, benchmark: str) -> pd.DataFrame:
+    """Return an arm's verdicts, whole numbers whole also where some are missing."""
+    path = layout.result("verdicts", place, benchmark, "parquet")
+    return pd.read_parquet(path, columns=VERDICT.names, dtype_backend="numpy_nullable")
 
 
 def datasets(layout: Layout, out: Path) -> int:
@@ -220,12 +218,14 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _typed(key: str, value: str) -> object:
-    if key in ("size", "seed", "n"):
-        return int(value) if value else None
-    if key in ("estimate", "low", "high"):
-        return float(value) if value else None
-    return value
+def _scores(path: Path) -> pd.DataFrame:
+    """Return the table of scores, its numbers as numbers."""
+    text = read_csv(path)
+    present = text.mask(text == "")
+    return text.assign(
+        **{name: present[name].astype("Int64") for name in ("size", "seed", "n")},
+        **{name: present[name].astype(float) for name in ("estimate", "low", "high")},
+    )
 
 
 def _ends(value: dict, name: str = "interval") -> dict:
