@@ -1,7 +1,9 @@
 """Writing artefacts: whole or not at all, and the same bytes for the same content."""
 
+import csv
 import hashlib
 import heapq
+import io
 import json
 import os
 import tempfile
@@ -215,20 +217,23 @@ def write_text(path: str | Path, text: str) -> None:
         aside.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_csv(path: str | Path, rows, names: list[str] | None = None) -> None:
-    """Write a table as CSV with Unix line ends; None is an empty cell.
+def write_csv(path: str | Path, rows: list[dict], names: list[str] | None = None) -> None:
+    """Write rows of one shape as CSV.
+
+    Without pandas, whose import is a fifth of a figure's time: what is a DataFrame already has its
+    own `to_csv`.
 
     Args:
         path: file to write.
-        rows: a DataFrame, or dicts of the same keys, whose values are written as they are.
-        names: of the columns, in their order; by default all, in the first row's order.
+        rows: each with the same keys.
+        names: of the columns, in their order; by default the first row's.
     """
-    import pandas as pd
-
-    if not isinstance(rows, pd.DataFrame):
-        rows = pd.DataFrame(rows, columns=names, dtype=object)  # whole numbers stay whole
-    text = "" if rows.columns.empty else rows.to_csv(index=False, lineterminator="\n")
-    write_text(path, text)
+    lines = io.StringIO()
+    if names or rows:
+        writer = csv.DictWriter(lines, names or list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    write_text(path, lines.getvalue())
 
 
 def read_csv(path: str | Path):

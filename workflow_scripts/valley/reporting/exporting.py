@@ -16,13 +16,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from valley.core.arms import Arm
 from valley.core.files import (
     VERDICT,
     read_csv,
     read_json,
     read_parquet,
     whole,
-    write_csv,
     write_json,
     write_text,
 )
@@ -106,7 +106,8 @@ def write(path: Path, rows) -> None:
     """Write a table, or rows of one shape, as `<path>.parquet` and `<path>.csv`."""
     # As objects, whole numbers stay whole beside missing ones.
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, dtype=object)
-    write_csv(path.with_suffix(".csv"), frame)
+    with whole(path.with_suffix(".csv")) as aside:
+        frame.to_csv(aside, index=False, lineterminator="\n", encoding="utf-8")
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
     with whole(path.with_suffix(".parquet")) as aside:
         pq.write_table(table, aside, compression="zstd", store_schema=False)
@@ -160,14 +161,14 @@ def _judged(layout: Layout, place: str, benchmark: str) -> pd.DataFrame:
 def datasets(layout: Layout, out: Path) -> int:
     """Write each shard as a data set's folder: data/train.parquet and its card."""
     count = 0
-    for shard in sorted({arm.shard for arm in layout.study.arms}):
+    for shard, arm in sorted({arm.shard: arm for arm in layout.study.arms}.items()):
         source = Path(f"{layout.root}/shards/{shard}.parquet")
         if source.is_file():
             target = out / shard / "data" / "train.parquet"
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
             rows = read_parquet(source, ["difficulty", "correct", "teacher", "tokens", "source"])
-            write_text(out / shard / "README.md", _data_card(layout, shard, rows))
+            write_text(out / shard / "README.md", _data_card(layout, arm, rows))
             count += 1
     return count
 
@@ -324,21 +325,19 @@ def _parts(judged: list[dict]) -> list[dict]:
     return rows
 
 
-def _data_card(layout: Layout, shard: str, rows: list[dict]) -> str:
+def _data_card(layout: Layout, arm: Arm, rows: list[dict]) -> str:
     import yaml
 
-    slice_name, _, rest = shard.partition("/")
     front = {
         "task_categories": ["text-generation"],
         "tags": ["code", "reasoning", "distillation"],
         "configs": [{"config_name": "default", "data_files": "data/train.parquet"}],
     }
-    size, seed = rest.removeprefix("n").split("-s")
-    lines = ["---", yaml.safe_dump(front, sort_keys=False).strip(), "---", "", f"# {shard}", ""]
+    lines = ["---", yaml.safe_dump(front, sort_keys=False).strip(), "---", "", f"# {arm.shard}", ""]
     lines += [
-        f"A data shard of the study `{layout.study.config['study']}`: the first {int(size):,} "
-        f"traces of the slice `{slice_name}` (difficulty.correctness) in the order of replicate "
-        f"{seed}. Shards are nested: a smaller one of the same slice and replicate is the "
+        f"A data shard of the study `{layout.study.config['study']}`: the first {arm.size:,} "
+        f"traces of the slice `{arm.slice}` (difficulty.correctness) in the order of replicate "
+        f"{arm.seed}. Shards are nested: a smaller one of the same slice and replicate is the "
         "beginning of this one. `correct` is what running the trace's program on all tests of its "
         "problem gave; the programs are a model's and should be run isolated.",
         "",
