@@ -1,7 +1,7 @@
 # Tables, figures and the report.
 
 from report import Answers, Figure, Report, Table
-from valley.reporting.page import templates_digest
+from valley.pages.page import templates_digest
 
 # Every kind of figure, with the fits that it is drawn from.
 DRAWN = {

@@ -52,7 +52,7 @@ class Table(Task):
     scored: list[dict] = param()
 
     def run(self, job: Job) -> None:
-        from valley.reporting import tables
+        from valley.pages import tables
 
         tables.table(self.scored, self.scores, self.verdicts)
 
@@ -87,7 +87,7 @@ class Answers(Task):
 
     def run(self, job: Job) -> None:
         from valley.judging.answers import Extraction
-        from valley.reporting import answers
+        from valley.pages import answers
 
         answers.collect(
             self.arms,
@@ -133,7 +133,7 @@ class Report(Task):
     templates: str = param()
 
     def run(self, job: Job) -> None:
-        from valley.reporting import paper, tables
+        from valley.pages import paper, tables
 
         write_text(self.html, paper.page_of(self.study, self.files()))
         judged = [read_json(path)["claims"] for path in self.claims]

@@ -1,9 +1,11 @@
 """What jobs ask of a cluster, and what is made of SLURM's words about them."""
 
 import json
+from argparse import Namespace
+from pathlib import Path
 
 import pytest
-from valley.cluster import doctor, probe, runs, spent
+from valley.cluster import cost, doctor, probe, runs, spent
 from valley.cluster.requests import Request, measured, request
 from valley.cluster.states import LOST_AFTER, Watch
 from valley.core.sidecars import provenances
@@ -200,6 +202,26 @@ def test_a_damaged_sidecar_keeps_no_report_from_telling_the_others_hours(tmp_pat
     (tmp_path / "corpus/labels.meta.json").write_text('{"rule": "lab')
     (row,) = page.measured(tmp_path)["hours"]["arms"]
     assert (row["stage"], row["cpu_hours_held"]) == ("pool", 0.02)
+
+
+def test_the_cost_of_a_study_passes_over_damaged_sidecars_and_names_them(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    root = tmp_path / "results/smoke"
+    sidecar(root, "corpus/pool", "pool", 36)
+    (root / "corpus/labels.meta.json").write_text('{"rule": "lab')
+    (root / "corpus/bank.meta.json").write_text("[]")
+    study = Path(__file__).parents[2] / "studies/smoke.yaml"
+    table = tmp_path / "hours/cost.csv"
+    assert cost.run(Namespace(study=str(study), csv=table, arms=False)) == 0
+    said = capsys.readouterr()
+    for name in ("labels", "bank"):
+        assert f"passed over: results/smoke/corpus/{name}.meta.json: damaged" in said.err
+    assert "pool" in said.out
+    head, row = table.read_bytes().decode().split("\n")[:2]
+    assert head == ",".join(spent.COLUMNS)
+    assert row == "pool,,sidecars,1,0,0,0,,2,0.02,0.01,"
 
 
 @pytest.mark.parametrize(

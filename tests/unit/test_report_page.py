@@ -7,7 +7,7 @@ from pathlib import Path
 import generated_study
 import pytest
 from browser import Elements, browser, dom
-from valley.reporting import answers, drawing, page, paper
+from valley.pages import answers, drawing, page, paper
 from valley.reporting.command import report as write_report
 from valley.reporting.partial import Gathered
 from valley.workflow.console import cause

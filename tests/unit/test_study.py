@@ -226,3 +226,10 @@ def test_a_source_of_questions_only_has_no_traces():
 
 def test_a_pool_made_before_a_slice_was_named_is_not_checked_for_it():
     Study(SMOKE).check_pool({"all.any": 100})
+
+
+def test_an_arm_is_known_by_its_path():
+    arm = Arm("tiny", "distil", "mid", "easy.paired-correct", 1024, 3)
+    assert Arm.parsed(arm.path) == arm
+    for other in ("tiny/base", arm.shard, f"{arm.path}/bank", f"x/{arm.path}", "a/b/c/d/n-s0", ""):
+        assert Arm.parsed(other) is None

@@ -132,7 +132,7 @@ OF_THE_CODE = [
     ),
     (
         "the report's page",
-        [code("workflow_scripts/valley/reporting/templates/report.html.j2", "<h1>", "<h1 >")],
+        [code("workflow_scripts/valley/pages/templates/report.html.j2", "<h1>", "<h1 >")],
         REPORT,
         "",
     ),

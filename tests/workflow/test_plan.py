@@ -5,7 +5,7 @@ import re
 from collections import Counter
 
 import pytest
-from valley.planning.words import duration
+from valley.core.text import duration
 from workspace import Workspace
 
 

@@ -1,6 +1,5 @@
 """Reading what an arm did: per problem, how many samples were accepted, finished, tagged."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,8 +7,10 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from valley.core.arms import FIELDS
+from valley.core.files import parquet_batches
 from valley.core.text import has_think_tag, well_formed
 
+PORTION = 512  # answers read at once
 METRICS = ("pass@1", "completion", "think_tag", "well_formed", "tokens")
 
 
@@ -47,53 +48,46 @@ class Evaluation:
 
 def problem_table(problems: str | Path) -> tuple[list[str], list[str]]:
     """Return the benchmark's problem ids, sorted, and their difficulties."""
-    table = pq.read_table(problems, columns=["id", "difficulty"]).to_pydict()
-    order = sorted(range(len(table["id"])), key=lambda i: table["id"][i])
-    return [table["id"][i] for i in order], [table["difficulty"][i] or "" for i in order]
+    table = _read(problems, "id", "difficulty").sort_values("id")
+    return table["id"].tolist(), table["difficulty"].fillna("").tolist()
 
 
 def problem_days(problems: str | Path) -> list[str]:
     """Return the day of each problem (YYYY-MM-DD, "" if unknown), in `problem_table`'s order."""
-    table = pq.read_table(problems, columns=["id", "date"]).to_pydict()
-    days = dict(zip(table["id"], table["date"], strict=True))
-    return [(days[name] or "")[:10] for name in sorted(days)]
+    return _read(problems, "id", "date").sort_values("id")["date"].fillna("").str[:10].tolist()
 
 
 def evaluation(
     ids: list[str], generations: str | Path, verdicts: str | Path, setting: dict
 ) -> Evaluation:
     """Read one arm's two tables onto the benchmark's problems; an unknown problem is an error."""
-    place = {name: i for i, name in enumerate(ids)}
-    zeros = {name: np.zeros(len(ids)) for name in ("accepted", "judged", "samples", *METRICS[1:])}
+    import pandas as pd
+
     columns = ["problem_id", "text", "finish_reason", "tokens"]
-    table = pq.read_table(generations, columns=columns).to_pydict()
-    for problem, text, reason, tokens in zip(*(table[name] for name in columns), strict=True):
-        row = _row(place, problem, generations)
-        zeros["samples"][row] += 1
-        zeros["completion"][row] += reason == "stop"
-        zeros["think_tag"][row] += has_think_tag(text)
-        zeros["well_formed"][row] += well_formed(text)
-        zeros["tokens"][row] += tokens or 0
+    portions = parquet_batches(generations, columns, PORTION)  # the texts may be many gigabytes
+    parts = [_counted(batch.to_pandas()) for batch in portions]
+    counted = pd.concat(parts or [pd.DataFrame(columns=["problem_id", "samples", *METRICS[1:]])])
     names = pq.read_schema(verdicts).names
     extractions = [name for name in ("published", "robust") if f"{name}_verdict" in names]
-    columns = ["problem_id", "verdict", *(f"{name}_verdict" for name in extractions)]
-    table = pq.read_table(verdicts, columns=columns).to_pydict()
-    mix = Counter(table["verdict"])
-    for problem, verdict in zip(table["problem_id"], table["verdict"], strict=True):
-        row = _row(place, problem, verdicts)
-        if verdict != "judge_error":
-            zeros["judged"][row] += 1
-            zeros["accepted"][row] += verdict == "accepted"
+    judged = _read(verdicts, "problem_id", "verdict", *(f"{name}_verdict" for name in extractions))
+    arrays = {
+        **_by_problem(counted, ids, generations),
+        **_by_problem(_passed(judged, judged["verdict"]), ids, verdicts),
+    }
     others = {}
-    for name in extractions:
-        accepted, judged = np.zeros(len(ids)), np.zeros(len(ids))
-        words = zip(table["verdict"], table[f"{name}_verdict"], strict=True)
-        for problem, (counts, word) in zip(table["problem_id"], words, strict=True):
-            row, word = _row(place, problem, verdicts), word or counts
-            judged[row] += word != "judge_error"
-            accepted[row] += word == "accepted"
-        others[name] = (accepted, judged)
-    return Evaluation(setting=setting, verdicts=dict(sorted(mix.items())), others=others, **zeros)
+    for name in extractions:  # empty where it is the verdict that counts
+        words = judged[f"{name}_verdict"].fillna(judged["verdict"])
+        found = _by_problem(_passed(judged, words), ids, verdicts)
+        others[name] = (found["accepted"], found["judged"])
+    mix = judged["verdict"].value_counts().sort_index().to_dict()
+    return Evaluation(setting=setting, verdicts=mix, others=others, **arrays)
+
+
+def _passed(judged, words):
+    """Return which answers were judged and which accepted, beside their problems."""
+    return judged[["problem_id"]].assign(
+        judged=words != "judge_error", accepted=words == "accepted"
+    )
 
 
 def evaluations(arms: list[dict], ids: list[str]) -> list[Evaluation]:
@@ -113,7 +107,26 @@ def evaluations(arms: list[dict], ids: list[str]) -> list[Evaluation]:
     return out
 
 
-def _row(place: dict, problem: str, path: str | Path) -> int:
-    if problem not in place:
-        raise ValueError(f"{path}: problem {problem!r} is not in the benchmark")
-    return place[problem]
+def _counted(answers):
+    """Return what counts of some answers, a row each."""
+    return answers[["problem_id", "tokens"]].assign(
+        samples=1,
+        completion=answers["finish_reason"] == "stop",
+        think_tag=answers["text"].map(has_think_tag),
+        well_formed=answers["text"].map(well_formed),
+    )
+
+
+def _read(path: str | Path, *columns: str):
+    import pandas as pd
+
+    return pd.read_parquet(path, columns=list(columns))
+
+
+def _by_problem(rows, ids: list[str], path: str | Path) -> dict[str, np.ndarray]:
+    """Return the sums of a table's columns over each problem's rows, 0 where it has none."""
+    unknown = rows.loc[~rows["problem_id"].isin(ids), "problem_id"]
+    if len(unknown):
+        raise ValueError(f"{path}: problem {unknown.iloc[0]!r} is not in the benchmark")
+    sums = rows.groupby("problem_id").sum().reindex(ids, fill_value=0)
+    return {name: sums[name].to_numpy(float) for name in sums}

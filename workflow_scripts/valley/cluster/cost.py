@@ -1,6 +1,5 @@
 """`./valley cost`: GPU-hours and CPU-hours asked for, held, used and lost, by stage and arm."""
 
-import csv
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -8,8 +7,8 @@ from pathlib import Path
 
 from valley.cluster import runs, spent
 from valley.cluster.states import ENDED, plain
-from valley.core.files import read_json, write_json
-from valley.core.sidecars import provenances
+from valley.core.files import read_json, write_csv, write_json
+from valley.core.sidecars import provenances, warn
 from valley.core.study import Study, StudyError
 
 FIELDS = ("JobID", "Start", "State", "ElapsedRaw", "TimelimitRaw", "AllocTRES", "TotalCPU")
@@ -43,7 +42,7 @@ def run(options) -> int:
     try:
         if options.study:
             root = Study.read(options.study).root
-            rows = of_study(root, provenances(root))
+            rows = of_study(root, provenances(root, damaged=warn))
         else:
             rows = of_folder()
     except (StudyError, OSError, RuntimeError) as error:
@@ -53,11 +52,7 @@ def run(options) -> int:
         print(f"{options.study}: no job of it has finished yet", file=sys.stderr)
         return 2
     if options.csv:
-        options.csv.parent.mkdir(parents=True, exist_ok=True)
-        with options.csv.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, spent.COLUMNS)
-            writer.writeheader()
-            writer.writerows({k: _short(v) for k, v in row.items()} for row in rows)
+        write_csv(options.csv, [{k: _short(v) for k, v in row.items()} for row in rows])
     print("\n".join(spent.told(rows if options.arms else spent.summed(rows))))
     return 0
 

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from valley.core.arms import Arm
 from valley.core.sidecars import SUFFIX, provenances
 from valley.planning.estimates import Unestimated, estimate, parameters_of
 
@@ -116,16 +117,14 @@ def measured(config: dict, root: Path) -> dict[tuple[str, str], float]:
                 continue
             place = path.relative_to(root / kind).parent.as_posix()
             wildcards = {"place": place, "benchmark": path.name.removesuffix(SUFFIX)}
-            parts = place.split("/")
-            if rule == "train" and len(parts) == 5:
-                size = parts[4].split("-")[0].removeprefix("n")
-                wildcards = {"student": parts[0], "recipe": parts[1], "size": size}
+            if rule == "train" and (arm := Arm.parsed(place)):
+                wildcards = vars(arm)
             plan = request(config, rule, wildcards)
             try:
                 expected = estimate(config, rule, wildcards).wall_seconds(plan.gpus, plan.cpus)
             except (Unestimated, KeyError):
                 continue
             ratio = about["measured"]["wall_seconds"] / expected
-            key = rule, parts[0]
+            key = rule, place.partition("/")[0]
             found[key] = max(found.get(key, 0.0), ratio)
     return found

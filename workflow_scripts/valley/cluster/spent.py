@@ -14,7 +14,8 @@ from valley.core.sidecars import SUFFIX
 HOURS = tuple(
     f"{kind}_hours_{what}" for kind in ("gpu", "cpu") for what in ("asked", "held", "used", "lost")
 )
-COLUMNS = ("stage", "arm", "source", "jobs", *HOURS)
+KEYS = ("stage", "arm", "source")
+COLUMNS = (*KEYS, "jobs", *HOURS)
 ACCOUNTING, SIDECARS = "accounting", "sidecars"
 # A job that was queued again after saving its state has lost nothing.
 NOT_LOST = {"COMPLETED", "REQUEUED", "RUNNING", "PENDING"}
@@ -98,75 +99,79 @@ def table(records: Iterable[dict], jobs: Iterable[Finished] = ()) -> list[dict]:
         records: sacct's fields of every start of every SLURM job, with its `stage` and `arm`.
         jobs: those that have finished.
     """
-    rows: dict[tuple[str, str, str], dict] = {}
     records = list(records)
     known = {record["JobID"] for record in records}
+    counted = {record["JobID"] for record in records if seconds(record["TotalCPU"])}
     members = defaultdict(list)
+    parts = []
     for job in jobs:
-        if job.slurm in known:
-            members[job.slurm].append(job)
-        else:
-            _add_by_sidecar(_row(rows, job.stage, job.arm, SIDECARS), job)
+        if job.slurm not in known:
+            parts.append(_of_sidecar(job))
+            continue
+        members[job.slurm].append(job)
+        used = {"gpu_hours_used": job.gpus * job.busy_seconds / 3600}
+        if job.slurm not in counted:  # some sites gather no processor time
+            used["cpu_hours_used"] = job.cpu_seconds / 3600
+        parts.append(_named(job.stage, job.arm, ACCOUNTING, 0) | used)
     for record in records:
         mine = members[record["JobID"]]
         whole = sum(job.seconds * job.cpus for job in mine) or 1.0
         shares = [(job.stage, job.arm, job.seconds * job.cpus / whole) for job in mine]
         for stage, arm, share in shares or [(record["stage"], record["arm"], 1.0)]:
-            _add_by_record(_row(rows, stage, arm, ACCOUNTING), record, share)
-    counted = {record["JobID"] for record in records if seconds(record["TotalCPU"])}
-    for number, mine in members.items():
-        for job in mine:
-            row = _row(rows, job.stage, job.arm, ACCOUNTING)
-            row["gpu_hours_used"] += job.gpus * job.busy_seconds / 3600
-            if number not in counted:  # some sites gather no processor time
-                row["cpu_hours_used"] += job.cpu_seconds / 3600
-    return sorted(rows.values(), key=lambda row: (row["stage"], row["arm"], row["source"]))
+            parts.append(_named(stage, arm, ACCOUNTING, 1) | _of_record(record, share))
+    return sorted(_added(parts, *KEYS), key=lambda row: [row[name] for name in KEYS])
 
 
-def _row(rows: dict, stage: str, arm: str, source: str) -> dict:
-    empty = dict.fromkeys(HOURS, 0.0)
-    if source == SIDECARS:
-        empty |= dict.fromkeys(name for name in HOURS if name.endswith(("_asked", "_lost")))
-    begin = {"stage": stage, "arm": arm, "source": source, "jobs": 0}
-    return rows.setdefault((stage, arm, source), begin | empty)
+def _added(parts: list[dict], *by: str) -> list[dict]:
+    """Return the sums of parts that agree in some columns; what no part knows is None."""
+    import pandas as pd
+
+    frame = pd.DataFrame(parts, columns=COLUMNS).astype(dict.fromkeys(HOURS, float))
+    groups = frame.groupby(list(by), sort=False)
+    sums = groups[["jobs", *HOURS]].sum(min_count=1)
+    named = {name: groups[name].agg(_common) for name in ("arm", "source") if name not in by}
+    sums = sums.assign(**named).reset_index()[list(COLUMNS)].astype(object)
+    return sums.where(sums.notna(), None).to_dict("records")
 
 
-def _add_by_sidecar(row: dict, job: Finished) -> None:
-    row["jobs"] += 1
+def _common(names) -> str:
+    return names.iloc[0] if names.nunique() == 1 else "both"
+
+
+def _named(stage: str, arm: str, source: str, jobs: int) -> dict:
+    return {"stage": stage, "arm": arm, "source": source, "jobs": jobs}
+
+
+def _of_sidecar(job: Finished) -> dict:
+    part = _named(job.stage, job.arm, SIDECARS, 1)
     for kind, count in (("gpu", job.gpus), ("cpu", job.cpus)):
         if job.minutes is not None:
-            asked = row[f"{kind}_hours_asked"] or 0.0
-            row[f"{kind}_hours_asked"] = asked + count * job.minutes / 60
-        row[f"{kind}_hours_held"] += count * job.seconds / 3600
-    row["gpu_hours_used"] += job.gpus * job.busy_seconds / 3600
-    row["cpu_hours_used"] += job.cpu_seconds / 3600
+            part[f"{kind}_hours_asked"] = count * job.minutes / 60
+        part[f"{kind}_hours_held"] = count * job.seconds / 3600
+    part["gpu_hours_used"] = job.gpus * job.busy_seconds / 3600
+    part["cpu_hours_used"] = job.cpu_seconds / 3600
+    return part
 
 
-def _add_by_record(row: dict, record: dict, share: float) -> None:
+def _of_record(record: dict, share: float) -> dict:
     held = int(record["ElapsedRaw"] or 0) / 3600
     limit = int(record["TimelimitRaw"]) / 60 if record["TimelimitRaw"].isdigit() else 0
     lost = record["State"].split()[0] not in NOT_LOST
-    row["jobs"] += 1
+    part = {
+        "gpu_hours_used": 0.0,
+        "cpu_hours_used": share * seconds(record["TotalCPU"]) / 3600,
+    }
     for kind, count in (("gpu", _tres(record, "gres/gpu")), ("cpu", _tres(record, "cpu"))):
-        row[f"{kind}_hours_asked"] += share * count * limit
-        row[f"{kind}_hours_held"] += share * count * held
-        row[f"{kind}_hours_lost"] += share * count * held * lost
-    row["cpu_hours_used"] += share * seconds(record["TotalCPU"]) / 3600
+        part[f"{kind}_hours_asked"] = share * count * limit
+        part[f"{kind}_hours_held"] = share * count * held
+        part[f"{kind}_hours_lost"] = share * count * held * lost
+    return part
 
 
 def summed(rows: list[dict]) -> list[dict]:
     """Return the same by stage alone, with a total in the end; the source is "both" where mixed."""
-    stages: dict[str, dict] = {}
-    for row in [*rows, *({**row, "stage": "all"} for row in rows)]:
-        none_yet = {**row, "arm": "", "jobs": 0, **dict.fromkeys(HOURS)}
-        into = stages.setdefault(row["stage"], none_yet)
-        into["jobs"] += row["jobs"]
-        if into["source"] != row["source"]:
-            into["source"] = "both"
-        for name in HOURS:
-            if row[name] is not None:
-                into[name] = (into[name] or 0.0) + row[name]
-    return sorted(stages.values(), key=lambda row: row["stage"] == "all")
+    every = [{**row, "arm": ""} for row in rows]
+    return _added([*every, *({**row, "stage": "all"} for row in every)], "stage")
 
 
 def told(rows: list[dict]) -> list[str]:

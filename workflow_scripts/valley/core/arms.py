@@ -1,11 +1,13 @@
 """Arms, the cells of a study, and the fields that tell them apart."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 BASE = "base"  # the start that is the undistilled student
 GROUP = ("student", "recipe", "start", "slice")  # what the arms of one curve have in common
 FIELDS = (*GROUP, "size", "seed")
+PATH = re.compile(rf"{'([^/]+)/' * len(GROUP)}n(\d+)-s(\d+)")
 
 
 @dataclass(frozen=True, order=True)
@@ -30,6 +32,12 @@ class Arm:
         """Return the arm that a job's wildcards name."""
         group = (wildcards[field] for field in GROUP)
         return cls(*group, int(wildcards["size"]), int(wildcards["seed"]))
+
+    @classmethod
+    def parsed(cls, path: str) -> "Arm | None":
+        """Return the arm whose `path` this is; None for any other path."""
+        found = PATH.fullmatch(path)
+        return found and cls.named(dict(zip(FIELDS, found.groups(), strict=True)))
 
     @property
     def path(self) -> str:

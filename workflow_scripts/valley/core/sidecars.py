@@ -1,6 +1,7 @@
 """Sidecars: the file beside a result that says what made it, of what, and what that took."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,16 +22,34 @@ def provenance(target: str | Path) -> dict:
     return {}
 
 
-def provenances(root: str | Path) -> Iterator[tuple[Path, dict]]:
+def warn(said: str) -> None:
+    """Say on standard error that a damaged sidecar is passed over."""
+    print(f"passed over: {said}", file=sys.stderr)
+
+
+def provenances(
+    root: str | Path, damaged: Callable[[str], object] | None = None
+) -> Iterator[tuple[Path, dict]]:
     """Yield each sidecar below a folder with what it says, in the order of their paths.
 
+    Args:
+        root: the folder.
+        damaged: called with a sentence that names each damaged sidecar, which is then passed over.
+
     Raises:
-        ValueError: one is damaged.
+        ValueError: one is damaged, and `damaged` is not given.
     """
     for path in sorted(Path(root).rglob(f"*{SUFFIX}")):
         try:
-            yield path, read_json(path)
+            about = read_json(path)
+            if not isinstance(about, dict):
+                raise ValueError(f"a {type(about).__name__}, not an object")
         except FileNotFoundError:
             continue  # its result has just gone
         except ValueError as error:
-            raise ValueError(f"{path}: damaged ({error}); delete it with its result") from None
+            said = f"{path}: damaged ({error}); delete it with its result"
+            if damaged is None:
+                raise ValueError(said) from None
+            damaged(said)
+            continue
+        yield path, about

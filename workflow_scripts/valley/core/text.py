@@ -1,4 +1,4 @@
-"""What can be told of a text without any model's tokenizer."""
+"""Texts: what can be told of one without any model's tokenizer, and how a time is said."""
 
 import re
 
@@ -18,3 +18,12 @@ def well_formed(answer: str) -> bool:
     if answer.count("<think>") != 1 or answer.count("</think>") != 1:
         return False
     return has_think_tag(answer) and bool(answer.split("</think>")[1].strip())
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it."""
+    if 0 < seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"

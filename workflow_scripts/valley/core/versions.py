@@ -42,6 +42,8 @@ def as_then(now: str, code: str, versions: dict[str, str]) -> str:
 def moved(root: str | Path, now: dict[str, str] | None = None) -> list[dict]:
     """Return which libraries' versions have moved since trainings and answers were made.
 
+    A damaged sidecar says of none.
+
     Args:
         root: folder of a study's results.
         now: versions by library; those that are installed by default.
@@ -51,7 +53,7 @@ def moved(root: str | Path, now: dict[str, str] | None = None) -> list[dict]:
         many `results` it concerns.
     """
     now, found = installed() if now is None else now, Counter()
-    for _, about in provenances(root):
+    for _, about in provenances(root, damaged=lambda said: None):
         if about.get("rule") in STAGES:
             then = about["measured"].get("versions", {})
             for name in now.keys() & then.keys():

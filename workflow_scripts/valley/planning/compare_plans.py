@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from valley.planning.words import duration, hours, size
+from valley.core.text import duration
+from valley.planning.words import hours, size
 
 KINDS = ("new", "again", "no longer wanted")
 

@@ -13,6 +13,7 @@ from valley.core.study import Study
 from valley.core.versions import moved
 from valley.planning.dag import PlannedJob, planned
 from valley.planning.retention import undone
+from valley.planning.words import arm_of
 
 
 def notes(study: Study, jobs: list[PlannedJob]) -> list[str]:
@@ -23,7 +24,7 @@ def notes(study: Study, jobs: list[PlannedJob]) -> list[str]:
         jobs: every job of its DAG.
     """
     lines = []
-    again = [job.outputs[0].split("/checkpoints/")[-1].rsplit("/", 1)[0] for job in undone(jobs)]
+    again = [arm_of(job) for job in undone(jobs)]
     if again:
         lines.append(
             f"trained again because `retention` let the weights go and something is to be made "

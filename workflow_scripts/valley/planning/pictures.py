@@ -7,10 +7,11 @@ from pathlib import Path
 
 from valley.core.config import nearest
 from valley.core.files import write_text
+from valley.core.text import duration
 from valley.planning.errors import Unplanned, in_a_line
 from valley.planning.overview import STATES
 from valley.planning.plans import Plan
-from valley.planning.words import arm_of, duration
+from valley.planning.words import arm_of
 
 # Fill and ink of each state, and of what is partly done.
 FILLS = {

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from valley.core.text import duration
 from valley.planning import compare_plans as compare
 from valley.planning.cost import Cost
 from valley.planning.dag import PlannedJob
@@ -17,7 +18,7 @@ from valley.planning.errors import in_a_line
 from valley.planning.notes import notes
 from valley.planning.plans import Plan
 from valley.planning.simulate import makespan
-from valley.planning.words import arm_of, duration, hours, size
+from valley.planning.words import arm_of, hours, size
 
 STATES = ("done", "missing", "stale", "blocked")
 FOLLOWS = "Input files updated by another job"

@@ -8,10 +8,11 @@ from collections import Counter
 from pathlib import Path
 
 from valley.core.files import write_text
+from valley.core.text import duration
 from valley.planning.errors import in_a_line
 from valley.planning.overview import STATES, overview
 from valley.planning.plans import Plan
-from valley.planning.words import duration, hours, size
+from valley.planning.words import hours, size
 
 SIGNS = {
     "done": "✓",

@@ -1,16 +1,7 @@
-"""How plans and status pages say times, sizes and arms."""
+"""How plans and status pages say hours, sizes and arms."""
 
 from valley.core.arms import BASE, Arm
 from valley.planning.dag import PlannedJob
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    if 0 < seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
 
 
 def hours(seconds: float) -> str:

@@ -1,1 +1,1 @@
-"""The report: what it shows, how it is drawn, and the commands that write, compare and export."""
+"""Commands on results: `valley report`, `compare` and `export`, of whatever is finished."""

@@ -59,7 +59,7 @@ def add_parser(commands) -> None:
 
 def report(options) -> int:
     """Write the page, say where it is and what is missing; return the exit status."""
-    from valley.reporting import paper
+    from valley.pages import paper
     from valley.reporting.measured import measured
     from valley.reporting.partial import Gathered
     from valley.reporting.studies import layout_of

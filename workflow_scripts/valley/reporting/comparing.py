@@ -19,7 +19,7 @@ from valley.core.arms import FIELDS, GROUP
 from valley.core.files import digest, read_parquet, write_json
 from valley.core.layout import Layout
 from valley.core.study import Study
-from valley.reporting import content, page
+from valley.pages import content, page
 from valley.reporting.finished import done
 
 ABSENT = "(not there)"

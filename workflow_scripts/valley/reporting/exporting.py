@@ -7,21 +7,31 @@ models/          each checkpoint as a folder that `transformers` loads, with its
 latex/           tables of scores and claims (booktabs, array, longtable)
 """
 
-import csv
 import os
 import shutil
 from collections import Counter
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from valley.core.files import VERDICT, read_json, read_parquet, whole, write_json, write_text
+from valley.core.arms import Arm
+from valley.core.files import (
+    VERDICT,
+    read_csv,
+    read_json,
+    read_parquet,
+    whole,
+    write_json,
+    write_text,
+)
 from valley.core.layout import Layout
 from valley.judging.answer_files import evaluation
 from valley.judging.answers import Extraction
 from valley.judging.verdicts import Verdict
-from valley.reporting import content, latex
+from valley.pages import content
+from valley.reporting import latex
 from valley.reporting.finished import done
 from valley.reporting.partial import Gathered
 
@@ -74,12 +84,8 @@ def export(layout: Layout, out: Path, aside: Path, parts: tuple[str, ...] = PART
 
 def tables(found: Gathered, out: Path) -> int:
     """Write tidy tables of scores, rates, curves, contrasts, claims and verdicts."""
-    scored = [
-        {key: _typed(key, value) for key, value in row.items()}
-        for row in content.rows_of(found.files["scores"][0])
-    ]
     made = {
-        "scores": scored,
+        "scores": _scores(found.files["scores"][0]),
         "curves": [row for path in found.files["curves"] for row in _points(path)],
         "families": [row for path in found.files["curves"] for row in _families(path)],
         "contrasts": [row for path in found.files["contrasts"] for row in _contrasts(path)],
@@ -96,15 +102,15 @@ def tables(found: Gathered, out: Path) -> int:
     return len(made) + 1
 
 
-def write(path: Path, rows: list[dict]) -> None:
-    """Write rows of one shape as `<path>.parquet` and `<path>.csv`."""
-    table = pa.Table.from_pylist(rows)
+def write(path: Path, rows) -> None:
+    """Write a table, or rows of one shape, as `<path>.parquet` and `<path>.csv`."""
+    # As objects, whole numbers stay whole beside missing ones.
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, dtype=object)
+    with whole(path.with_suffix(".csv")) as aside:
+        frame.to_csv(aside, index=False, lineterminator="\n", encoding="utf-8")
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
     with whole(path.with_suffix(".parquet")) as aside:
         pq.write_table(table, aside, compression="zstd", store_schema=False)
-    with whole(path.with_suffix(".csv")) as aside, open(aside, "w", newline="") as file:
-        writer = csv.DictWriter(file, table.column_names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def verdicts(layout: Layout, path: Path) -> None:
@@ -116,14 +122,12 @@ def verdicts(layout: Layout, path: Path) -> None:
         pq.ParquetWriter(parquet, schema, compression="zstd", store_schema=False) as writer,
         open(plain, "w", newline="", encoding="utf-8") as file,
     ):
-        lines = csv.DictWriter(file, schema.names, lineterminator="\n")
-        lines.writeheader()
+        pd.DataFrame(columns=schema.names).to_csv(file, index=False, lineterminator="\n")
         for arm, place, benchmark in _finished(layout):
-            named = {**vars(arm), "benchmark": benchmark}
-            judged = read_parquet(layout.result("verdicts", place, benchmark, "parquet"))
-            rows = [{**named, **{name: row[name] for name in VERDICT.names}} for row in judged]
-            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-            lines.writerows(rows)
+            judged = _judged(layout, place, benchmark).assign(**vars(arm), benchmark=benchmark)
+            rows = judged[schema.names]
+            rows.to_csv(file, index=False, header=False, lineterminator="\n")
+            writer.write_table(pa.Table.from_pandas(rows, schema, preserve_index=False))
 
 
 def livecodebench(layout: Layout, out: Path) -> int:
@@ -132,27 +136,21 @@ def livecodebench(layout: Layout, out: Path) -> int:
     `<arm>/<benchmark>.json` holds question_id and code_list; `…_eval_all.json` holds graded_list,
     pass@1 and, as metadata, our verdict and its detail.
     """
-    count = 0
+    count, fields = 0, ("verdict", "failed_test", "tests_passed", "detail")
     for _arm, place, benchmark in _finished(layout):
-        judged = {
-            (row["problem_id"], row["sample"]): row
-            for row in read_parquet(layout.result("verdicts", place, benchmark, "parquet"))
-        }
         finding = Extraction.in_study(layout.study, benchmark)
         asked = Path(layout.root) / "benchmarks" / f"{benchmark}.parquet"
         problems = {row["id"]: row for row in read_parquet(asked, ["id", "function_name"])}
-        columns = ["problem_id", "sample", "text"]
-        answers = layout.result("generations", place, benchmark, "parquet")
-        rows = [
-            {**row, "program": finding.program(row["text"], problems.get(row["problem_id"]))}
-            for row in read_parquet(answers, columns)
-            if (row["problem_id"], row["sample"]) in judged
+        path = layout.result("generations", place, benchmark, "parquet")
+        answers = pd.read_parquet(path, columns=["problem_id", "sample", "text"])
+        both = answers.merge(_judged(layout, place, benchmark), on=["problem_id", "sample"])
+        programs = [
+            finding.program(text, problems.get(name))
+            for text, name in zip(both["text"], both["problem_id"], strict=True)
         ]
-        fields = ("verdict", "failed_test", "tests_passed", "detail")
-        verdicts = [
-            Verdict(**{name: judged[row["problem_id"], row["sample"]][name] for name in fields})
-            for row in rows
-        ]
+        both = both.assign(program=programs).astype(object)
+        rows = both.where(both.notna(), None).to_dict("records")
+        verdicts = [Verdict(**{name: row[name] for name in fields}) for row in rows]
         graded = evaluation(rows, verdicts)
         asked = [{name: row[name] for name in ("question_id", "code_list")} for row in graded]
         write_json(out / place / f"{benchmark}.json", asked)
@@ -161,17 +159,23 @@ def livecodebench(layout: Layout, out: Path) -> int:
     return count
 
 
+def _judged(layout: Layout, place: str, benchmark: str) -> pd.DataFrame:
+    """Return an arm's verdicts, whole numbers whole also where some are missing."""
+    path = layout.result("verdicts", place, benchmark, "parquet")
+    return pd.read_parquet(path, columns=VERDICT.names, dtype_backend="numpy_nullable")
+
+
 def datasets(layout: Layout, out: Path) -> int:
     """Write each shard as a data set's folder: data/train.parquet and its card."""
     count = 0
-    for shard in sorted({arm.shard for arm in layout.study.arms}):
+    for shard, arm in sorted({arm.shard: arm for arm in layout.study.arms}.items()):
         source = Path(f"{layout.root}/shards/{shard}.parquet")
         if source.is_file():
             target = out / shard / "data" / "train.parquet"
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
             rows = read_parquet(source, ["difficulty", "correct", "teacher", "tokens", "source"])
-            write_text(out / shard / "README.md", _data_card(layout, shard, rows))
+            write_text(out / shard / "README.md", _data_card(layout, arm, rows))
             count += 1
     return count
 
@@ -222,12 +226,14 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _typed(key: str, value: str) -> object:
-    if key in ("size", "seed", "n"):
-        return int(value) if value else None
-    if key in ("estimate", "low", "high"):
-        return float(value) if value else None
-    return value
+def _scores(path: Path) -> pd.DataFrame:
+    """Return the table of scores, its numbers as numbers."""
+    text = read_csv(path)
+    present = text.mask(text == "")
+    return text.assign(
+        **{name: present[name].astype("Int64") for name in ("size", "seed", "n")},
+        **{name: present[name].astype(float) for name in ("estimate", "low", "high")},
+    )
 
 
 def _ends(value: dict, name: str = "interval") -> dict:
@@ -326,21 +332,19 @@ def _parts(judged: list[dict]) -> list[dict]:
     return rows
 
 
-def _data_card(layout: Layout, shard: str, rows: list[dict]) -> str:
+def _data_card(layout: Layout, arm: Arm, rows: list[dict]) -> str:
     import yaml
 
-    slice_name, _, rest = shard.partition("/")
     front = {
         "task_categories": ["text-generation"],
         "tags": ["code", "reasoning", "distillation"],
         "configs": [{"config_name": "default", "data_files": "data/train.parquet"}],
     }
-    size, seed = rest.removeprefix("n").split("-s")
-    lines = ["---", yaml.safe_dump(front, sort_keys=False).strip(), "---", "", f"# {shard}", ""]
+    lines = ["---", yaml.safe_dump(front, sort_keys=False).strip(), "---", "", f"# {arm.shard}", ""]
     lines += [
-        f"A data shard of the study `{layout.study.config['study']}`: the first {int(size):,} "
-        f"traces of the slice `{slice_name}` (difficulty.correctness) in the order of replicate "
-        f"{seed}. Shards are nested: a smaller one of the same slice and replicate is the "
+        f"A data shard of the study `{layout.study.config['study']}`: the first {arm.size:,} "
+        f"traces of the slice `{arm.slice}` (difficulty.correctness) in the order of replicate "
+        f"{arm.seed}. Shards are nested: a smaller one of the same slice and replicate is the "
         "beginning of this one. `correct` is what running the trace's program on all tests of its "
         "problem gave; the programs are a model's and should be run isolated.",
         "",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from valley.core.arms import Arm
 from valley.core.layout import Layout
-from valley.reporting.content import label
+from valley.pages.content import label
 from valley.workflow.console import STOPPED, cause
 
 

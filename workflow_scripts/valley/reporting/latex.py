@@ -1,5 +1,7 @@
 """LaTeX tables of scores and claims, as wide as a page's text, to be \\input into a paper."""
 
+import pandas as pd
+
 from valley.core.arms import FIELDS
 
 SPECIAL = {
@@ -47,29 +49,29 @@ def bounds(pair: list | None) -> str:
     return f"[{low}, {high}]"
 
 
-def table(columns: str, head: list[str], rows: list[list[str]], caption: str, name: str) -> str:
+def table(columns: str, cells: pd.DataFrame, shown: dict, caption: str, name: str) -> str:
     """Return a floating table, or one over several pages where it is long.
 
     Args:
         columns: LaTeX's column letters.
-        head, rows: cells, already LaTeX.
+        cells: its cells, below heads that are already LaTeX.
+        shown: how some columns' cells become LaTeX; the others' are escaped.
         caption: plain text below it (above a long one).
         name: its label, behind `tab:`.
     """
-    long = len(rows) > LONG
+    style = cells.style.hide(axis="index").format({head: escaped for head in cells} | shown)
+    lines = style.to_latex(hrules=True, column_format=columns).splitlines()
     titled = f"\\caption{{{escaped(caption)}}}\\label{{tab:{name}}}"
-    heading = ["\\toprule", " & ".join(head) + r" \\", "\\midrule"]
-    cells = [" & ".join(row) + r" \\" for row in rows]
     needed = "% needs \\usepackage{booktabs,array,longtable}"
     small = "\\footnotesize\\setlength{\\tabcolsep}{4pt}"
-    if long:
+    if len(cells) > LONG:
+        (_, *heading), body = lines[:4], lines[4:-2]
         again = "\\endfirsthead", *heading, "\\endhead", "\\bottomrule", "\\endfoot"
         begun = f"\\begin{{longtable}}{{{columns}}}"
-        lines = [f"{{{small}", begun, f"{titled} \\\\", *heading, *again, *cells]
+        lines = [f"{{{small}", begun, f"{titled} \\\\", *heading, *again, *body]
         lines += ["\\end{longtable}", "}"]
     else:
-        lines = ["\\begin{table}", f"\\centering{small}", f"\\begin{{tabular}}{{{columns}}}"]
-        lines += [*heading, *cells, "\\bottomrule", "\\end{tabular}", titled, "\\end{table}"]
+        lines = ["\\begin{table}", f"\\centering{small}", *lines, titled, "\\end{table}"]
     return "\n".join([needed, *lines]) + "\n"
 
 
@@ -79,66 +81,59 @@ def scores(arms: list[dict]) -> str:
     What is the same for all arms stands in the caption instead of a column.
 
     Args:
-        arms: as `valley.reporting.content.scores` gives them.
+        arms: as `valley.pages.content.scores` gives them.
     """
-    names = (*FIELDS, "benchmark")
-    told = {
-        name: {arm[name] for arm in arms if int(arm["size"]) or name == "student"}
-        for name in FIELDS
-    }
-    told["benchmark"] = {arm["benchmark"] for arm in arms}
-    shown = [name for name in names if len(told[name]) > 1 or name == "size"]
-    head = [HEADS.get(name, name) for name in shown]
-    head += ["pass@1", r"95\,\%", "completion", "think tag", "$n$"]
-    rows = []
-    for arm in arms:
-        passed = arm["pass@1"]
-        pair = None if passed["low"] is None else [passed["low"], passed["high"]]
-        rows.append(
-            [
-                *(_setting(arm, name) for name in shown),
-                number(passed["estimate"]),
-                bounds(pair),
-                number(arm["completion"]["estimate"]),
-                number(arm["think_tag"]["estimate"]),
-                str(passed["n"]),
-            ]
-        )
-    same = [f"{name} {min(told[name])}" for name in names if name not in shown and told[name]]
+    names = [*FIELDS, "benchmark"]
+    cells = pd.DataFrame(arms, columns=names, dtype=object)
+    undistilled = cells["size"].astype(int) == 0
+    told = {name: set(cells.loc[~undistilled, name]) for name in FIELDS}
+    told |= {name: set(cells[name]) for name in ("student", "benchmark")}
+    kept = [name for name in names if len(told[name]) > 1 or name == "size"]
+    cells.loc[undistilled, ["recipe", "start", "slice", "seed"]] = "--"
+    measured = pd.DataFrame(map(_measured, arms), dtype=object)
+    cells = cells[kept].rename(columns=HEADS).join(measured)
+    shown = {"pass@1": number, r"95\,\%": bounds, "completion": number, "think tag": number}
+    shown["$N$"] = lambda size: f"{int(size):,}".replace(",", "{,}")
+    same = [f"{name} {min(told[name])}" for name in names if name not in kept and told[name]]
     caption = (
         "pass@1 of every arm with its 95 % interval over problems; n counts judged answers; "
         "N = 0 is the undistilled student."
     ) + (f" All: {', '.join(same)}." if same else "")
-    letters = "".join("r" if name in ("size", "seed") else "l" for name in shown)
-    return table(f"{letters}rlrrr", head, rows, caption, "scores")
+    letters = "".join("r" if name in ("size", "seed") else "l" for name in kept)
+    return table(f"{letters}rlrrr", cells, shown, caption, "scores")
 
 
-def _setting(arm: dict, name: str) -> str:
-    if name == "size":
-        return f"{int(arm['size']):,}".replace(",", "{,}")
-    undistilled = not int(arm["size"]) and name not in ("student", "benchmark")
-    return "--" if undistilled else escaped(arm[name])
+def _measured(arm: dict) -> dict:
+    passed = arm["pass@1"]
+    return {
+        "pass@1": passed["estimate"],
+        r"95\,\%": None if passed["low"] is None else [passed["low"], passed["high"]],
+        "completion": arm["completion"]["estimate"],
+        "think tag": arm["think_tag"]["estimate"],
+        "$n$": passed["n"],
+    }
 
 
 def claims(judged: dict[str, list[dict]]) -> str:
     """Return the table of claims by benchmark: each part's verdict, estimate, interval, rule."""
     several = len(judged) > 1
-    head = ["claim", *(["benchmark"] if several else []), "where", "verdict", "estimate"]
-    head += ["interval", "rule, set beforehand"]
-    rows = []
-    for benchmark, found in judged.items():
-        for claim in found:
-            parts = claim["parts"] or [{**claim, "where": ""}]
-            for at, part in enumerate(parts):
-                cells = ["" if at else claim["name"], *([benchmark] if several else [])]
-                cells += [part["where"] or "--", part["status"]]
-                measured = [number(part["estimate"]), bounds(part["interval"])]
-                rows.append([*map(escaped, cells), *measured, escaped(part["rule"])])
+    rows = [
+        {
+            "claim": "" if at else claim["name"],
+            **({"benchmark": benchmark} if several else {}),
+            "where": part["where"] or "--",
+            "verdict": part["status"],
+            "estimate": part["estimate"],
+            "interval": part["interval"],
+            "rule, set beforehand": part["rule"],
+        }
+        for benchmark, found in judged.items()
+        for claim in found
+        for at, part in enumerate(claim["parts"] or [{**claim, "where": ""}])
+    ]
     named = {c["name"]: c["text"] for found in judged.values() for c in found}
     caption = "Claims. " + " ".join(f"{name}: {text}." for name, text in named.items())
     letters = "llllrl" if several else "lllrl"
-    width = 2.4 if several else 3.6
-    rule = f"p{{{width}cm}}"
-    return table(
-        f"{letters}>{{\\raggedright\\arraybackslash}}{rule}", head, rows, caption, "claims"
-    )
+    rule = f">{{\\raggedright\\arraybackslash}}p{{{2.4 if several else 3.6}cm}}"
+    cells, shown = pd.DataFrame(rows, dtype=object), {"estimate": number, "interval": bounds}
+    return table(f"{letters}{rule}", cells, shown, caption, "claims")

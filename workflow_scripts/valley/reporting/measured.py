@@ -1,54 +1,63 @@
 """What a study cost and ran on, from the sidecars of its results and SLURM's accounting."""
 
-import json
-from collections import defaultdict
 from pathlib import Path
 
 from valley.cluster import cost, spent
+from valley.core.sidecars import provenances, warn
 
 
 def measured(root: str | Path) -> dict:
     """Return costs by stage, hours by stage and arm, isolation, devices and versions.
 
-    All of it as far as sidecars tell, and of hours SLURM's accounting.
-
-    Jobs that took their result from the store are counted, but not their time: they did not
-    compute.
+    All of it as far as sidecars tell, and of hours SLURM's accounting. Jobs that took their result
+    from the store are counted, but not their time: they did not compute. Damaged sidecars are
+    passed over with a warning.
     """
-    stages: dict[str, dict] = defaultdict(
-        lambda: {"jobs": 0, "restored": 0, "wall": 0.0, "cpu": 0.0, "memory": 0, "tokens": 0}
-    )
-    busy: dict[str, float] = defaultdict(float)
-    isolation, devices, versions, sidecars = set(), set(), set(), []
-    for path in sorted(Path(root).rglob("*.meta.json")):
-        try:
-            about = json.loads(path.read_text(encoding="utf-8"))
-            rule, found = about["rule"], about["measured"]
-        except (OSError, ValueError, KeyError):
-            continue  # being written, or another tool's
-        sidecars.append((path, about))
-        row = stages[rule]
-        row["jobs"] += 1
-        versions |= {f"{name} {version}" for name, version in found.get("versions", {}).items()}
-        if about.get("restored"):
-            row["restored"] += 1
-            continue
-        row["wall"] += found.get("wall_seconds", 0.0)
-        row["cpu"] += found.get("cpu_seconds", 0.0)
-        row["memory"] = max(row["memory"], found.get("peak_memory_bytes", 0))
-        row["tokens"] += found.get("tokens") or 0
-        busy[rule] += found.get("train_seconds") or found.get("sample_seconds") or 0.0
-        isolation |= {found["isolation"]} if found.get("isolation") else set()
-        devices |= {found["device"]} if found.get("device") else set()
-    rows = []
-    for rule, row in sorted(stages.items(), key=lambda item: -item[1]["wall"]):
-        pace = row["tokens"] / busy[rule] if busy[rule] else None
-        rows.append({"rule": rule, **row, "tokens": row["tokens"] or None, "pace": pace})
+    sidecars = [
+        (path, about)
+        for path, about in provenances(root, damaged=warn)
+        if "rule" in about and "measured" in about  # another tool's file has neither
+    ]
+    computed = [about["measured"] for _, about in sidecars if not about.get("restored")]
+    versions = [about["measured"].get("versions", {}) for _, about in sidecars]
     by_arm = cost.of_study(str(root), sidecars)
     return {
-        "stages": rows,
+        "stages": _stages([about for _, about in sidecars]),
         "hours": {"stages": spent.summed(by_arm), "arms": by_arm},
-        "isolation": sorted(isolation),
-        "devices": sorted(devices),
-        "versions": sorted(versions),
+        "isolation": sorted({took["isolation"] for took in computed if took.get("isolation")}),
+        "devices": sorted({took["device"] for took in computed if took.get("device")}),
+        "versions": sorted({f"{name} {v}" for found in versions for name, v in found.items()}),
+    }
+
+
+def _stages(abouts: list[dict]) -> list[dict]:
+    """Return a row a rule, longest first: jobs, seconds, bytes of memory, tokens and their pace."""
+    import pandas as pd
+
+    if not abouts:
+        return []
+    groups = pd.DataFrame(map(_job, abouts)).groupby("rule", sort=False)
+    stages = groups[["jobs", "restored", "wall", "cpu", "tokens", "busy"]].sum()
+    stages = stages.assign(memory=groups["memory"].max())
+    stages = stages.sort_values("wall", ascending=False, kind="stable").reset_index()
+    return [
+        {**row, "tokens": tokens or None, "pace": tokens / busy if busy else None}
+        for row in stages.to_dict("records")
+        for tokens, busy in [(row["tokens"], row.pop("busy"))]
+    ]
+
+
+def _job(about: dict) -> dict:
+    """Return what one job adds to its rule's row; a restored one was only there."""
+    restored = bool(about.get("restored"))
+    took = {} if restored else about["measured"]
+    return {
+        "rule": about["rule"],
+        "jobs": 1,
+        "restored": int(restored),
+        "wall": took.get("wall_seconds", 0.0),
+        "cpu": took.get("cpu_seconds", 0.0),
+        "memory": took.get("peak_memory_bytes", 0),
+        "tokens": took.get("tokens") or 0,
+        "busy": took.get("train_seconds") or took.get("sample_seconds") or 0.0,
     }

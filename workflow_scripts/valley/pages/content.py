@@ -1,7 +1,5 @@
 """What the report shows, gathered from the study's files into plain values for the template."""
 
-import csv
-import io
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -9,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from valley.core.arms import BASE, FIELDS, GROUP, Arm
-from valley.core.files import file_digest, read_json
+from valley.core.files import file_digest, read_csv, read_json
 from valley.core.study import Study
-from valley.reporting import drawing, page
+from valley.pages import drawing, page
 
 CAPTIONS = {
     "scaling": "pass@1 against the number of traces. Points: means over replicates with 95 % "
@@ -33,12 +31,6 @@ CAPTIONS = {
     "every arm that is finished in both, and pooled; grey: too small to matter.",
 }
 ORDER = ("scaling", "learning", "rates", "correlation", "contrasts", "forecast")
-
-
-def rows_of(path: Path) -> list[dict]:
-    """Return a CSV's rows."""
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def label(arm: dict, several: bool = False) -> str:
@@ -63,14 +55,19 @@ def arms_of(axis: dict) -> int:
 
 def scores(path: Path) -> list[dict]:
     """Return one row per arm and benchmark with its quantities side by side."""
-    arms: dict[tuple, dict] = {}
-    for row in rows_of(path):
-        if row["problems"] == "all":
-            names = (*FIELDS, "benchmark")
-            arm = arms.setdefault(tuple(row[n] for n in names), {n: row[n] for n in names})
-            numbers = {n: float(row[n]) if row[n] else None for n in ("estimate", "low", "high")}
-            arm[row["quantity"]] = {**numbers, "n": int(row["n"] or 0)}
-    return list(arms.values())
+    table, names = read_csv(path), [*FIELDS, "benchmark"]
+    return [
+        {
+            **dict(zip(names, setting, strict=True)),
+            **{row["quantity"]: _numbers(row) for row in rows.to_dict("records")},
+        }
+        for setting, rows in table[table["problems"] == "all"].groupby(names, sort=False)
+    ]
+
+
+def _numbers(row: dict) -> dict:
+    ends = {name: float(row[name]) if row[name] else None for name in ("estimate", "low", "high")}
+    return {**ends, "n": int(row["n"] or 0)}
 
 
 def figures(
@@ -87,7 +84,8 @@ def figures(
     kinds: dict[str, list[dict]] = {}
     placed = sorted(((_kind_and_name(path), path) for path in map(Path, paths)), key=_on_the_page)
     for number, ((kind, name), path) in enumerate(placed, 1):
-        table = path.with_suffix(".csv").read_text(encoding="utf-8")
+        table = path.with_suffix(".csv")
+        cells = read_csv(table)
         caption = CAPTIONS.get(kind, kind.replace("_", " ").capitalize() + ".")
         said = f"{caption.partition('. ')[0].rstrip('.')}: {name}"
         led = partial(place_of, Path(name).name) if place_of else None
@@ -99,8 +97,8 @@ def figures(
                 "file": f"{kind}-{name.replace('/', '-')}.csv",
                 "svg": Markup(svg),
                 "caption": caption,
-                "csv": page.download(table),
-                "rows": list(csv.reader(io.StringIO(table))),
+                "csv": page.download(table.read_text(encoding="utf-8")),
+                "rows": [list(cells), *cells.to_numpy().tolist()],
             }
         )
     return kinds
@@ -119,10 +117,11 @@ def _on_the_page(item: tuple) -> tuple:
 
 def verdicts(path: Path) -> dict[str, Counter]:
     """Return how often each verdict fell, by benchmark."""
-    mixes: dict[str, Counter] = {}
-    for row in rows_of(path):
-        mixes.setdefault(row["benchmark"], Counter())[row["verdict"]] += int(row["answers"])
-    return mixes
+    table = read_csv(path).astype({"answers": int})
+    return {
+        benchmark: Counter(rows.groupby("verdict", sort=False)["answers"].sum().to_dict())
+        for benchmark, rows in table.groupby("benchmark", sort=False)
+    }
 
 
 def abstract(curves: list[dict], claims: dict[str, list[dict]]) -> list[str]:
