@@ -23,6 +23,9 @@ VLLM_READY := $(VLLM_VENV)/.ready
 # The environment's own programs first, and nothing of an environment that happens to be active.
 RUN_IN = env -u PYTHONPATH -u PYTHONHOME -u VIRTUAL_ENV PATH="$(abspath $(1))/bin:$$PATH"
 RUN := $(call RUN_IN,$(VENV))
+# For programs of tests/ that pytest does not start: what pyproject.toml has as `pythonpath`.
+EMPTY :=
+FINDING := PYTHONPATH=$(subst $(EMPTY) ,:,$(addprefix $(CURDIR)/,workflow_scripts tests tests/unit tests/with_vllm))
 
 .PHONY: help study rehearsal test test-slurm test-vllm check chaos bench-judge bench-stats bench-training bench-dag bench-vllm clean
 .DEFAULT_GOAL := help
@@ -77,22 +80,22 @@ check: $(READY)
 	@$(RUN) snakemake --lint
 
 chaos: $(READY)
-	@$(RUN) python tests/workflow/chaos.py --kills $(KILLS)
+	@$(RUN) $(FINDING) python tests/workflow/chaos.py --kills $(KILLS)
 
 bench-judge: $(READY)
-	@$(RUN) python tests/bench/bench_judge.py --write docs/benchmarks.md
+	@$(RUN) $(FINDING) python tests/bench/bench_judge.py --write docs/benchmarks.md
 
 bench-stats: $(READY)
-	@$(RUN) python tests/bench/bench_stats.py --studies 2000 --out statistics.md
+	@$(RUN) $(FINDING) python tests/bench/bench_stats.py --studies 2000 --out statistics.md
 
 bench-training: $(READY)
-	@$(RUN) python tests/bench/bench_training.py --device $(DEVICE)
+	@$(RUN) $(FINDING) python tests/bench/bench_training.py --device $(DEVICE)
 
 bench-dag: $(READY)
-	@$(RUN) python tests/bench/bench_dag.py --write docs/benchmarks.md
+	@$(RUN) $(FINDING) python tests/bench/bench_dag.py --write docs/benchmarks.md
 
 bench-vllm: $(VLLM_READY)
-	@$(call RUN_IN,$(VLLM_VENV)) python tests/bench/bench_vllm.py
+	@$(call RUN_IN,$(VLLM_VENV)) $(FINDING) python tests/bench/bench_vllm.py
 
 clean:
 	rm -rf $(VENV)

@@ -4,10 +4,6 @@
 #
 # `snakemake` runs config.yaml; `snakemake --configfile studies/….yaml` another; the schema has the keys.
 
-from snakemake.utils import min_version
-
-min_version("9.0")
-
 if not workflow.overwrite_configfiles:
 
     configfile: "config.yaml"

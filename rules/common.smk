@@ -11,34 +11,30 @@ import sys
 import tempfile
 from pathlib import Path
 
-import snakemake.workflow
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
 from valley.core import asides, closure, disk, processes, slices
-from valley.workflow import console
 from valley.core.arms import BASE, Arm
 from valley.core.files import file_digest, read_json
-from valley.workflow.contract import digests_of, params_of
-from valley.workflow.gates import GatedDAG
 from valley.core.given import given, not_made
 from valley.core.hub import SourceError, find, missing_folder
 from valley.core.layout import CONTRAST, CURVE, LEARNING, Layout
 from valley.core.published import home, patterns
-from valley.workflow.records import SidecarPersistence
+from valley.workflow.seams import SeamError
+from valley.workflow.contract import digests_of, params_of
+from valley.workflow.taken import take
 from valley.core.study import Study, StudyError
 from valley.core.versions import installed, stamped
 
-# A dry-run tells its reasons in Snakemake's own way.
-if not workflow.output_settings.dryrun and not workflow.output_settings.verbose:
-    console.install(logger)
-
-# Snakemake asks the sidecars what made a file: they lie beside it and go where it goes.
-snakemake.workflow.FilePersistence = SidecarPersistence
-# What a job only waits for hides nothing that is stale below it.
-snakemake.workflow.DAG = GatedDAG
+# Snakemake asks the sidecars what made a file: they lie beside it and go where it goes. What a job
+# only waits for hides nothing that is stale below it. Runs print a line a job.
+try:
+    take(workflow, logger)
+except SeamError as error:
+    raise WorkflowError(str(error))
 
 try:
     STUDY = Study(config)

@@ -1,5 +1,7 @@
 """Memory and pace of a corpus' way to the pool and to shards, on made-up OpenCodeReasoning-2 files.
 
+It needs PYTHONPATH=workflow_scripts:tests, which `make` sets.
+
     python tests/bench/bench_corpora.py --gb 1 2 4 --folder /scratch/corpora
 
 Each stage runs in a process of its own, so that its peak memory is its own.
@@ -9,17 +11,12 @@ import argparse
 import json
 import multiprocessing
 import shutil
-import sys
 import time
 from pathlib import Path
 
+import foreign_corpora as made
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow_scripts"))
-
-import foreign_corpora as made
 from hub_files import jsonl
 from valley.core.files import PROBLEM, parquet_stream
 from valley.core.sources import resolved, resolved_questions

@@ -1,5 +1,7 @@
 """What building the DAG costs: dry-runs of studies of 100 to 50,000 jobs, against a bare Snakefile.
 
+It needs PYTHONPATH=workflow_scripts, which `make` sets.
+
     python tests/bench/bench_dag.py [--sizes 100,1000] [--rounds 3] [--write docs/benchmarks.md]
 
 `bare.smk` has the same number of jobs and files and nothing else. "Finished" means that every file
@@ -19,18 +21,15 @@ import time
 from pathlib import Path
 
 import yaml
+from valley.core.files import file_digest
+from valley.core.sidecars import sidecar
+from valley.core.slices import names
+from valley.core.study import Study
+from valley.planning.dag import built
+from valley.workflow.job import determining
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
-sys.path.insert(0, str(REPOSITORY / "workflow_scripts"))
-
-from valley.core.files import file_digest  # noqa: E402
-from valley.core.sidecars import sidecar  # noqa: E402
-from valley.core.slices import names  # noqa: E402
-from valley.core.study import Study  # noqa: E402
-from valley.planning.dag import built  # noqa: E402
-from valley.workflow.job import determining  # noqa: E402
-
 SNAKEFILES = {"study": REPOSITORY / "Snakefile", "bare": HERE / "bare.smk"}
 SLICES = ["all.any", "easy.any", "hard.any", "all.correct", "all.incorrect"]
 SEEDS = 4
@@ -205,13 +204,12 @@ def adding_a_size(rounds: int) -> dict:
 def heavy_modules(folder: Path) -> list[str]:
     """Return the heavy modules that a process has after building a DAG; there should be none."""
     script = (
-        "import sys, pathlib; sys.path.insert(0, sys.argv[1])\n"
+        "import sys, pathlib\n"
         "from valley.planning.dag import planned\n"
-        "planned(pathlib.Path(sys.argv[2]))\n"
+        "planned(pathlib.Path(sys.argv[1]))\n"
         f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
     )
-    command = [sys.executable, "-c", script, str(REPOSITORY / "workflow_scripts")]
-    command.append(str(REPOSITORY / "config.yaml"))
+    command = [sys.executable, "-c", script, str(REPOSITORY / "config.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=True)
     return json.loads(done.stdout.strip().splitlines()[-1].replace("'", '"'))
 

@@ -1,5 +1,7 @@
 """How fast is the judge? Ratios in one run, on one core, against two other ways of judging.
 
+It needs PYTHONPATH=workflow_scripts, which `make` sets.
+
 (a) a fresh interpreter for each test, by `subprocess`, without any isolation;
 (b) LiveCodeBench's way: one forked process a program, all tests in it, standard streams patched,
     an alarm as the limit, the result handed back through a manager; and the same through a pipe,
@@ -25,12 +27,10 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from unittest.mock import mock_open, patch
 
+from valley.judging import isolation
+from valley.judging.batch import Task, judge
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "workflow_scripts"))
-
-from valley.judging import isolation  # noqa: E402
-from valley.judging.batch import Task, judge  # noqa: E402
-
 TESTS = 8
 LIMIT = 2
 CONTEST_IMPORTS = "\n".join(

@@ -1,5 +1,7 @@
 """Prove the statistics on simulated studies and on published figures; write markdown tables.
 
+It needs PYTHONPATH=workflow_scripts, which `make` sets.
+
 Run: python tests/bench/bench_stats.py --studies 2000 --out docs/statistics.md
 """
 
@@ -11,18 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from valley.analysis import simulate, trials, trials_ahead, trials_claims
+from valley.analysis.curves import fit
+from valley.analysis.families import FAMILIES
+from valley.analysis.published import READINGS, judge_paper
+from valley.analysis.resample import percentile, wilson
+from valley.analysis.simulate import Design, valley_truth
+from valley.analysis.trials import MARGIN, Truth
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "workflow_scripts"))
-
-from valley.analysis import simulate, trials, trials_ahead, trials_claims  # noqa: E402
-from valley.analysis.curves import fit  # noqa: E402
-from valley.analysis.families import FAMILIES  # noqa: E402
-from valley.analysis.published import READINGS, judge_paper  # noqa: E402
-from valley.analysis.resample import percentile, wilson  # noqa: E402
-from valley.analysis.simulate import Design, valley_truth  # noqa: E402
-from valley.analysis.trials import MARGIN, Truth  # noqa: E402
-
 PUBLISHED = ROOT / "studies" / "published"
 MINI = Design()
 BAND = (0.93, 0.97)

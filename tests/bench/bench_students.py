@@ -1,5 +1,7 @@
 """Tokens per second, MFU and memory of full-size students on one GPU, against the estimate.
 
+It needs PYTHONPATH=workflow_scripts, which `make` sets.
+
     python tests/bench/bench_students.py --device cuda
     python tests/bench/bench_students.py --device cpu --students tiny --tokens 512
     python tests/bench/bench_students.py --estimate     (no device: the table of docs/training.md)
@@ -14,9 +16,6 @@ import random
 import statistics
 import sys
 import time
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow_scripts"))
 
 import torch
 from valley.lm import flops, memory, optim

@@ -1,5 +1,7 @@
 """Training speed, packed against padded, in one run on one core.
 
+It needs PYTHONPATH=workflow_scripts, which `make` sets.
+
     python tests/bench/bench_training.py
     python tests/bench/bench_training.py --device cuda    (full-size students: bench_students.py)
 
@@ -18,8 +20,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow_scripts"))
 
 import torch
 from valley.bank import problems, teacher

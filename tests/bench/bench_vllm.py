@@ -1,7 +1,8 @@
 """What `generate` costs beside vLLM's own `LLM.generate`, on one running engine.
 
     make bench-vllm                               (in the environment of `make test-vllm`)
-    python tests/bench/bench_vllm.py --gpus 1 --checkpoint results/…/students/qwen/checkpoint.json
+    PYTHONPATH=workflow_scripts:tests/unit:tests/with_vllm python tests/bench/bench_vllm.py \
+        --gpus 1 --checkpoint results/…/students/qwen/checkpoint.json
 
 Two measures. *Share*: within a run of ours, the time spent outside of what `LLM.generate` calls,
 too, over the time spent there; load slows both alike. *Ratio*: the time of ours over that of
@@ -11,17 +12,12 @@ without seeds tells what a seed for each request costs.
 
 import argparse
 import statistics
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from unittest import mock
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "with_vllm"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow_scripts"))
 
 from generate import answer, wanted
 from material import GREEDY, PROMPTS, SMALL, benchmark, student

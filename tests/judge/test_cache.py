@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from places import finding
 from valley.judging import batch, identity
 from valley.judging.batch import Task, judge
 from valley.judging.cache import Cache
@@ -84,14 +85,13 @@ def test_damaged_segments_are_left_out_with_a_warning(tmp_path, damage):
 
 
 WRITER = """
-import hashlib, os, sys, time
-sys.path.insert(0, sys.argv[1])
+import hashlib, sys, time
 from pathlib import Path
 from valley.judging import cache as module
 from valley.judging.cache import Cache
-who, count = int(sys.argv[3]), int(sys.argv[4])
+who, count = int(sys.argv[2]), int(sys.argv[3])
 module.FLUSH_ENTRIES = 20
-with Cache(Path(sys.argv[2])) as cache:
+with Cache(Path(sys.argv[1])) as cache:
     for number in range(count):
         shared = hashlib.sha256(b"shared%d" % number).digest()
         own = hashlib.sha256(b"%d-%d" % (who, number)).digest()
@@ -110,7 +110,8 @@ def test_nothing_is_lost_with_eight_writers_one_of_them_killed(tmp_path):
     count = 200
     writers = [
         subprocess.Popen(
-            [sys.executable, "-c", WRITER, SCRIPTS, str(tmp_path), str(who), str(count)],
+            [sys.executable, "-c", WRITER, str(tmp_path), str(who), str(count)],
+            env=finding(),
             stdout=subprocess.PIPE,
             text=True,
         )

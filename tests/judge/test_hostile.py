@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hostile_programs import CASES, SEARCHES
+from places import finding
 from tiers import tiers
 from valley.judging.batch import Task, judge
 from valley.judging.sandbox import Sandbox
@@ -137,16 +138,15 @@ os.execv(sys.executable, [sys.executable, "-c", sys.argv[1], *sys.argv[2:]])
 """
 JUDGING = """
 import sys
-sys.path[:0] = [sys.argv[1], sys.argv[2]]
 from hostile_programs import CASES, SEARCHES
 from valley.judging.problems import read_problem
 from valley.judging.boxes import Boxes
 from valley.judging.trial import judge_program
 from valley.judging.verdicts import Options
-rows = eval(sys.argv[4])
+rows = eval(sys.argv[3])
 options = Options(output_limit_mb=1, wall_factor=1.0, wall_extra_s=1.5)
 problems = [read_problem(row) for row in rows]
-with Boxes(sys.argv[3]) as boxes:
+with Boxes(sys.argv[2]) as boxes:
     for case in CASES:
         program = case.program.replace("{secret}", "/etc/passwd").replace("{folder}", "/var/log")
         program = program.replace("{judge}", sys.argv[1] + "/valley/judging/zygote.py")
@@ -165,7 +165,6 @@ def test_hostile_programs_as_an_ordinary_user(tier):
     version = "import sys; sys.exit(sys.version_info < (3, 11))"
     if not os.path.exists(interpreter) or subprocess.run([interpreter, "-c", version]).returncode:
         pytest.skip("needs a system Python >= 3.11, which an ordinary user may read")
-    here = str(Path(__file__).parent)
     done = subprocess.run(
         [
             interpreter,
@@ -173,13 +172,13 @@ def test_hostile_programs_as_an_ordinary_user(tier):
             ORDINARY,
             JUDGING,
             str(SCRIPTS),
-            here,
             tier,
             repr([STDIN, CALLED, HIDDEN]),
         ],
         capture_output=True,
         text=True,
         cwd="/",
+        env=finding(Path(__file__).parent),
     )
     if "SandboxError" in done.stderr and tier not in tiers():
         pytest.skip(f"this machine has no {tier}")

@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
+from places import finding
 from tiers import tiers
 from valley.judging import batch, isolation
 from valley.judging.batch import Task, judge
 from valley.judging.sandbox import Refused, Sandbox, SandboxError
 from valley.judging.verdicts import Limits
 
-SCRIPTS = str(Path(__file__).resolve().parents[2] / "workflow_scripts")
 LIMITS = Limits(cpu_s=5, memory_mb=128, output_bytes=1 << 16, wall_s=20)
 PROBLEM = {
     "id": "p",
@@ -49,11 +49,10 @@ def until(true, seconds: float = 10.0) -> bool:
 
 CALLER = """
 import sys
-sys.path.insert(0, sys.argv[1])
 from valley.judging.sandbox import Sandbox
 from valley.judging.verdicts import Limits
-with Sandbox(sys.argv[2]) as box:
-    with box.program(sys.argv[3].encode(), Limits(60, 128, 1 << 16, 60)) as program:
+with Sandbox(sys.argv[1]) as box:
+    with box.program(sys.argv[2].encode(), Limits(60, 128, 1 << 16, 60)) as program:
         print(box._process.pid, flush=True)
         program.run(b"")
 """
@@ -65,7 +64,10 @@ def test_when_the_caller_is_killed_all_ends(tier, program):
     if tier not in tiers():
         pytest.skip(f"this machine has no {tier}")
     caller = subprocess.Popen(
-        [sys.executable, "-c", CALLER, SCRIPTS, tier, program], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", CALLER, tier, program],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=finding(),
     )
     session = int(caller.stdout.readline())
     running = 4 if tier == "namespaces" else 3
@@ -119,14 +121,14 @@ def test_a_failure_in_a_worker_is_not_swallowed(monkeypatch):
 
 def test_an_interrupted_batch_ends_at_once():
     script = (
-        "import sys\nsys.path.insert(0, sys.argv[1])\n"
         "from valley.judging.batch import Task, judge\n"
         "from valley.judging import isolation\nisolation.tier()\nprint('go', flush=True)\n"
         f"problem = {PROBLEM | {'time_limit_s': 60.0}!r}\n"
         "judge([Task(n, 'while True: pass\\n# %d' % n, problem) for n in range(4)], jobs=2)\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", script, SCRIPTS],
+        [sys.executable, "-c", script],
+        env=finding(),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from honest_programs import STDIN, SUM, problem
+from places import finding
 from tiers import tiers
 from valley.judging import isolation
 from valley.judging.batch import Task, judge
@@ -264,7 +265,6 @@ def test_namespaces_forbidden_means_landlock(tmp_path):
         pytest.skip("this machine has no landlock")
     script = tmp_path / "run.py"
     script.write_text(
-        "import sys\nsys.path.insert(0, sys.argv[1])\n"
         "from valley.judging import kernel\n"
         "kernel.unshare(kernel.CLONE_NEWUSER)\n"
         "import os\n"
@@ -277,9 +277,8 @@ def test_namespaces_forbidden_means_landlock(tmp_path):
         "print(isolation.tier().name, isolation.tier().reason)\n"
         f"print(judge([Task(0, 'print(6)', {problem(('', '6'))!r})])[0].verdict)\n"
     )
-    scripts = os.path.join(os.path.dirname(__file__), "..", "..", "workflow_scripts")
     done = subprocess.run(
-        [sys.executable, str(script), os.path.abspath(scripts)], capture_output=True, text=True
+        [sys.executable, str(script)], capture_output=True, text=True, env=finding()
     )
     assert done.stdout.startswith("landlock no namespaces: "), done.stdout + done.stderr
     assert done.stdout.endswith("accepted\n"), done.stdout + done.stderr

@@ -8,9 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
-
 from daemons import Cluster, missing, running
 from lab import Lab, Person, Study
 from work import Work

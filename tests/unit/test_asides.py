@@ -5,16 +5,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+from places import finding
 from valley.core import asides, processes
 from valley.core.files import whole
 
 WRITER = """
-import sys, time
-from pathlib import Path
-sys.path.insert(0, {scripts!r})
+import time
 from valley.core.files import whole
 from valley.core.store import Store
 with whole({target!r}) as aside, Store({store!r})._filled("abcd") as folder:
@@ -23,15 +21,14 @@ with whole({target!r}) as aside, Store({store!r})._filled("abcd") as folder:
     print("writing", flush=True)
     time.sleep(60)
 """
-SCRIPTS = Path(__file__).resolve().parents[2] / "workflow_scripts"
 
 
 @pytest.fixture
 def writer(tmp_path):
     """A process that is writing a file and an entry of the store."""
     where = {"target": str(tmp_path / "table.csv"), "store": str(tmp_path / "store")}
-    code = WRITER.format(scripts=str(SCRIPTS), **where)
-    started = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", WRITER.format(**where)]
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=finding())
     assert started.stdout.readline() == "writing\n"
     yield started
     started.kill()
@@ -90,14 +87,18 @@ def test_a_process_is_told_from_a_later_one_of_the_same_number():
 def run(tmp_path):
     """A run (a shell) with a job below it, marked as Snakemake's are."""
     script = (
-        f"import os, sys, subprocess, time; sys.path.insert(0, {str(SCRIPTS)!r})\n"
+        "import os, subprocess\n"
         "from valley.core import processes\n"
         f"os.environ[processes.MARK] = processes.mark({str(tmp_path / 'results')!r})\n"
         "job = subprocess.Popen(['sleep', '60'])\n"
         "print(job.pid, flush=True); job.wait()"
     )
     started = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=finding(),
     )
     job = int(started.stdout.readline())
     yield started, job

@@ -1,13 +1,8 @@
 """A student that vLLM can run on a CPU, made on the spot, and one engine for the tests of it."""
 
-import sys
-from pathlib import Path
-
 import pytest
 from material import GREEDY, SMALL, student
 from valley.lm.engines import with_vllm
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 
 
 @pytest.fixture(scope="session")

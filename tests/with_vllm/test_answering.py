@@ -12,6 +12,7 @@ import pytest
 from bench_vllm import Overhead, share
 from generate import answer, wanted, write
 from material import GREEDY, PROMPTS, SMALL, benchmark
+from places import finding
 from valley.core.files import read_parquet
 from valley.core.resume import Stopped
 from valley.lm.book import of_job
@@ -52,8 +53,6 @@ def test_a_killed_job_resumes_from_its_last_segment(checkpoint, problems, tmp_pa
     script = tmp_path / "job.py"
     script.write_text(
         textwrap.dedent(f"""
-            import sys
-            sys.path[:0] = {sys.path!r}
             from pathlib import Path
             from test_answering import run
             run(Path({str(checkpoint)!r}), Path({str(problems)!r}), Path({str(tmp_path)!r}))
@@ -61,7 +60,9 @@ def test_a_killed_job_resumes_from_its_last_segment(checkpoint, problems, tmp_pa
     )
     folder = of_job(checkpoint, tmp_path, {"seed": 0, **CHOSEN}).folder
     with open(tmp_path / "log", "wb") as log:
-        job = subprocess.Popen([sys.executable, script], stdout=log, stderr=log)
+        job = subprocess.Popen(
+            [sys.executable, script], stdout=log, stderr=log, env=finding(*sys.path)
+        )
     until = time.monotonic() + 200
     while len(list(folder.glob("*.parquet"))) < 2 and time.monotonic() < until:
         assert job.poll() is None, (tmp_path / "log").read_text()[-3000:]

@@ -17,9 +17,7 @@ from valley.core.files import PROBLEM, write_parquet
 from valley.lm import students
 from valley.lm.book import Book
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "teachers"))
 pytest.importorskip("vllm")  # it has an environment of its own
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
 from lm_material import TEXTS
 from proxy import FaultyProxy
 from server import running

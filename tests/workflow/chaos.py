@@ -36,12 +36,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "workflow_scripts")]
-
-from valley.cluster import runs  # noqa: E402
-from valley.core import asides, processes  # noqa: E402
-from valley.core.files import read_json  # noqa: E402
-from workspace import Workspace  # noqa: E402
+from valley.cluster import runs
+from valley.core import asides, processes
+from valley.core.files import read_json
+from workspace import Workspace
 
 KINDS = ("master", "tree", "job")
 PER_STUDY = 10

@@ -6,13 +6,11 @@ import sys
 
 import pytest
 import yaml
-from workspace import REPOSITORY
+from places import finding
 
-SNAKEFILE = f"""
-import sys
+SNAKEFILE = """
 import snakemake.workflow
 
-sys.path.insert(0, {str(REPOSITORY / "workflow_scripts")!r})
 from valley.workflow.gates import GatedDAG
 
 snakemake.workflow.DAG = GatedDAG
@@ -50,7 +48,9 @@ def snakemake(folder, settings, *arguments) -> set[str]:
     """Run Snakemake; return the rules that ran, or would."""
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--configfile", "config.yaml"]
-    done = subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, *arguments], cwd=folder, capture_output=True, text=True, env=finding()
+    )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     table = re.search(r"Job stats:\n.*?\n-.*?\n(.*?)\ntotal", said, re.DOTALL)

@@ -1,7 +1,8 @@
 """Seams of the SLURM executor plugin, mended where it would hang or give up.
 
 docs/slurm.md lists the defects with reproductions. Each is met at one function of the plugin that
-is replaced when the Snakefile is read; nothing of it is copied.
+is replaced when the Snakefile is read; nothing of it is copied. `plugin.py` declares what is
+replaced, and each is checked before.
 """
 
 import asyncio
@@ -15,7 +16,10 @@ import subprocess
 import sys
 import time
 
+from valley.cluster import plugin as seams
 from valley.cluster.states import Watch
+from valley.workflow.seams import check
+from valley.workflow.taken import RETRIES
 
 ANSWER_SECONDS = 60  # for one question to SLURM
 CONTROLLER_SECONDS = 1800  # for a controller that is restarting
@@ -24,20 +28,26 @@ GRES = "gpus_as_gres"  # a site's resource: 1 asks for GPUs by --gres, not by --
 
 
 def mend() -> None:
-    """Replace the plugin's functions, if it is there; jobs ignore the warning meant for scripts."""
+    """Replace the plugin's functions, if it is there; jobs ignore the warning meant for scripts.
+
+    Raises:
+        SeamError: a function is not there, or not as expected.
+    """
     if "SLURM_JOB_ID" in os.environ:
         # Sent to every process of a job: Snakemake would die of it, bash too. A stage that can stop
         # sets a handler of its own.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     _retry_outside()
-    inner = sys.modules.get("snakemake_executor_plugin_slurm_jobstep")
+    inner = sys.modules.get(seams.INNER)
     if inner is not None and not hasattr(inner, "mended"):
+        check(seams.STEPS)
         inner.mended = True
         inner.get_gpu_setting = _on_first_node(inner.get_gpu_setting, "gpus")
         inner.get_node_setting = _on_first_node(inner.get_node_setting, "nodes")
-    plugin = sys.modules.get("snakemake_executor_plugin_slurm")
+    plugin = sys.modules.get(seams.OUTER)
     if plugin is None or hasattr(plugin, "mended"):
         return
+    check(seams.SUBMITTING)
     plugin.mended = True
     plugin.query_job_status = query
     plugin.get_submit_command = _more_options(plugin.get_submit_command)
@@ -244,4 +254,5 @@ def _retry_outside() -> None:
     if "--target-jobs" in sys.argv:
         from snakemake import jobs
 
+        check(RETRIES)
         jobs.Job.restart_times = jobs.GroupJob.restart_times = 0

@@ -14,6 +14,8 @@ from pathlib import Path
 import yaml
 
 from valley.planning.errors import Unplanned
+from valley.workflow.seams import check
+from valley.workflow.taken import READER
 
 ROOT = Path(__file__).resolve().parents[3]
 MANY = 1 << 20  # cores: what jobs ask for is not cut to what this machine has
@@ -74,8 +76,10 @@ def built(
         snakefile: the workflow.
 
     Raises:
+        SeamError: Snakemake lacks what is used here.
         Exception: whatever Snakemake says of a wrong study file or an unknown target.
     """
+    check(READER)
     from snakemake.api import SnakemakeApi
     from snakemake.settings.enums import Quietness, RerunTrigger
     from snakemake.settings.types import (

@@ -68,6 +68,8 @@ class _Lines(logging.Formatter):
         return said(record) if said else self.usual.format(record)
 
     def _workflow_started(self, record) -> str:
+        if not hasattr(record, "configfiles"):  # below Snakemake 9.22, which does not print it
+            return self.usual.format(record)
         files = ", ".join(str(path) for path in record.configfiles or [])
         return f"Snakemake {record.snakemake_version}, study {files}"
 

@@ -1,0 +1,67 @@
+"""What of the SLURM executor plugin is replaced by `mend.py`, or used there though private."""
+
+from valley.workflow.seams import Seam
+
+OUTER, INNER = "snakemake_executor_plugin_slurm", "snakemake_executor_plugin_slurm_jobstep"
+
+
+def _outer(name: str, kind: str, shape, use: str, why: str) -> Seam:
+    return Seam(OUTER, name, kind, shape, use, why, "2.8.0", "snakemake-executor-plugin-slurm")
+
+
+def _inner(name: str, why: str) -> Seam:
+    package = "snakemake-executor-plugin-slurm-jobstep"
+    return Seam(INNER, name, "call", "(job)", "replaced", why, "0.6.1", package)
+
+
+SUBMITTING = (
+    _outer("query_job_status", "call", "(command, logger)", "replaced", "what has become of jobs"),
+    _outer(
+        "get_submit_command",
+        "call",
+        "(job, params, settings=None, failed_nodes=None, array_job=False)",
+        "replaced",
+        "a warning before the time limit; jobs of several nodes",
+    ),
+    _outer("set_gres_string", "call", "(job)", "replaced", "GPUs are asked for in the site's way"),
+    _outer("get_account", "call", "(logger)", "replaced", "no account is guessed"),
+    _outer(
+        "Executor.run_job", "call", "(self, job)", "replaced", "a submission that fails is reported"
+    ),
+    _outer(
+        "Executor.report_job_error",
+        "call",
+        "(self, job_info, msg=None, **kwargs)",
+        "replaced",
+        "the failure of a group is printed",
+    ),
+    _outer(
+        "Executor._report_job_error_threadsafe",
+        "call",
+        "(self, job_info, msg)",
+        "used",
+        "a failed submission is told from another thread",
+    ),
+    _outer(
+        "Executor.next_seconds_between_status_checks",
+        "type",
+        "property",
+        "replaced",
+        "the pause between two polls stays short",
+    ),
+    _outer(
+        "ExecutorSettings",
+        "annotations",
+        ("init_seconds_before_status_checks",),
+        "used",
+        "the first pause between two polls",
+    ),
+)
+
+STEPS = (
+    _inner("get_gpu_setting", "the job's own step takes the GPUs of one node"),
+    _inner("get_node_setting", "the job's own step is on one node"),
+)
+
+# By the heading of the page's section on them.
+SEAMS = {"Submitting to SLURM": SUBMITTING, "A job's step on its node": STEPS}
