@@ -47,6 +47,7 @@ class Call:
             lines = file.read().split("\n")
         self.arguments = [parse_argument(line) for line in lines if line.strip()]
         space.update(self.names)
+        space.pop(self.function, None)  # `gcd`, say: the program has to define it itself
         sys.setrecursionlimit(RECURSION_LIMIT)
 
     def finish(self, space: dict) -> None:
@@ -56,8 +57,6 @@ class Call:
             target = getattr(space["Solution"](), self.function, None)
         if target is None:
             target = space.get(self.function)
-            if target is self.names.get(self.function):
-                target = None  # `add`, say, is one of the names on offer
         if not callable(target):
             raise NameError(f"the program defines no function {self.function!r}")
         value = target(*self.arguments)

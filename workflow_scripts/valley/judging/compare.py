@@ -7,14 +7,15 @@ import re
 from decimal import Decimal, InvalidOperation
 
 TOLERANCE = 1e-6
-_NUMBER = re.compile(rb"[-+]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})([eE][-+]?\d{1,4})?")
+# Without leading zeros: 00101 is a word, such as a binary code, and not 101.
+_NUMBER = re.compile(rb"[-+]?((0|[1-9]\d{0,399})(\.\d{0,400})?|\.\d{1,400})([eE][-+]?\d{1,4})?")
 _SHOWN = 40
 
 
 def outputs_differ(output: bytes, expected: bytes, keep_lines: bool = True) -> str | None:
     """Return None if the outputs agree, else where they part.
 
-    White space at line ends and empty lines at the end do not count. Within a line, tokens are
+    White space at line ends and empty lines at start and end do not count. In a line, tokens are
     compared one by one; numbers agree if they are equal as decimals (`1.0` and `1.00`), or, where
     the expected one is written with a decimal point or an exponent, if they are within 1e-6,
     absolute or relative. `keep_lines=False` compares tokens over the whole output.
@@ -27,16 +28,16 @@ def outputs_differ(output: bytes, expected: bytes, keep_lines: bool = True) -> s
 
 
 def _lines(text: bytes):
-    """Yield lines lazily, without trailing white space and without trailing empty lines."""
-    held = 0
+    """Yield lines lazily, without trailing white space, nor empty lines at start and end."""
+    held, begun = 0, False
     for line in io.BytesIO(text):
         line = line.rstrip()
         if not line:
             held += 1
             continue
-        for _ in range(held):
+        for _ in range(held if begun else 0):
             yield b""
-        held = 0
+        held, begun = 0, True
         yield line
 
 
@@ -137,14 +138,14 @@ def _equal(one: object, other: object) -> bool:
     if isinstance(one, float) or isinstance(other, float):
         if not (isinstance(one, int | float) and isinstance(other, int | float)):
             return False
+        if isinstance(other, int):
+            return one == other  # exactly: a float is no integer that it cannot hold
         try:
             first, second = float(one), float(other)
         except OverflowError:
             return one == other
         if math.isnan(first) or math.isnan(second):
             return math.isnan(first) and math.isnan(second)
-        if isinstance(other, int):
-            return first == second
         return first == second or _close(first, second)
     # Integers too long to convert equal the same digits only, never a text of them.
     return (type(one) is _HugeInt) == (type(other) is _HugeInt) and one == other

@@ -55,11 +55,13 @@ def run_all(code, call, rounds: list[tuple[int, ...]]) -> None:
 
 
 def _run_main(code, call) -> None:
-    main = _ModuleType("__main__")
+    # No published harness runs a function problem's program as the main module: what a program
+    # does under `if __name__ == "__main__":` (reading input, its own tests) is none of the answer.
+    main = _ModuleType("__main__" if call is None else "solution")
     space = main.__dict__
     space["__file__"] = FILE_NAME
     space["__builtins__"] = __builtins__
-    sys.modules["__main__"] = main
+    sys.modules["__main__"] = sys.modules[main.__name__] = main
     if call is None:
         exec(code, space)
     else:

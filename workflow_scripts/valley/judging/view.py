@@ -7,6 +7,8 @@ from valley.judging import kernel
 
 # A loader cache, and the devices that programs may expect; each only if the machine has it.
 FILES = ("/etc/ld.so.cache", "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
+# Data that the standard library looks up on the machine: time zones, locales.
+DATA = ("/usr/share/zoneinfo", "/usr/lib/locale")
 _WORK = "/tmp"
 
 
@@ -20,6 +22,7 @@ def interpreter_folders() -> list[str]:
     for path in sys.path:
         if path and os.path.isdir(path) and "site-packages" not in path:
             found.add(os.path.realpath(path))
+    found |= {path for path in DATA if os.path.isdir(path)}
     with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
         for line in maps:
             path = line.rstrip("\n").partition("/")[2]
