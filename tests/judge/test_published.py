@@ -9,6 +9,7 @@ from published_programs import HOSTILE, HUMANEVAL, MBPP
 from tiers import tiers
 from valley.judging.batch import Task, judge
 from valley.judging.forms import convert
+from valley.judging.references import proved
 
 
 def humaneval(prompt: str, entry: str, test: str) -> dict:
@@ -90,3 +91,25 @@ def test_evalplus_s_tolerances_are_kept(tolerance, error, word):
     program = f"def f(x): return x * x + {error}"
     (verdict,) = judge([Task(0, program, convert(humaneval("", "f", test)))])
     assert verdict.verdict == word
+
+
+def test_a_problem_s_own_solution_decides_whether_its_test_is_usable():
+    good = convert(mbpp(["assert f(1) == 2"], code="def f(x): return x + 1"))
+    bad = convert(mbpp(["assert f(1) == 3"], code="def f(x): return x + 1")) | {"id": "bad"}
+    broken = convert(mbpp(["import no_module", "assert f(1)"], code="def f(x): return 1"))
+    unknown = {name: value for name, value in good.items() if name != "reference"}
+    items = [("a", unknown), ("b", good), ("c", bad), ("d", broken), ("e", unknown)]
+    found = list(proved(items, "auto"))
+    assert [place for place, _, _ in found] == list("abcde")
+    assert [problem["trusted"] for _, problem, _ in found] == [True, True, False, False, True]
+    assert [(why or "").split(":")[0] for _, _, why in found] == [
+        "", "", "wrong_answer", "judge_error", "",
+    ]  # fmt: skip
+    assert not any("reference" in problem for _, problem, _ in found)
+
+
+def test_rows_that_nobody_can_run_are_kept():
+    for lines in (["assert 1 == 1"], ["assert f("], []):
+        assert convert(mbpp(lines, code="def f(:"))["tests"]
+    prompt = "def f(x):\n    '''not closed"
+    assert convert(humaneval(prompt, "f", "def check(candidate): pass"))["function_name"] == "f"
