@@ -9,10 +9,9 @@ import os
 import socket
 
 from valley.judging.boxes import Boxes
-from valley.judging.checking import CheckerError
 from valley.judging.problems import PUBLISHED as MARK
 from valley.judging.problems import Problem
-from valley.judging.sandbox import Program, Refused, Run, sealed_file
+from valley.judging.sandbox import Program, Run, sealed_file
 from valley.judging.verdicts import Limits
 
 _TEST_SECONDS = 10  # beyond what the program may take: building inputs, comparing
@@ -37,25 +36,23 @@ def converse(
     script = problem.tests[0].stdin.decode("utf-8", "surrogateescape")
     task = json.dumps({"test": script, "entry": problem.function_name}).encode()
     brought = problem.checker.removeprefix(MARK).encode("utf-8", "surrogateescape")
-    with boxes.checking.program(b"", for_test, None, "test") as test:
-        if isinstance(test, Refused):
-            raise CheckerError(f"no process for the test: {test.reason}")
-        ours: list[int] = []
-        here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            with here, there:
-                for content in (brought, task):
-                    ours.append(sealed_file(content))
-                    ours += [os.memfd_create(name) for name in ("stdout", "stderr")]
-                ours.append(os.memfd_create("result"))
-                program.launch([*ours[:3], here.fileno()])
-                test.launch([*ours[3:6], there.fileno(), ours[6]])
-            # Each end is now held by its own process alone: the other sees it go.
-            tested = test.landed(ours[3:])
-            ran = program.landed(ours[:3])
-        finally:
-            for descriptor in ours:
-                os.close(descriptor)
+    test = boxes.tester(for_test)
+    ours: list[int] = []
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with here, there:
+            for content in (brought, task):
+                ours.append(sealed_file(content))
+                ours += [os.memfd_create(name) for name in ("stdout", "stderr")]
+            ours.append(os.memfd_create("result"))
+            program.launch([*ours[:3], here.fileno()])
+            test.launch([*ours[3:6], there.fileno(), ours[6]])
+        # Each end is now held by its own process alone: the other sees it go.
+        tested = test.landed(ours[3:])
+        ran = program.landed(ours[:3])
+    finally:
+        for descriptor in ours:
+            os.close(descriptor)
     _, called, said = tested.result.decode("utf-8", "replace").rpartition("called\n")
     return ran, tested, json.loads(said) if said else [], bool(called)
 
