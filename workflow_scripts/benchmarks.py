@@ -7,6 +7,7 @@ import pyarrow as pa
 from valley.core.complaints import Complaints
 from valley.core.files import PROBLEM, file_digest, parquet_stream
 from valley.core.hub import SourceError, find
+from valley.judging.references import proved
 from valley.judging.sources import stream_problems
 from valley.workflow.contract import Task, execute, param, reads, task, writes
 from valley.workflow.job import Job
@@ -31,6 +32,7 @@ class Published(Task):
         platforms: sites that problems may come from, as the source calls them.
         difficulties: difficulties that problems may have, likewise.
         bad_rows: "stop" at the first malformed row, or "skip" them.
+        isolation: tier in which the problems' own solutions are run on their tests.
     """
 
     rules = ("published_benchmark",)
@@ -47,6 +49,7 @@ class Published(Task):
     platforms: list[str] | None = param(default=None)
     difficulties: list[str] | None = param(default=None)
     bad_rows: str = param()
+    isolation: str = param("judge.isolation", default="auto")
 
     def run(self, job: Job) -> dict:
         """Write the problems; return digests of the files, and what was read, left out and kept.
@@ -60,7 +63,8 @@ class Published(Task):
         read, left_out, kept = Counter(), Counter(), Counter()
 
         with parquet_stream(self.out, PROBLEM, group_bytes=_GROUP_BYTES) as stream:
-            for place, problem in stream_problems(sources, complaints):
+            problems = stream_problems(sources, complaints)
+            for place, problem, refused in proved(problems, self.isolation):
                 try:
                     row = _checked(problem)
                 except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
@@ -72,6 +76,9 @@ class Published(Task):
                     left_out[reason] += 1
                     continue
                 kept["problems"] += 1
+                if refused is not None:
+                    kept["reference_not_accepted"] += 1
+                    print(f"{place}: {problem['id']}: its own reference is not accepted: {refused}")
                 kept["untrusted"] += problem.get("trusted") is False
                 kept["undated"] += not problem.get("date")
                 stream.write_batch(row)

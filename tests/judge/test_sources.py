@@ -134,12 +134,15 @@ def test_livecodebench_s_fields_find_their_place():
     assert problem["date"] == "2024-01-01T00:00:00"
 
 
-def test_assertions_that_cannot_be_kept_apart_mark_the_problem():
+def test_a_loop_in_a_published_test_is_run_as_it_is():
     row = dict(ROWS["humaneval"][0])
-    assert convert(row)["trusted"] is True
     row["test"] += "    for x in range(9):\n        assert candidate([x], x) == [x, x]\n"
     problem = convert(row)
-    assert problem["trusted"] is False and len(problem["tests"]) == 3
+    assert problem["trusted"] is True and len(problem["tests"]) == 1
+    first_only = "def f(x, y): return [*x, y] if y in (2, 'a', 0) else []"
+    programs = [ROWS["humaneval"][1], first_only]
+    found = judge([Task(place, program, problem) for place, program in enumerate(programs)])
+    assert [verdict.verdict for verdict in found] == ["accepted", "wrong_answer"]
 
 
 class Bomb:

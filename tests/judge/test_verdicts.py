@@ -224,7 +224,8 @@ def test_a_checker_decides_where_there_are_many_right_answers():
         "n = int(input())\nprint(1, n - 1)": ("accepted", ""),
         "n = int(input())\nprint(n // 2, n // 2)": ("wrong_answer", "the checker says no"),
         "n = int(input())\nprint(n)": ("wrong_answer", "1 numbers, not 2"),
-        "n = int(input())\nprint('x', 'y')": ("judge_error", None),
+        # The checker fails on this output, and does not on the expected one.
+        "n = int(input())\nprint('x', 'y')": ("wrong_answer", None),
     }
     for program, (word, detail) in programs.items():
         found = verdict_of(program, of)
@@ -236,6 +237,14 @@ def test_a_checker_decides_where_there_are_many_right_answers():
         checker="import json\ndef check(i, e, o): return sum(json.loads(o)) == int(i)",
     )
     assert verdict_of("def f(n): return [1, n - 1]", called).verdict == "accepted"
+    assert verdict_of("def f(n): return None", called).verdict == "judge_error"  # so does `null`
+    known = {**called, "tests": [{"input": "10", "expected": "[3, 7]"}]}
+    assert verdict_of("def f(n): return None", known).verdict == "wrong_answer"
+    endless = "def check(i, e, o):\n    while o != e: pass\n    return True"
+    stuck = problem(("10", "5"), checker=endless.replace("!= e", "== '7\\n'"))
+    assert verdict_of("print(7)", stuck).verdict == "wrong_answer"
+    unsure = {**of, "checker": "def check(i, e, o): return None"}
+    assert verdict_of("print(5, 5)", unsure).verdict == "judge_error"
     broken = {**of, "checker": "def check(:"}
     found = verdict_of("print(1)", broken)
     assert (

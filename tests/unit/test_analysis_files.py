@@ -9,6 +9,7 @@ import pytest
 from fit import Claims, Contrast, Curve, Rates
 from score import Score
 from valley.analysis import load, plots
+from valley.analysis.scoring import TooManyJudgeErrors
 from valley.analysis.simulate import Design, draw_arms, valley_truth
 from valley.core.files import GENERATION, PROBLEM, VERDICT, read_json, write_parquet
 from valley.workflow.job import Job
@@ -137,12 +138,15 @@ def test_judge_errors_and_single_samples_are_said(study, tmp_path):
     write_parquet(tmp_path / "g.parquet", generations, GENERATION)
     write_parquet(tmp_path / "v.parquet", verdicts, VERDICT)
     files = {"generations": tmp_path / "g.parquet", "verdicts": tmp_path / "v.parquet"}
-    how = {"ks": [1], "bootstrap": 100, "seed": 1}
+    how = {"ks": [1], "bootstrap": 100, "seed": 1, "max_judge_errors": 0.1}
     Score(problems=problems, **files, out=tmp_path / "s.json", **how).run(Job())
     value = read_json(tmp_path / "s.json")
     assert value["overall"]["pass@1"]["estimate"] == 1.0
     assert value["overall"]["pass@1"]["problems"] == 54
     assert value["overall"]["pass@1"]["interval"][0] < 0.95
+    how["max_judge_errors"] = 0.09
+    with pytest.raises(TooManyJudgeErrors, match=r"v.parquet: 6 of 60 answers .*\(0.09\)"):
+        Score(problems=problems, **files, out=tmp_path / "s.json", **how).run(Job())
     notes = " ".join(value["notes"])
     assert "One sample a problem" in notes and "6 judge errors" in notes
 

@@ -10,6 +10,10 @@ from valley.analysis.plain import plain
 from valley.analysis.resample import mean_interval
 
 
+class TooManyJudgeErrors(ValueError):
+    """So many answers are left out that pass@k would speak of the rest only."""
+
+
 def score(
     problems: Path,
     generations: Path,
@@ -19,16 +23,18 @@ def score(
     bootstrap: int,
     seed: int,
     cutoff: str | None = None,
+    max_judge_errors: float = 1.0,
 ) -> dict:
     """Return the score of one arm, overall and by difficulty, each number with its n.
 
     Intervals (95 %) resample problems, so they speak about other problems of this kind and about
     this checkpoint: training noise is not in them. A k above the number of samples is null. With a
     cut-off day (YYYY-MM-DD) the problems until it, those after it and the undated ones are scored
-    apart too.
+    apart too. TooManyJudgeErrors if more than `max_judge_errors` of the answers have no verdict.
     """
     ids, difficulty = load.problem_table(problems)
     arm = load.evaluation(ids, generations, verdicts, {})
+    _few_judge_errors(arm.verdicts, verdicts, max_judge_errors)
     groups = {"overall": np.ones(len(ids), bool)}
     for level in sorted(set(difficulty)):
         groups[level] = np.array([item == level for item in difficulty])
@@ -48,6 +54,17 @@ def score(
             if mask.any()
         }
     return plain(value)
+
+
+def _few_judge_errors(verdicts: dict, place: Path, most: float) -> None:
+    errors, answers = verdicts.get("judge_error", 0), sum(verdicts.values())
+    if errors > most * answers:
+        raise TooManyJudgeErrors(
+            f"{place}: {errors} of {answers} answers of this arm are judge errors and would be "
+            f"left out of pass@k, more than judge.max_judge_errors allows ({most:g}). Read that "
+            "file's column `detail`: mend the checker or test that fails for every program, or "
+            "mark its problem `trusted: false` and set judge.untrusted to leave_out"
+        )
 
 
 def _group(arm: load.Evaluation, mask: np.ndarray, ks: list[int], bootstrap: int, seed: int):

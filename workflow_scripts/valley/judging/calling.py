@@ -8,6 +8,8 @@ from json import JSONEncoder as _JSONEncoder
 from json import loads as _loads
 from os import write as _write
 
+from valley.judging import published
+
 _RESULT = 3  # the descriptor that takes the value
 _PRELUDE = """
     string re datetime collections heapq bisect copy math random statistics itertools functools
@@ -31,6 +33,15 @@ def parse_argument(line: str) -> object:
         return _loads(line)
     except ValueError:
         return _literal_eval(line)
+
+
+def make(function: str | None, role: str, names: dict) -> object:
+    """Return what runs beside a program: a call of its function, or an end of a test's channel."""
+    if role == "called":
+        return published.Called()
+    if role == "test":
+        return published.Testing()
+    return Call(function, names)
 
 
 class Call:

@@ -7,6 +7,8 @@ ended: the program never meets it, nor the expected output that it is given.
 import json
 from contextlib import contextmanager
 
+from valley.judging import compare
+from valley.judging.calling import parse_argument
 from valley.judging.problems import Problem
 from valley.judging.problems import Test as ProblemTest
 from valley.judging.sandbox import Program, Refused, Sandbox
@@ -23,18 +25,28 @@ class CheckerError(RuntimeError):
 class Checker:
     """A problem's `check(input, expected, output)`, ready to be asked."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, of_functions: bool) -> None:
         self._program = program
+        self._of_functions = of_functions
 
     def complaint(self, test: ProblemTest, output: bytes) -> str | None:
         """Return None if the output is right, else why not.
 
-        The function returns true or false, or a pair of that and a reason.
+        The function returns true or false, or a pair of that and a reason. Where it fails instead,
+        the output is wrong, unless it fails on the expected one too: CheckerError.
         """
+        try:
+            return self._said(test, output)
+        except CheckerError as error:
+            if test.expected.strip():
+                self._said(test, _as_output(test.expected, self._of_functions))
+            return f"{error}, on this output only"[:200]
+
+    def _said(self, test: ProblemTest, output: bytes) -> str | None:
         texts = (test.stdin, test.expected, output)
         lines = [json.dumps(text.decode("utf-8", "surrogateescape")) for text in texts]
         run = self._program.run("\n".join(lines).encode())
-        if run.status or run.killed or run.too_much:
+        if run.status or run.killed or run.too_much or not run.result:
             lines = run.stderr.decode("utf-8", "replace").strip().split("\n")
             raise CheckerError(f"the checker failed: {lines[-1] or run.killed or run.status}")
         said = json.loads(run.result)
@@ -42,6 +54,16 @@ class Checker:
         if not isinstance(right, bool):
             raise CheckerError(f"the checker said {str(said)[:60]!r}, not true or false")
         return None if right else str(reason) or "the checker says no"
+
+
+def _as_output(expected: bytes, of_functions: bool) -> bytes:
+    """Return the expected answer as a program would give it: for functions a JSON value."""
+    if not of_functions:
+        return expected
+    try:
+        return json.dumps(compare.as_json(parse_argument(expected.decode()))).encode()
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return expected
 
 
 @contextmanager
@@ -53,4 +75,4 @@ def checker_of(problem: Problem, box: Sandbox):
     with box.program(problem.checker.encode(), LIMITS, FUNCTION) as program:
         if isinstance(program, Refused):
             raise CheckerError(f"the checker does not compile: {program.reason}")
-        yield Checker(program)
+        yield Checker(program, problem.function_name is not None)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from valley.core.complaints import BadRow
 from valley.judging import errata
-from valley.judging.assertions import asserted_tests, called_name
 from valley.judging.packed import livecodebench_tests
+from valley.judging.problems import PUBLISHED
+from valley.judging.scripts import brought_along, tested_name
 
 TIME_LIMIT_S = 6.0  # LiveCodeBench's own, where a row names none
 MEMORY_LIMIT_MB = 1024
@@ -200,15 +201,18 @@ def _quantity(text: object, units: dict[str, float]) -> float | None:
 
 
 def _humaneval(row: dict) -> dict:
-    asserted = asserted_tests(row["test"], "candidate")
+    entry = row["entry_point"]
+    if not isinstance(row["test"], str) or not isinstance(entry, str):
+        raise BadRow("test or entry_point: no text")
+    solution = row.get("canonical_solution")
     return _problem(
         row,
         identity=row["task_id"],
         statement=row["prompt"],
-        tests=asserted.tests,
-        checker=asserted.checker,
-        trusted=not asserted.left_out,
-        function_name=row["entry_point"],
+        tests=[_whole(f"{row['test']}\n\ncheck({entry})\n")],
+        checker=PUBLISHED + brought_along(row["prompt"], entry),
+        reference=f"{row['prompt']}{solution}" if solution else None,
+        function_name=entry,
         starter_code=row["prompt"],
         source="humaneval",
     )
@@ -219,22 +223,25 @@ def _mbpp(row: dict) -> dict:
     lines = _json(row, "test_list") if isinstance(lines, str) else lines
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
         raise BadRow("test_list: not a list of texts")
-    text = "\n".join([*(row.get("test_imports") or []), *lines])
-    name = called_name(text)
+    setup = [row.get("test_setup_code") or "", *(row.get("test_imports") or [])]
     # MBPP+ has its many tests in a field of its own.
-    asserted = asserted_tests(row.get("test") or text, name)
+    text = row.get("test") or "\n".join([*setup, *lines])
     task = row.get("text") or row.get("prompt") or ""
     return _problem(
         row,
         identity=f"mbpp/{row['task_id']}",
         # The function's name is told by the tests only: they belong to what is asked.
         statement=f"{task} Your code should pass these tests:\n\n" + "\n".join(lines),
-        tests=asserted.tests,
-        checker=asserted.checker,
-        trusted=not asserted.left_out,
-        function_name=name,
+        tests=[_whole(text)],
+        checker=PUBLISHED,
+        reference=row.get("code"),
+        function_name=tested_name("\n".join(lines), row.get("code")),
         source="mbpp",
     )
+
+
+def _whole(text: str) -> dict:
+    return {"input": text, "expected": "", "public": False}
 
 
 def _problem(
@@ -250,8 +257,10 @@ def _problem(
     difficulty: str | None = None,
     checker: str | None = None,
     trusted: bool = True,
+    reference: str | None = None,
 ) -> dict:
-    return {
+    told = {} if reference is None else {"reference": reference}
+    return told | {
         "id": None if identity is None else str(identity),
         "statement": statement or "",
         "difficulty": str(difficulty or row.get("difficulty") or ""),

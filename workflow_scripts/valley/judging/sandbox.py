@@ -133,11 +133,14 @@ class Sandbox:
 
     @contextmanager
     def program(
-        self, source: bytes, limits: Limits, function: str | None = None
+        self, source: bytes, limits: Limits, function: str | None = None, role: str = "call"
     ) -> Iterator["Program | Refused"]:
-        """Give a program to a keeper of its own, which compiles it."""
+        """Give a program to a keeper of its own, which compiles it.
+
+        In the roles "called" and "test" it is one end of a published test's channel.
+        """
         self.start()
-        program = Program(self, source, limits, function)
+        program = Program(self, source, limits, function, role)
         refused = program.start()
         if refused is not None:
             yield refused
@@ -185,11 +188,14 @@ class Sandbox:
 class Program:
     """A compiled program, to be run on any number of inputs, each time from the start."""
 
-    def __init__(self, box: Sandbox, source: bytes, limits: Limits, function: str | None) -> None:
+    def __init__(
+        self, box: Sandbox, source: bytes, limits: Limits, function: str | None, role: str
+    ) -> None:
         self._box = box
         self._source = source
         self._limits = limits
         self._function = function
+        self._role = role
         self._kept = False
         self.shareable = False
 
@@ -203,6 +209,7 @@ class Program:
                 "memory": self._limits.memory_mb,
                 "output": self._limits.output_bytes,
                 "function": self._function,
+                "role": self._role,
                 "opcodes": _OPCODES,
             }
             self._box.send(task, [descriptor])
@@ -239,6 +246,14 @@ class Program:
             for descriptor in files:
                 os.close(descriptor)
 
+    def launch(self, files: list[int]) -> None:
+        """Start a run with these open files, standard streams first; `landed` waits for its end."""
+        self._launch({"files": len(files), "tests": 1}, files)
+
+    def landed(self, files: list[int]) -> Run:
+        """Wait for a launched run; `files` are its input, output, error and perhaps result."""
+        return self._told(self._landed(), files)
+
     def run_all(self, inputs: list[bytes]) -> list[Run] | None:
         """Run it on several inputs in one process; None if anything was out of the ordinary.
 
@@ -269,9 +284,15 @@ class Program:
 
     def _report(self, message: dict, files: list[int]) -> list[str]:
         """Have the keeper run a test, or several, and return its report."""
+        self._launch(message, files)
+        return self._landed()
+
+    def _launch(self, message: dict, files: list[int]) -> None:
         if not self._kept and self.start() is not None:
             raise SandboxError("a program that compiled before does not now")
         self._box.send(message, files)
+
+    def _landed(self) -> list[str]:
         word, rest = self._box.receive(_GRACE_SECONDS + self._limits.wall_s)
         if word != "ran":
             self._kept = False

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from valley.judging import compare
 from valley.judging.boxes import Boxes
-from valley.judging.checking import Checker, checker_of
+from valley.judging.checking import Checker, CheckerError, checker_of
+from valley.judging.dialogue import converse, is_published
 from valley.judging.problems import Problem
 from valley.judging.sandbox import MOST_SHARING, Program, Refused, Run
 from valley.judging.verdicts import (
@@ -37,6 +38,8 @@ def judge_program(boxes: Boxes, program: str | None, problem: Problem, options: 
     if len(source) > LONGEST_SOURCE:
         return Verdict(COMPILE_ERROR, detail=f"longer than {LONGEST_SOURCE} bytes")
     limits = limits_of(problem, options)
+    if is_published(problem):
+        return _judge_published(boxes, source, problem, limits)
     box = boxes.plain if problem.function_name is None else boxes.calling
     passed, failed, first = 0, None, (ACCEPTED, "")
     cpu = wall = peak = 0.0
@@ -57,6 +60,42 @@ def judge_program(boxes: Boxes, program: str | None, problem: Problem, options: 
             if options.stop_at_first_failure:
                 break
     return Verdict(first[0], failed, passed, first[1], cpu, wall, peak)
+
+
+def _judge_published(boxes: Boxes, source: bytes, problem: Problem, limits: Limits) -> Verdict:
+    with boxes.calling.program(source, limits, problem.function_name, "called") as ready:
+        if isinstance(ready, Refused):
+            return Verdict(COMPILE_ERROR, detail=_short(ready.reason))
+        run, tested, said, called = converse(boxes, ready, problem, limits)
+    word, detail = _beyond(run, limits) or _test_said(run, tested, said, called, limits)
+    failed, passed = (None, 1) if word == ACCEPTED else (0, 0)
+    spent = (run.cpu_s + tested.cpu_s, max(run.wall_s, tested.wall_s), run.peak_mb)
+    return Verdict(word, failed, passed, _short(detail), *spent)
+
+
+def _test_said(
+    run: Run, tested: Run, said: list[str], called: bool, limits: Limits
+) -> tuple[str, str]:
+    """Return the verdict that a published test's end means."""
+    word, detail = said or ("", "")
+    if word == "passed":
+        return ACCEPTED, ""
+    if word == "missing":
+        return RUNTIME_ERROR, f"the program defines no {detail!r}"
+    if word == "failed":
+        return WRONG_ANSWER, detail
+    if word == "raised":
+        memory = detail.startswith("MemoryError")
+        return (MEMORY_LIMIT if memory else RUNTIME_ERROR), _ADDRESS.sub("0x…", detail)
+    if word == "closed":
+        return _ended_badly(run, limits) if run.status else (RUNTIME_ERROR, detail)
+    if not called:
+        why = detail or tested.killed or tested.stderr.decode("utf-8", "replace")[-200:]
+        raise CheckerError(f"the test failed before it called the program: {why}")
+    # The test itself was ended, by what the program gave it to look at.
+    if tested.killed:
+        return TIME_LIMIT, "the test did not come to an end with what the program returned"
+    return WRONG_ANSWER, "the test could not cope with what the program returned"
 
 
 def _runs(
@@ -102,15 +141,8 @@ def _verdict(
     run: Run, limits: Limits, problem: Problem, number: int, checker: Checker | None
 ) -> tuple[str, str]:
     test = problem.tests[number]
-    # Memory first: a program that exceeds both is found out by either, as fast as the machine is.
-    if run.peak_mb > limits.memory_mb:
-        return MEMORY_LIMIT, f"more than {limits.memory_mb} MB"
-    if run.killed == "cpu" or run.cpu_s > limits.cpu_s:
-        return TIME_LIMIT, f"more than {limits.cpu_s:g} s of processor time"
-    if run.too_much:
-        return OUTPUT_LIMIT, f"more than {limits.output_bytes} bytes of output"
-    if run.killed == "wall":
-        return TIME_LIMIT, f"idle: more than {limits.wall_s:g} s passed"
+    if beyond := _beyond(run, limits):
+        return beyond
     if run.status:
         return _ended_badly(run, limits)
     if problem.function_name is not None and not run.result:
@@ -123,6 +155,20 @@ def _verdict(
     else:
         difference = compare.values_differ(run.result, test.value)
     return (ACCEPTED, "") if difference is None else (WRONG_ANSWER, difference)
+
+
+def _beyond(run: Run, limits: Limits) -> tuple[str, str] | None:
+    """Return the verdict where a run went beyond a limit."""
+    # Memory first: a program that exceeds both is found out by either, as fast as the machine is.
+    if run.peak_mb > limits.memory_mb:
+        return MEMORY_LIMIT, f"more than {limits.memory_mb} MB"
+    if run.killed == "cpu" or run.cpu_s > limits.cpu_s:
+        return TIME_LIMIT, f"more than {limits.cpu_s:g} s of processor time"
+    if run.too_much:
+        return OUTPUT_LIMIT, f"more than {limits.output_bytes} bytes of output"
+    if run.killed == "wall":
+        return TIME_LIMIT, f"idle: more than {limits.wall_s:g} s passed"
+    return None
 
 
 def _ended_badly(run: Run, limits: Limits) -> tuple[str, str]:

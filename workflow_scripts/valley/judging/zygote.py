@@ -116,7 +116,7 @@ def _prepare(for_functions: bool) -> Callable | None:
     if for_functions:
         from valley.judging import calling
 
-        make_call = functools.partial(calling.Call, names=calling.contest_names())
+        make_call = functools.partial(calling.make, names=calling.contest_names())
     # The programs' interpreter must not find the project's own modules, nor see their folder.
     here = os.path.realpath(__file__)
     sys.path.remove(os.path.dirname(os.path.dirname(os.path.dirname(here))))
@@ -150,7 +150,7 @@ def keep(
         tell(line, "refused", f"{type(error).__name__}: {error}"[:500])
         return
     del text
-    call = None if make_call is None else make_call(task["function"])
+    call = None if make_call is None else make_call(task["function"], task["role"])
     tell(line, "compiled", int(shareable))
     while True:
         test, files = receive(line)
