@@ -96,7 +96,7 @@ def test_python_s_path_is_edited_in_few_places():
     root = SCRIPTS.parent
     files = [root / "valley", root / "Snakefile", *RULES.glob("*.smk")]
     files += [path for part in ("workflow_scripts", "tests") for path in (root / part).rglob("*")]
-    edit = re.compile(r".*\bsys[.]path(?:[.](insert|append|extend|remove)\(|\[.*\] *=)")
+    edit = re.compile(r".*sys[.]path(?:[.](insert|append|extend|remove)\(|\[.*\] *=)")
     found = {
         str(path.relative_to(root))
         for path in files
