@@ -9,12 +9,12 @@ import importlib
 import time
 from pathlib import Path
 
-from tqdm import tqdm
 from valley.core.files import GENERATION, read_parquet, write_json, write_parquet
 from valley.core.prompts import compose
-from valley.core.resume import Stopped, stop_signals
+from valley.core.resume import stop_signals
 from valley.core.seeds import derive
 from valley.judging.reasoning import opened_by
+from valley.lm.answering import keep
 from valley.lm.book import Book, Question, answered, of_job
 from valley.lm.requests import Request, room
 from valley.workflow.contract import Task, execute, option, param, reads, task, writes
@@ -193,27 +193,18 @@ def answer(
         rows = [answered(q, "", "length", 0) for q in missing if not rooms[q.prompt]]
         asked = [q for q in missing if rooms[q.prompt]]
         requests = [Request(prompts[q.prompt], q.seed, rooms[q.prompt]) for q in asked]
-        left, tokens = len(asked), 0
-        with tqdm(total=left, unit="answer", disable=None) as bar:
-            try:
-                for finished in model.answers(requests, stopping):
-                    for number, said in finished:
-                        question, count = asked[number], len(said.ids)
-                        text = opened[question.prompt] + model.decode(said.ids)
-                        rows.append(answered(question, text, said.finish_reason, count))
-                        tokens += count
-                    left -= len(finished)
-                    bar.update(len(finished))
-                    if len(rows) >= chunk:
-                        book.write(rows)
-                        rows = []
-            finally:
-                book.write(rows)  # also when the engine fails: what was answered is answered
-    if left:
-        raise Stopped(
-            f"{len(by_key) - left} of {len(by_key)} answers are in {book.folder}; the same job "
-            f"goes on with the other {left}"
-        )
+        tokens = 0
+
+        def row_of(number: int, said) -> dict:
+            nonlocal tokens
+            question, count = asked[number], len(said.ids)
+            tokens += count
+            text = opened[question.prompt] + model.decode(said.ids)
+            return answered(question, text, said.finish_reason, count)
+
+        batches = model.answers(requests, stopping)
+        counts = {"left": len(asked), "total": len(by_key)}
+        keep(batches, book, row_of, **counts, chunk=chunk, rows=rows)
     seconds = time.monotonic() - started
     return {
         **measured,

@@ -5,11 +5,11 @@ import uuid
 from collections import Counter
 from pathlib import Path
 
-from tqdm import tqdm
 from valley.asking.questions import Question, questions, teacher_book
 from valley.core.files import POOL, read_json, write_json, write_parquet
-from valley.core.resume import Stopped, stop_signals
+from valley.core.resume import stop_signals
 from valley.core.traces import trace_row
+from valley.lm.answering import keep
 from valley.lm.book import Book, answered
 from valley.workflow.contract import Task, execute, option, param, reads, task, writes
 from valley.workflow.job import Job
@@ -174,31 +174,25 @@ def ask(asked: list[Question], book: Book, engine, *, chunk: int) -> tuple[dict,
     reasons: Counter[str] = Counter()
     if not missing:
         return measured, {}
-    begun, left = time.monotonic(), len(missing)
-    with stop_signals() as stopping, tqdm(total=left, unit="answer", disable=None) as bar:
+    begun, spent = time.monotonic(), Counter()
+
+    def row_of(number: int, said) -> dict | None:
+        spent.update(tokens_in=said.prompt_tokens, tokens_out=said.tokens)
+        if said.text is None:
+            reasons[said.finish_reason] += 1
+            return None
+        return answered(missing[number], said.text, said.finish_reason, said.tokens)
+
+    def saved() -> None:
+        if spent.total():
+            write_json(book.folder / "spent" / f"{uuid.uuid4().hex}.json", dict(spent))
+            spent.clear()
+
+    with stop_signals() as stopping:
         engine = engine() if callable(engine) else engine
-        rows, spent = [], Counter()
-        try:
-            for finished in engine.answers(missing, stopping):
-                for number, said in finished:
-                    spent.update(tokens_in=said.prompt_tokens, tokens_out=said.tokens)
-                    if said.text is None:
-                        reasons[said.finish_reason] += 1
-                    else:
-                        row = answered(missing[number], said.text, said.finish_reason, said.tokens)
-                        rows.append(row)
-                left -= len(finished)
-                bar.update(len(finished))
-                if len(rows) >= chunk:
-                    _save(book, rows, spent)
-                    rows, spent = [], Counter()
-        finally:
-            _save(book, rows, spent)  # also when the endpoint refuses: what was said is said
-    if left:
-        raise Stopped(
-            f"{len(asked) - left} of {len(asked)} answers are in {book.folder}; the same job goes "
-            f"on with the other {left}"
-        )
+        batches = engine.answers(missing, stopping)
+        counts = {"left": len(missing), "total": len(asked)}
+        keep(batches, book, row_of, **counts, chunk=chunk, saved=saved)
     return {**measured, **engine.measured, "ask_seconds": time.monotonic() - begun}, reasons
 
 
@@ -248,12 +242,6 @@ def tell(reasons: dict[str, int], unanswered: str) -> None:
             "to ask these once more, or put `unanswered: skip` into the study file to go on without"
         )
     print(f"{count} questions are left unanswered: {told}", flush=True)
-
-
-def _save(book: Book, rows: list[dict], spent: Counter) -> None:
-    book.write(rows)
-    if spent.total():
-        write_json(book.folder / "spent" / f"{uuid.uuid4().hex}.json", dict(spent))
 
 
 if "snakemake" in globals():

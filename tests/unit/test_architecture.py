@@ -5,6 +5,7 @@ command and no other stage, a helper neither. There is no circle among all parts
 """
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -77,3 +78,30 @@ def test_every_part_has_its_place_in_the_page_on_the_architecture():
     page = (SCRIPTS.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
     missing = {part for part in STAGES | PARTS if f"`{part.removeprefix('valley.')}`" not in page}
     assert not missing
+
+
+# A Snakefile of its own has an edit as rules/common.smk has; the judge's is that of its jail's bare
+# interpreter, which takes no environment, and what the zygote takes away again; one is a program.
+EDITED = {
+    "valley",
+    "rules/common.smk",
+    "tests/slurm/small.smk",
+    "tests/judge/test_sharing.py",
+    "workflow_scripts/valley/judging/bootstrap.py",
+    "workflow_scripts/valley/judging/zygote.py",
+}
+
+
+def test_python_s_path_is_edited_in_few_places():
+    root = SCRIPTS.parent
+    files = [root / "valley", root / "Snakefile", *RULES.glob("*.smk")]
+    files += [path for part in ("workflow_scripts", "tests") for path in (root / part).rglob("*")]
+    edit = re.compile(r".*sys[.]path(?:[.](insert|append|extend|remove)\(|\[.*\] *=)")
+    found = {
+        str(path.relative_to(root))
+        for path in files
+        if path.suffix in ("", ".py", ".smk") and path.is_file() and path != Path(__file__)
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if edit.match(line)
+    }
+    assert found == EDITED

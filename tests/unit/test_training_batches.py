@@ -8,8 +8,9 @@ import torch
 from lm_material import pool_rows
 from training_material import model_of, tokenizer_of
 from valley.lm import chat, packing
+from valley.lm.chunks import chunk_positions
 from valley.lm.forward import Forward
-from valley.lm.loss import Learner, chunk_positions, cross_entropy, response_loss
+from valley.lm.loss import Learner, cross_entropy, response_loss
 from valley.lm.parallel import World
 
 TOKENIZER = tokenizer_of("qwen2")

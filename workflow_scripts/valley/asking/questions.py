@@ -57,7 +57,7 @@ def questions(
             row["id"],
             number,
             derive("teacher", seed, row["id"], number),
-            {name: row[name] for name in ("statement", "difficulty", "source")},
+            {name: row[name] for name in ("id", "statement", "difficulty", "source")},
         )
         for row in sorted(read_parquet(problems, columns=columns), key=lambda row: row["id"])
         for number in range(answers)

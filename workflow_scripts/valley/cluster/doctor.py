@@ -289,6 +289,7 @@ def node(study: Study, asked: dict[str, str]) -> Iterator[Finding]:
         printed = ask(
             *("srun", "--ntasks=1", "--mem=3000", f"--time={PROBE_MINUTES}", "--immediate=100"),
             *(*where, sys.executable, str(probe), str(folder), token, isolation, scratch, cache),
+            PYTHONPATH=str(probe.parents[2]),
         )
         seen = json.loads(printed.strip().splitlines()[-1])
     except (RuntimeError, ValueError, IndexError) as error:

@@ -1,6 +1,6 @@
 """What a compute node has: run there by `valley doctor`, prints one JSON object.
 
-python probe.py FOLDER TOKEN ISOLATION SCRATCH CACHE
+PYTHONPATH=workflow_scripts python probe.py FOLDER TOKEN ISOLATION SCRATCH CACHE
 """
 
 import json
@@ -9,8 +9,6 @@ import platform
 import sys
 import tempfile
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 
 def probe(folder: Path, token: str, isolation: str, scratch: str, cache: str) -> dict[str, str]:

@@ -76,14 +76,24 @@ def submissions(texts: list[str]) -> dict[str, Submission]:
     return found
 
 
-def ask(*command: str) -> str:
+def ask(*command: str, **environment: str) -> str:
     """Return what a SLURM command prints.
+
+    Args:
+        command: its words.
+        environment: variables for it, and for the job that it starts.
 
     Raises:
         RuntimeError: it failed, or is not there.
     """
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env={**os.environ, **environment},
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RuntimeError(f"{command[0]}: {error}") from error
     if done.returncode:

@@ -3,14 +3,8 @@
 import torch
 from torch.utils.checkpoint import checkpoint
 
+from valley.lm.chunks import chunk_positions
 from valley.lm.packing import IGNORED
-
-LOGITS = 2**27  # logits at once: half a gigabyte in single precision, and a few times that to work
-
-
-def chunk_positions(vocabulary: int) -> int:
-    """Return for how many positions logits are computed at once."""
-    return max(256, LOGITS // vocabulary)
 
 
 def cross_entropy(hidden, targets, head, chunk: int):

@@ -9,11 +9,11 @@ tests/unit/test_training_memory.py and docs/training.md.
 
 from dataclasses import dataclass, fields
 
+from valley.lm.chunks import chunk_positions
 from valley.lm.flops import Shape
 
 GB = 1e9
 RESERVE = 0.08  # share of a device's memory
-CHUNK_LOGITS = 2**27  # see valley/lm/loss.py
 LOGIT_BYTES = 4 * 3  # in fp32: logits, their normalised form, their gradient
 
 
@@ -123,7 +123,7 @@ def training_need(
     if not gradient_checkpointing:
         kept = shape.layers * block
     row = row_tokens or tokens
-    positions = min(tokens, chunk or max(256, CHUNK_LOGITS // shape.vocabulary))
+    positions = min(tokens, chunk or chunk_positions(shape.vocabulary))
     return Need(
         weights=stored / devices + copies,
         gradients=trained * trained_width / devices,
