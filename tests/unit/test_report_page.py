@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 
 import generated_study
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from browser import Elements, browser, dom
 from valley.pages import answers, drawing, page, paper
@@ -65,6 +67,17 @@ def test_claims_come_with_verdict_estimate_and_interval(whole):
         assert name in text
     assert "This study has no arms that bear on it." in text
     assert "interval of the paired difference wholly above" in text
+
+
+def test_both_scores_are_shown_where_extractions_differ(tmp_path):
+    layout = generated_study.write(tmp_path, generated_study.config(SIZES, [0, 1], 12))
+    assert "published extraction" not in made(layout, tmp_path / "one")
+    path = next(Path(layout.root).glob("verdicts/**/*.parquet"))
+    table = pq.read_table(path)
+    other = pa.array(["wrong_answer"] + [None] * (table.num_rows - 1), pa.string())
+    pq.write_table(table.append_column("published_verdict", other), path)
+    page = made(layout, tmp_path / "two")
+    assert page.count("published extraction") == 1  # that arm's row of the table of scores
 
 
 def test_what_is_missing_is_named_and_the_rest_is_shown(tmp_path):

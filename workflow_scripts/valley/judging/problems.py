@@ -115,7 +115,7 @@ def _read_test(
     for line in given.split("\n"):
         if line.strip():
             try:
-                parse_argument(line)
+                _require_value(line)
             except (ValueError, SyntaxError, RecursionError):
                 raise bad(f"tests[{number}].input", f"{line[:60]!r} is no value") from None
     if checked:
@@ -129,3 +129,11 @@ def _read_test(
             why = f"{expected[:60]!r} is no value"
             raise bad(f"tests[{number}].expected", why) from None
     return Test(stdin, wanted, value)
+
+
+def _require_value(line: str) -> None:
+    """Raise ValueError or SyntaxError if a line is no value; long integers stay unconverted."""
+    try:
+        compare.parse_value(line)
+    except ValueError:
+        parse_argument(line)
