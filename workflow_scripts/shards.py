@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from valley.core import asides, holdout, slices
 from valley.core.files import POOL, parquet_batches, parquet_stream, stream_rows
@@ -13,7 +14,7 @@ from valley.core.seeds import derive
 from valley.workflow.contract import Task, execute, param, reads, task, writes
 from valley.workflow.job import Job
 
-PORTION = 1024  # examples that are sorted in memory at once
+PORTION = 256  # examples that are held in memory at once
 
 
 @task
@@ -168,36 +169,23 @@ def _light(pool: Path, held_out: float) -> Iterator[tuple[int, dict]]:
 def in_order(pool: Path, places: list[int]) -> Iterator[dict]:
     """Yield rows of the pool in the order of `places`, which the pool need not have.
 
-    The pool is read once; the rows wait on disk, a file for each portion of the order, and a
-    portion at a time is held in memory.
+    The pool is read once; the rows wait on disk as Arrow, which `datasets` maps into memory. It is
+    mapped anew for each portion of the order: what was read of a mapping counts as memory in use.
     """
-    wanted = {place: position for position, place in enumerate(places)}
+    from datasets import Dataset
+
+    ordered, before = np.sort(places), 0
     with asides.scratch() as folder:
-        portions: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
-        schema = POOL.append(pa.field("position", pa.int64()))
-        for number, row in _picked(pool, wanted):
-            portion = wanted[number] // PORTION
-            if portion not in portions:
-                path = f"{folder}/{portion}.arrow"
-                portions[portion] = pa.ipc.new_stream(path, schema)
-            row = {**row, "position": wanted[number]}
-            portions[portion].write_batch(pa.RecordBatch.from_pylist([row], schema=schema))
-        for portion in sorted(portions):
-            portions[portion].close()
-            with pa.ipc.open_stream(f"{folder}/{portion}.arrow") as reader:
-                rows = [row for batch in reader for row in batch.to_pylist()]
-            for row in sorted(rows, key=lambda row: row["position"]):
-                yield {name: row[name] for name in POOL.names}
-
-
-def _picked(pool: Path, wanted: dict[int, int]) -> Iterator[tuple[int, dict]]:
-    before = 0
-    for batch in parquet_batches(pool):
-        here = [at for at in range(batch.num_rows) if before + at in wanted]
-        if here:
-            for at, row in zip(here, batch.take(here).to_pylist(), strict=True):
-                yield before + at, row
-        before += batch.num_rows
+        waiting = f"{folder}/rows.arrow"
+        with pa.ipc.new_stream(waiting, POOL) as writer:
+            for batch in parquet_batches(pool, rows=PORTION):
+                first, last = np.searchsorted(ordered, [before, before + batch.num_rows])
+                writer.write_batch(batch.take(pa.array(ordered[first:last] - before)))
+                before += batch.num_rows
+        wanted = np.searchsorted(ordered, places)
+        for begin in range(0, len(wanted), PORTION):
+            rows = Dataset.from_file(waiting).select(wanted[begin : begin + PORTION])
+            yield from rows.with_format("arrow")[:].to_pylist()
 
 
 if "snakemake" in globals():

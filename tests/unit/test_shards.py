@@ -1,5 +1,8 @@
 """Shards: nested, independent of one another, equal bytes for equal content."""
 
+import os
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -169,3 +172,32 @@ def test_a_shard_larger_than_a_portion_is_the_same_as_in_memory(tmp_path, monkey
     whole_ = cut(pool, "whole", size=600).read_bytes()
     monkeypatch.setattr(shards, "PORTION", 7)
     assert cut(pool, "parts", size=600).read_bytes() == whole_
+
+
+LEAVES_NOTHING = """
+import sys
+from pathlib import Path
+import shards
+from valley.workflow.job import Job
+assert "datasets" not in sys.modules, "a dry-run would wait for it"
+pool, out = map(Path, sys.argv[1:])
+shards.Shard(pool=pool, out=out, slice="all.any", size=300, seed=0).run(Job())
+assert "datasets" in sys.modules
+"""
+
+
+def test_rows_wait_in_a_scratch_folder_that_goes_and_in_no_cache(pool, tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    places = {"HF_HOME": str(tmp_path / "home"), "TMPDIR": str(scratch), "HF_HUB_OFFLINE": "1"}
+    variables = {**os.environ, **places, "PYTHONPATH": "workflow_scripts"}
+    for name in ("HF_DATASETS_CACHE", "HF_HUB_CACHE"):
+        variables.pop(name, None)
+    out = tmp_path / "shards" / "all.parquet"
+    command = [sys.executable, "-c", LEAVES_NOTHING, str(pool), str(out)]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(read_parquet(out)) == 300
+    assert list(scratch.iterdir()) == []
+    assert not (tmp_path / "home").exists()
+    assert [path.name for path in out.parent.iterdir()] == ["all.parquet"]
