@@ -91,6 +91,8 @@ def _logic(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
 def mutated(source: str, name: str, kind: str, seed: str) -> str | None:
     """Return a module's text with one mutation in a definition; None where there is no place."""
     tree = ast.parse(source)
+    if definition(tree, name) is None:
+        return None
     sites = [
         (parent, field, place, new)
         for parent, field, place, node in _logic(definition(tree, name))

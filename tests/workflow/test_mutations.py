@@ -64,12 +64,13 @@ def chosen(rules: Rules) -> list[tuple[str, str, str, str]]:
         draw = random.Random(rule)
         inside, outside = sorted(rules.executed[rule]), sorted(everything - rules.may_reach[rule])
         for items, number in ((inside, INSIDE_EACH), (outside, OUTSIDE_EACH)):
-            items = [item for item in items if (rule, item) not in found]
             taken = 0
             for module, name in draw.sample(items, len(items)):
+                if taken == number:
+                    break
                 kind = draw.choice(sorted(KINDS))
                 text = mutated(sources[module], name, kind, f"{rule} {module} {name}")
-                if taken < number and text is not None:
+                if text is not None:
                     found[module, name, kind] = text
                     taken += 1
     return [(*place, text) for place, text in found.items()]
