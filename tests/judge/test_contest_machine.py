@@ -69,9 +69,14 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("isolation", ["namespaces", "landlock"])
-@pytest.mark.parametrize("name", CASES)
-def test_a_right_program_is_accepted(name, isolation):
+# Without namespaces there is no folder to write to (docs/judge.md).
+NAMESPACES_ONLY = {"a temporary file"}
+TIERS = [("namespaces", name) for name in CASES]
+TIERS += [("landlock", name) for name in CASES if name not in NAMESPACES_ONLY]
+
+
+@pytest.mark.parametrize(("isolation", "name"), TIERS)
+def test_a_right_program_is_accepted(isolation, name):
     program, asked = CASES[name]
     verdict = judge([Task(0, program, asked)], isolation=isolation)[0]
     assert verdict.verdict == "accepted", verdict.detail
