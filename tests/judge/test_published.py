@@ -1,11 +1,15 @@
 """Published tests: the verdict is what one process running program and test would give."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from benchmark_material import HARNESS
+from places import finding
 from published_programs import HOSTILE, HUMANEVAL, MBPP
+from test_hostile import ORDINARY
 from tiers import tiers
 from valley.judging.batch import Task, judge
 from valley.judging.forms import convert
@@ -113,3 +117,42 @@ def test_rows_that_nobody_can_run_are_kept():
         assert convert(mbpp(lines, code="def f(:"))["tests"]
     prompt = "def f(x):\n    '''not closed"
     assert convert(humaneval(prompt, "f", "def check(candidate): pass"))["function_name"] == "f"
+
+
+JUDGING = """
+import sys
+from published_programs import HOSTILE
+from valley.judging.boxes import Boxes
+from valley.judging.problems import read_problem
+from valley.judging.trial import judge_program
+from valley.judging.verdicts import Options
+problem = read_problem(eval(sys.argv[2]))
+options = Options(wall_factor=1.0, wall_extra_s=1.5)
+with Boxes(sys.argv[1]) as boxes:
+    for name, program in [*HOSTILE.items(), ("honest", "def f(): return 42")]:
+        verdict = judge_program(boxes, program, problem, options)
+        if (verdict.verdict == "accepted") != (name == "honest"):
+            print(name, verdict)
+print("done")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="as an ordinary user, the tests above do this")
+@pytest.mark.parametrize("tier", ["namespaces", "landlock"])
+def test_attacks_on_the_channel_as_an_ordinary_user(tier):
+    interpreter = "/usr/bin/python3"
+    version = "import sys; sys.exit(sys.version_info < (3, 11))"
+    if not os.path.exists(interpreter) or subprocess.run([interpreter, "-c", version]).returncode:
+        pytest.skip("needs a system Python >= 3.11, which an ordinary user may read")
+    test = "def check(candidate):\n    for _ in range(2):\n        assert candidate() == 42\n"
+    row = convert(humaneval("", "f", test)) | {"time_limit_s": 1.0, "memory_limit_mb": 512}
+    done = subprocess.run(
+        [interpreter, "-c", ORDINARY, JUDGING, tier, repr(row)],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        env=finding(Path(__file__).parent),
+    )
+    if "SandboxError" in done.stderr and tier not in tiers():
+        pytest.skip(f"this machine has no {tier}")
+    assert done.stdout == "done\n", done.stdout + done.stderr[-2000:]
