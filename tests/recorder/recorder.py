@@ -3,7 +3,7 @@
 Nothing of it is in the project: a run is recorded when this folder is on PYTHONPATH and the
 environment names a folder for the records (`VALLEY_TRACE`). The records of a process, and of all
 that it forks, are one file that is mapped into memory, a byte for each top-level statement of the
-project (`places.py` numbers them). So a record is kept when the process is killed, and takes no
+project (`numbered.py` numbers them). So a record is kept when the process is killed, and takes no
 system call that a jail could forbid.
 """
 

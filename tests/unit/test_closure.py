@@ -5,7 +5,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from valley.core.closure import DATA, _locate, _Module, _parsed, closure, code_digest
+from valley.core.closure import DATA, WRAPPER, _locate, _Module, _parsed, closure, code_digest
 
 SOURCES = {
     "stage.py": '''
@@ -358,6 +358,8 @@ def test_modules_that_are_imported_by_a_made_up_name_are_known():
     known = {"generate", "valley.asking.local"}
     found = set()
     for module, path in MODULES.items():
+        if module.startswith(WRAPPER):  # in no digest
+            continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             name = getattr(getattr(node, "func", None), "attr", None)
             if name == "import_module" and not isinstance(node.args[0], ast.Constant):

@@ -5,7 +5,7 @@ import sys
 import textwrap
 
 import pytest
-from places import LOOSE, Places
+from numbered import LOOSE, Places
 from workspace import REPOSITORY
 
 STAGE = """

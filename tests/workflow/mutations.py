@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from places import LOOSE, modules
+from numbered import LOOSE, modules
 
 SWAPPED = {
     ast.Lt: ast.GtE,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from places import Places, digested
+from numbered import Places, digested
 from proxy import FaultyProxy
 from server import TeacherServer, address, running
 from valley.bank import problems as bank

@@ -11,7 +11,7 @@ from collections import defaultdict
 
 import pytest
 from mutations import KINDS, Words, mutated
-from places import LOOSE, modules
+from numbered import LOOSE, modules
 from recorded import OUTSIDE, STAGES
 from valley.core.closure import code_digest
 from workspace import REPOSITORY, Workspace
