@@ -37,6 +37,7 @@ STAGES = "workflow_scripts"
 # What may be executed and is no part of a digest: it moves no byte of a result.
 OUTSIDE = {
     "valley.workflow.job": "the job around the stage: its log, its sidecar, its place in the store",
+    "valley.workflow.contract": "fields filled from a Snakemake job; the classes are digested",
     "valley.core.config": "the study file, for settings of how a job runs; they move no result",
     "valley.core.disk": "room on the disk, and what is said where there is none",
     "valley.core.files": "digests of inputs and outputs, the sidecar's own file",
