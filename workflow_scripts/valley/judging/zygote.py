@@ -101,7 +101,6 @@ def serve(line: _socket.socket, jail: Jail, make_call: Callable | None) -> None:
 def _prepare(for_functions: bool) -> Callable | None:
     """Load what programs will want, and give them what `site` gives every interpreter."""
     sys.set_int_max_str_digits(LONGEST_INTEGER)
-    os.environ["LC_ALL"] = "C.UTF-8"  # the machine's own may not be there in the jail
     builtins.exit = Quitter("exit", "Ctrl-D (i.e. EOF)")
     builtins.quit = Quitter("quit", "Ctrl-D (i.e. EOF)")
     # `random` would seed itself from the system in each fork. Here all start from one state, so
