@@ -301,14 +301,15 @@ def student_setting(wildcards, key):
 
 
 def student_material(wildcards):
-    """Return what a student is made of: nothing here when it comes from the hub."""
+    """Return what a student is made of: of the hub's nothing here, of a folder's its files."""
     student = STUDY.config["students"][wildcards.student]
     if "scratch" not in student:
         name = student["hub"]["id"]
         if missing_folder(name):
             where = f"students.{wildcards.student}.hub.id"
             raise WorkflowError(f"{where}: there is no folder {name} below {Path.cwd()}")
-        return {}
+        folder = Path(name).expanduser()
+        return {"files": sorted(map(str, filter(Path.is_file, folder.glob("*"))))}
     folder = f"{ROOT}/students/{wildcards.student}"
     return {"shard": f"{folder}/pairs.parquet", "text": f"{folder}/text.parquet"}
 

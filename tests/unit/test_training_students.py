@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+import train
 from training_material import (
     LLAMA_TEMPLATE,
     QWEN_TEMPLATE,
@@ -15,7 +16,9 @@ from training_material import (
     work,
 )
 from valley.core.files import read_json
+from valley.core.recipes import Recipe
 from valley.lm import chat, students
+from valley.workflow.job import Job
 
 THOUGHT = "<think>\nadd\n</think>\nprint(1)"
 
@@ -183,3 +186,27 @@ def test_generation_ends_where_the_student_learnt_to(tmp_path):
     saved = json.loads((tmp_path / "made/model/generation_config.json").read_text())
     names = tokenizer.convert_ids_to_tokens(saved["eos_token_id"])
     assert names == ["<|im_end|>", "<|endoftext|>"]
+
+
+def test_a_model_in_a_folder_is_told_from_others_by_its_content(tmp_path):
+    """A folder has no revision: other weights in it are another student."""
+    config, manifest = tmp_path / "config.json", tmp_path / "checkpoint.json"
+    hub = {"id": str(tmp_path), "revision": None}
+
+    def noted(text):
+        config.write_text(text)
+        student = train.Student(
+            files=[config],
+            manifest=manifest,
+            recipe=Recipe(learning_rate=None),
+            hub=hub,
+            store=tmp_path,
+            training={},
+        )
+        student.run(Job())
+        return manifest.read_bytes(), students.identity(manifest)
+
+    one, same, other = noted("{}"), noted("{}"), noted('{"a": 1}')
+    assert one == same
+    assert one[0] != other[0] and one[1] != other[1]
+    assert students.source_of(json.loads(other[0]), manifest) == (str(tmp_path), None)

@@ -31,12 +31,12 @@ from smoke_jobs import (
     trained,
 )
 
-LOG_TEXT = code("workflow_scripts/train.py", "tokens/s", "tokens a second")
+LOG_TEXT = code("workflow_scripts/valley/lm/training.py", "tokens/s", "tokens a second")
 JUDGE = "workflow_scripts/valley/judging/compare.py"
 OF_THE_CODE = [
     (
         "a comment",
-        [code("workflow_scripts/train.py", "def train(", "# a word\ndef train(")],
+        [code("workflow_scripts/valley/lm/training.py", "def train(", "# a word\ndef train(")],
         {},
         "",
     ),

@@ -53,7 +53,9 @@ def test_processes_that_jobs_start_are_recorded(studies):
     ):
         assert (f"valley.{module}", name) in judged
     trained = studies["asked"].executed["train"]
-    assert {("valley.lm.launch", "run"), ("valley.lm.parallel", "World"), ("train", "train")} <= (
-        trained
-    )
+    assert {
+        ("valley.lm.launch", "run"),
+        ("valley.lm.parallel", "World"),
+        ("valley.lm.training", "train"),
+    } <= (trained)
     assert ("valley.asking.questions", "with_think_tags") in studies["asked"].executed["ask_model"]

@@ -7,7 +7,7 @@ import pytest
 from edits import ROOT, code, forget, study
 from workspace import Workspace
 
-TRAIN_LOG = code("workflow_scripts/train.py", "tokens/s", "tokens a second")
+TRAIN_LOG = code("workflow_scripts/valley/lm/training.py", "tokens/s", "tokens a second")
 ARM = "tiny/distil/base/hard.any/n16-s0"
 
 

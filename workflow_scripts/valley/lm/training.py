@@ -1,0 +1,248 @@
+"""A training in plain values, and the loop that does it; it can be read from top to bottom."""
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from valley.core.files import read_parquet, write_json, write_text
+from valley.core.recipes import Recipe
+from valley.core.resume import Stopped
+from valley.core.seeds import derive
+
+ENCODED = ["id", "prompt", "response"]  # what examples are made of
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training:
+    """A training in plain values, as each of its processes gets it.
+
+    Attributes:
+        start: manifest that it starts from; None makes a new student, from
+        texts: pool rows for its vocabulary, and
+        made: its shape, seed and positions.
+        shard: pool rows to train on.
+        validation: held-out pool rows, or None.
+        manifest: `checkpoint.json` to write, last of all.
+        validated: JSON file for the held-out losses, or None.
+        state: folder of what a stopped run goes on from; None keeps nothing.
+        recipe: how is trained.
+        seed: decides the order of the examples (and dropout).
+        evaluations: how often held-out loss is taken; None is once beside the first.
+        think: see `Train`.
+        how: `processes`, `save_every` (minutes), `check_memory` of the study file's `training`.
+        tensorboard: folder, or None.
+        about: study, arm, recipe and digests of data, for the card.
+    """
+
+    start: str | None = None
+    texts: list[str] = dataclasses.field(default_factory=list)
+    made: dict = dataclasses.field(default_factory=dict)
+    shard: str
+    validation: str | None = None
+    manifest: str
+    validated: str | None = None
+    state: str | None = None
+    recipe: Recipe
+    seed: int
+    evaluations: int | None = None
+    think: str | None = None
+    how: dict = dataclasses.field(default_factory=dict)
+    tensorboard: str | None = None
+    about: dict = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: dict) -> "Training":
+        """Return the training that JSON values are (see `dataclasses.asdict`)."""
+        return cls(**{**values, "recipe": Recipe(**values["recipe"])})
+
+    @property
+    def losses(self) -> Path:
+        """JSON-lines file for the loss and rate of every update."""
+        return Path(self.manifest).with_name("losses.jsonl")
+
+
+def new_student(texts: list[str], *, vocabulary: int, seed: int, **shape: int):
+    """Make a tokenizer from texts and an untrained model of the given shape."""
+    from valley.lm import students
+
+    tokenizer = students.train_tokenizer(texts, vocabulary)
+    return students.create(tokenizer, seed=seed, **shape), tokenizer
+
+
+def train(
+    model,
+    tokenizer,
+    what: Training,
+    *,
+    world=None,
+    asked: Callable[[], bool] = lambda: False,
+    log: Callable[[int, dict], None] = lambda update, values: None,
+    again: Callable | None = None,
+) -> dict | None:
+    """Train on a shard, response tokens only, and save a Hugging Face folder with its manifest.
+
+    Args:
+        model: a transformers causal model; its weights' precision is the optimizer's.
+        tokenizer: its tokenizer, with a chat template.
+        what: the training.
+        world: processes that share the work (`valley.lm.parallel.World`); None is this one alone.
+        asked: tells whether to stop.
+        log: gets each update's values.
+        again: makes the start's plain model once more, to put trained weights into that are
+            sharded, or adapters that were trained on quantized weights.
+
+    Returns:
+        Measurements for the sidecar, of this process' run: tokens, seconds, tokens per second, peak
+        memory. None in processes other than the first.
+
+    Raises:
+        ValueError: no example fits the length limit, or the student can't be trained like this.
+        FloatingPointError: the loss is not finite; the message names update and examples.
+        Stopped: as asked, with the state saved.
+    """
+    import torch
+
+    from valley.lm import adapters, chat, optim, packing, parallel, students, upfront
+    from valley.lm.forward import Forward
+    from valley.lm.loss import Learner
+    from valley.lm.state import Keeper
+
+    world = world or parallel.World(device="cuda" if torch.cuda.is_available() else "cpu")
+    recipe, seed = what.recipe, what.seed
+    said, end = chat.layout(tokenizer), chat.end_of_turn(tokenizer)
+    new = chat.add_think_tokens(model, tokenizer) if what.think == "tokens" else []
+
+    encoding = {"end": end, "max_length": recipe.max_length, "overlong": recipe.overlong}
+    examples, too_long = chat.encode_all(tokenizer, read_parquet(what.shard, ENCODED), **encoding)
+    if not examples:
+        raise ValueError(
+            f"{what.shard}: all {too_long} examples are longer than {recipe.max_length} tokens; "
+            "let the recipe's max_length be larger, or its overlong be cut"
+        )
+    held_out = read_parquet(what.validation, ENCODED) if what.validation else []
+    held_out, _ = chat.encode_all(tokenizer, held_out, **encoding)
+    lengths = [len(example.ids) for example in examples]
+    plan = packing.batches(
+        lengths,
+        recipe.batch_examples,
+        seed,
+        epochs=recipe.epochs,
+        steps=recipe.steps,
+        batch_tokens=recipe.batch_tokens,
+    )
+    looks = packing.spread(what.evaluations or 1, len(plan)) if held_out else set()
+
+    torch.manual_seed(seed)
+    if recipe.lora:
+        model = adapters.with_lora(model, tokens=new, **recipe.lora)
+    if recipe.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    learner = parallel.place(Learner(model), world, recipe.precision).train()
+    trained = [weight for weight in learner.parameters() if weight.requires_grad]
+    adamw = optim.adamw(trained, recipe.learning_rate, recipe.weight_decay, recipe.optimizer)
+    forward = Forward(
+        learner,
+        world,
+        pad_id=tokenizer.pad_token_id or 0,
+        row_tokens=recipe.row_tokens,
+        micro_tokens=upfront.pass_tokens(recipe),
+        precision=recipe.precision,
+    )
+    every = what.how.get("save_every")  # minutes
+    keeper = Keeper(what.state and Path(what.state), learner, adamw, world, every and every * 60)
+    at = keeper.load() or {"done": 0, "tokens": 0, "history": [], "looks": []}
+    first = at["done"]
+    if first:
+        print(f"going on after update {first} of {len(plan)}")
+
+    begun = time.monotonic()
+    for step in range(first, len(plan) + 1):
+        if step in looks and step not in [look["step"] for look in at["looks"]]:
+            loss = forward.measure(held_out)
+            at["looks"].append({"step": step, "tokens": at["tokens"], "loss": loss})
+            log(step, {"loss/held-out": loss})
+        if step == len(plan):
+            break
+        stop = world.any(asked())
+        if stop or world.any(keeper.due):
+            keeper.save(at)
+        if stop:
+            raise Stopped(f"{step} of {len(plan)} updates are done and saved")
+
+        chosen = [examples[i] for i in plan[step]]
+        peak, warmup, schedule = recipe.learning_rate, recipe.warmup, recipe.schedule
+        now = optim.learning_rate(step, len(plan), peak, warmup, schedule)
+        for group in adamw.param_groups:
+            group["lr"] = now
+        torch.manual_seed(derive("dropout", seed, step, world.rank))
+        loss = forward.train(chosen)
+        require_finite(loss, f"update {step + 1} of {len(plan)}", chosen)
+        torch.nn.utils.clip_grad_norm_(trained, recipe.clip)
+        adamw.step()
+        adamw.zero_grad(set_to_none=True)
+
+        at["done"] = step + 1
+        at["tokens"] += sum(lengths[i] for i in plan[step])
+        at["history"].append({"step": step + 1, "loss": loss, "rate": now})
+        log(step + 1, {"loss/trained": loss, "rate": now})
+        if world.first and (step + 1) % max(1, len(plan) // 10) == 0:
+            seen = sum(lengths[i] for batch in plan[first : step + 1] for i in batch)
+            pace = seen / (time.monotonic() - begun)
+            print(f"update {step + 1}/{len(plan)}  loss {loss:.4f}  {pace:,.0f} tokens/s")
+    seconds = time.monotonic() - begun
+
+    model = adapters.whole_model(learner, recipe.lora, world, again)
+    if not world.first:
+        return None
+    history = at["history"]
+    last = [entry["loss"] for entry in history[-max(1, len(history) // 20) :]]
+    text = "".join(json.dumps(entry, sort_keys=True) + "\n" for entry in history)
+    write_text(what.losses, text)
+    if what.validated:
+        write_json(Path(what.validated), at["looks"])
+    students.stop_at(model, end)
+    base = upfront.base_of(what.start, recipe.lora)
+    students.save(
+        model.to(torch.bfloat16) if recipe.precision == "bf16" else model,
+        tokenizer,
+        Path(what.manifest),
+        examples=len(examples),
+        overlong={"policy": recipe.overlong, "count": too_long},
+        updates=len(plan),
+        tokens=at["tokens"],
+        final_loss=sum(last) / len(last),
+        chat=said,
+        **({"adapter": {"base": base, "rank": recipe.lora["rank"]}} if base else {}),
+    )
+    return measured([examples[i] for batch in plan[first:] for i in batch], seconds, world)
+
+
+def require_finite(loss: float, when: str, examples: list) -> None:
+    """Raise FloatingPointError, with the update and its examples, if a loss is no number."""
+    if not math.isfinite(loss):
+        named = ", ".join(example.id for example in examples[:5])
+        raise FloatingPointError(
+            f"the loss is {loss} at {when}, on examples {named} …; lower the learning rate or "
+            "look at these examples"
+        )
+
+
+def measured(ran: list, seconds: float, world) -> dict:
+    """Return what the sidecar says of a run that saw these examples."""
+    import torch
+
+    from valley.lm import packing
+
+    gpu = world.device != "cpu"
+    return {
+        "tokens": sum(len(example.ids) for example in ran),
+        "response_tokens": packing.answered(ran),
+        "squared_lengths": sum(len(example.ids) ** 2 for example in ran),
+        "train_seconds": seconds,
+        "processes": world.size,
+        "device": torch.cuda.get_device_name() if gpu else "cpu",
+        "peak_gpu_bytes": torch.cuda.max_memory_allocated() if gpu else None,
+    }
