@@ -133,12 +133,13 @@ class Report(Task):
     templates: str = param()
 
     def run(self, job: Job) -> None:
-        from valley.pages import paper, tables
+        from valley.pages import paper
+        from valley.pages.tables import findings
 
         write_text(self.html, paper.page_of(self.study, self.files()))
         judged = [read_json(path)["claims"] for path in self.claims]
         fitted = [read_json(path) for path in self.curves]
-        write_text(self.findings, tables.findings(judged[0] if judged else [], fitted))
+        write_text(self.findings, findings(judged[0] if judged else [], fitted))
 
 
 if "snakemake" in globals():
