@@ -31,7 +31,7 @@ def test_a_failed_job_ends_with_its_cause_and_its_log(printed):
     assert [re.sub(r"line \d+", "line N", line.strip()) for line in block.splitlines()] == [
         "ValueError: slice all.any holds 200 traces, but 5000 were asked for; "
         "ask for less in the study file, or enlarge its corpus",
-        "shards.py, line N, in shard",
+        "shards.py, line N, in run",
         "log: results/smoke/logs/shards/all.any/n5000-s0.log",
     ]
     assert printed.count("Traceback") == 0
