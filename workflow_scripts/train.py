@@ -137,8 +137,8 @@ class Student(Task):
         if self.hub:
             # A folder has no revision: its content tells whether it is still the same model.
             content = {path.name: file_digest(path) for path in self.files}
-            noted = {"content": digest(content)} if content else {}
-            write_json(self.manifest, {"hub": {**self.hub, **noted}})
+            same = {"content": digest(content)} if content else {}
+            write_json(self.manifest, {"hub": {**self.hub, **same}})
             return None
         shape = {name: getattr(self, name) for name in ("vocabulary", "hidden", "layers", "heads")}
         what = Training(
