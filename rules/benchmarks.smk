@@ -33,6 +33,7 @@ rule published_benchmark:
             platforms=source_of("platforms"),
             difficulties=source_of("difficulties"),
             bad_rows=source_of("bad_rows"),
+            store=STUDY.store,
         ),
     message:
         "Benchmark {wildcards.benchmark}: its problems and tests"

@@ -9,7 +9,7 @@ from valley.core.files import PROBLEM, file_digest, parquet_stream
 from valley.core.hub import SourceError, find
 from valley.judging.references import proved
 from valley.judging.sources import stream_problems
-from valley.workflow.contract import Task, execute, param, reads, task, writes
+from valley.workflow.contract import Task, execute, option, param, reads, task, writes
 from valley.workflow.job import Job
 
 _GROUP_BYTES = 32 << 20  # of a row group; at most that much, and one problem, is held in memory
@@ -33,6 +33,8 @@ class Published(Task):
         difficulties: difficulties that problems may have, likewise.
         bad_rows: "stop" at the first malformed row, or "skip" them.
         isolation: tier in which the problems' own solutions are run on their tests.
+        packages: that these may import; see `valley.judging.packages`.
+        store: root of the store: packages are kept there.
     """
 
     rules = ("published_benchmark",)
@@ -50,6 +52,8 @@ class Published(Task):
     difficulties: list[str] | None = param(default=None)
     bad_rows: str = param()
     isolation: str = param("judge.isolation", default="auto")
+    packages: list[str] | str | None = param("judge.packages", default=None)
+    store: Path | None = option(default=None)
 
     def run(self, job: Job) -> dict:
         """Write the problems; return digests of the files, and what was read, left out and kept.
@@ -64,7 +68,9 @@ class Published(Task):
 
         with parquet_stream(self.out, PROBLEM, group_bytes=_GROUP_BYTES) as stream:
             problems = stream_problems(sources, complaints)
-            for place, problem, refused in proved(problems, self.isolation):
+            how = {"isolation": self.isolation, "packages": self.packages}
+            how["packages_in"] = self.store and self.store / "packages"
+            for place, problem, refused in proved(problems, **how):
                 try:
                     row = _checked(problem)
                 except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:

@@ -19,6 +19,7 @@ from valley.judging import isolation as isolating
 from valley.judging.answers import Extraction, asked_of, extract_program
 from valley.judging.batch import Task as Program
 from valley.judging.batch import judge
+from valley.judging.packages import missing_package
 from valley.judging.programs import Programs
 from valley.judging.reasoning import table
 from valley.judging.verdicts import ACCEPTED, JUDGE_ERROR, NO_CODE, VERDICTS, Verdict
@@ -56,6 +57,7 @@ class Judge(Task):
             benchmark's own). Where the other one finds other programs, these are judged, too, and
             the verdicts have one more column, `published_verdict` or `robust_verdict`.
         reasoning: marks of reasoning beside those known, by family.
+        packages: that programs may import; see `valley.judging.packages`.
         form: of the benchmark's published files; None where it was made here.
         store: root of the store: verdicts of programs are kept there.
     """
@@ -69,6 +71,7 @@ class Judge(Task):
     untrusted: str = param("judge.untrusted", "keep")
     extraction: str = param("judge.extraction", "robust")
     reasoning: dict | None = param("judge.reasoning", None)
+    packages: list[str] | str | None = param("judge.packages", None)
     form: str | None = param(default=None)
     store: Path | None = option(default=None)
 
@@ -92,7 +95,7 @@ class Judge(Task):
                     tasks.append(Program((place, True), program, problem))
                     if other != program:
                         tasks.append(Program((place, False), other, problem))
-            judged = _judged(tasks, self.isolation, self.store, job.threads) if tasks else []
+            judged = _judged(tasks, self, job.threads) if tasks else []
             for program, verdict in zip(tasks, judged, strict=True):
                 place, counts = program.key
                 if counts:
@@ -122,6 +125,9 @@ class Judge(Task):
         counted = {"untrusted_problems": doubtful, "answers_left_out": left_out}
         if others:
             counted["programs_that_extractions_differ_in"] = len(others)
+        lacking = Counter(filter(None, (missing_package(v.detail) for v in found.values())))
+        if lacking:
+            counted["programs_without_a_package"] = dict(sorted(lacking.items()))
         return {**_summary(words, self.isolation), **counted}
 
 
@@ -139,6 +145,7 @@ class Labels(Task):
         labels: by trace.
         isolation: what programs are isolated by; see `valley.judging.isolation`.
         reasoning: marks of reasoning beside those known, by family.
+        packages: that programs may import; see `valley.judging.packages`.
         store: root of the store: verdicts of programs are kept there.
     """
 
@@ -149,6 +156,7 @@ class Labels(Task):
     labels: Path = writes()
     isolation: str = param("judge.isolation", "auto")
     reasoning: dict | None = param("judge.reasoning", None)
+    packages: list[str] | str | None = param("judge.packages", None)
     store: Path | None = option(default=None)
 
     def run(self, job: Job) -> dict:
@@ -166,7 +174,7 @@ class Labels(Task):
             for portion in _portions(self.problems):
                 waiting = programs.of(portion)
                 tasks = [Program(place, program, portion[name]) for place, name, program in waiting]
-                judged = _judged(tasks, self.isolation, self.store, job.threads)
+                judged = _judged(tasks, self, job.threads)
                 for program, verdict in zip(tasks, judged, strict=True):
                     found[program.key] = VERDICTS.index(verdict.verdict)
         with parquet_stream(self.labels, LABEL) as stream:
@@ -196,19 +204,18 @@ def _portions(problems: Path) -> Iterator[dict[str, dict]]:
         yield portion
 
 
-def _judged(
-    programs: list[Program], isolation: str, store: Path | None, jobs: int
-) -> list[Verdict]:
+def _judged(programs: list[Program], how: Judge | Labels, jobs: int) -> list[Verdict]:
     """Judge with a progress bar, silent where nobody watches."""
     from tqdm import tqdm
 
-    known = store / "programs" if store else None
     with tqdm(total=len(programs), unit="program", disable=None) as bar:
         return judge(
             programs,
-            isolation=isolation,
+            isolation=how.isolation,
             jobs=jobs,
-            cache=known,
+            cache=how.store and how.store / "programs",
+            packages=how.packages,
+            packages_in=how.store and how.store / "packages",
             each=lambda _place, _verdict: bar.update(),
         )
 

@@ -103,7 +103,7 @@ def test_a_problem_s_own_solution_decides_whether_its_test_is_usable():
     broken = convert(mbpp(["import no_module", "assert f(1)"], code="def f(x): return 1"))
     unknown = {name: value for name, value in good.items() if name != "reference"}
     items = [("a", unknown), ("b", good), ("c", bad), ("d", broken), ("e", unknown)]
-    found = list(proved(items, "auto"))
+    found = list(proved(items, isolation="auto"))
     assert [place for place, _, _ in found] == list("abcde")
     assert [problem["trusted"] for _, problem, _ in found] == [True, True, False, False, True]
     assert [(why or "").split(":")[0] for _, _, why in found] == [

@@ -151,6 +151,25 @@ def test_judge_errors_and_single_samples_are_said(study, tmp_path):
     assert "One sample a problem" in notes and "6 judge errors" in notes
 
 
+def test_programs_that_lacked_a_package_are_counted(study, tmp_path):
+    _, problems, _ = study
+    ids, _ = load.problem_table(problems)
+    lacked = {"verdict": "runtime_error"}
+    lacked["detail"] = "ModuleNotFoundError: numpy; judge.packages can provide it"
+    generations, verdicts = [], []
+    for place, name in enumerate(ids):
+        row = {"problem_id": name, "sample": 0}
+        generations.append({**row, "text": "", "finish_reason": "stop", "tokens": 1})
+        verdicts.append(row | (lacked if place < 3 else {"verdict": "accepted", "detail": ""}))
+    write_parquet(tmp_path / "g.parquet", generations, GENERATION)
+    write_parquet(tmp_path / "v.parquet", verdicts, VERDICT)
+    files = {"generations": tmp_path / "g.parquet", "verdicts": tmp_path / "v.parquet"}
+    how = {"ks": [1], "bootstrap": 100, "seed": 1}
+    Score(problems=problems, **files, out=tmp_path / "s.json", **how).run(Job())
+    notes = read_json(tmp_path / "s.json")["notes"]
+    assert "3 programs lacked numpy; judge.packages can provide it." in notes
+
+
 def test_an_unknown_problem_is_an_error(study):
     _, _, arms = study
     with pytest.raises(ValueError, match="not in the benchmark"):

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from valley.core.arms import FIELDS
 from valley.core.files import parquet_batches
 from valley.core.text import has_think_tag, well_formed
+from valley.judging.packages import missing_package
 
 PORTION = 512  # answers read at once
 METRICS = ("pass@1", "completion", "think_tag", "well_formed", "tokens")
@@ -21,7 +22,7 @@ class Evaluation:
     `accepted` of `judged` samples passed (a judge_error is the judge's, so it is left out of both);
     `completion`, `think_tag`, `well_formed` count among `samples` answers; `tokens` is their sum.
     `others` has accepted and judged of the extraction that does not count, by its name, where it
-    found other programs.
+    found other programs. `without` counts the programs that lacked a package, by its name.
     """
 
     setting: dict
@@ -34,6 +35,7 @@ class Evaluation:
     tokens: np.ndarray
     verdicts: dict = field(default_factory=dict)
     others: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    without: dict[str, int] = field(default_factory=dict)
 
     def mean(self, metric: str) -> np.ndarray:
         """Return each problem's mean of a metric over its samples; NaN where it has none."""
@@ -69,7 +71,9 @@ def evaluation(
     counted = pd.concat(parts or [pd.DataFrame(columns=["problem_id", "samples", *METRICS[1:]])])
     names = pq.read_schema(verdicts).names
     extractions = [name for name in ("published", "robust") if f"{name}_verdict" in names]
-    judged = _read(verdicts, "problem_id", "verdict", *(f"{name}_verdict" for name in extractions))
+    told = ["detail"] if "detail" in names else []
+    others = [f"{name}_verdict" for name in extractions]
+    judged = _read(verdicts, "problem_id", "verdict", *told, *others)
     arrays = {
         **_by_problem(counted, ids, generations),
         **_by_problem(_passed(judged, judged["verdict"]), ids, verdicts),
@@ -80,7 +84,9 @@ def evaluation(
         found = _by_problem(_passed(judged, words), ids, verdicts)
         others[name] = (found["accepted"], found["judged"])
     mix = judged["verdict"].value_counts().sort_index().to_dict()
-    return Evaluation(setting=setting, verdicts=mix, others=others, **arrays)
+    without = judged["detail"].map(missing_package, "ignore").value_counts() if told else {}
+    lacking = {str(name): int(count) for name, count in sorted(dict(without).items())}
+    return Evaluation(setting=setting, verdicts=mix, others=others, without=lacking, **arrays)
 
 
 def _passed(judged, words):

@@ -111,4 +111,6 @@ def _notes(arm: load.Evaluation) -> list[str]:
     errors = arm.verdicts.get("judge_error", 0)
     if errors:
         notes.append(f"{errors} judge errors are left out of pass@k.")
+    for package, count in arm.without.items():
+        notes.append(f"{count} programs lacked {package}; judge.packages can provide it.")
     return notes

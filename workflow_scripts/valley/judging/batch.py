@@ -14,6 +14,7 @@ from valley.judging import isolation as isolating
 from valley.judging.boxes import Boxes
 from valley.judging.cache import Cache
 from valley.judging.checking import CheckerError
+from valley.judging.packages import Packages, pinned, provided
 from valley.judging.problems import BadProblem, Problem, read_problem
 from valley.judging.sandbox import SandboxError
 from valley.judging.trial import judge_program
@@ -46,6 +47,8 @@ def judge(
     wall_factor: float = 5.0,
     wall_extra_s: float = 3.0,
     recheck_time_limits: bool = False,
+    packages: str | Iterable[str] | None = None,
+    packages_in: Path | None = None,
     each: Callable[[int, Verdict], None] | None = None,
 ) -> list[Verdict]:
     """Judge programs and return their verdicts in the order of the tasks.
@@ -55,6 +58,8 @@ def judge(
     at a time, so no more than that many cores are used. `cache` is a folder of verdicts that are
     known already, shared by any number of processes. With `recheck_time_limits` programs that took
     too long are run once more at the end, one at a time, and only what is found then counts.
+    `packages` are those that programs may import (`valley.judging.packages`), installed below
+    `packages_in` when first needed; PackagesError if they can't be.
     """
     tier = isolating.tier(isolation).name
     options = Options(
@@ -63,6 +68,7 @@ def judge(
         output_limit_mb=output_limit_mb,
         wall_factor=wall_factor,
         wall_extra_s=wall_extra_s,
+        packages=pinned(packages),
     )
     verdicts, work, places = _distinct(list(tasks), identity.circumstances(tier, options))
     if each is not None:
@@ -95,8 +101,9 @@ def judge(
                 remember(known, key, verdict)
             settle(key, verdict)
 
-        _run_all(work, tier, options, min(jobs, cores()), finish)
-        _run_all(dict(slow), tier, options, 1, finish)
+        there = provided(packages_in, options.packages) if work else None
+        _run_all(work, tier, options, there, min(jobs, cores()), finish)
+        _run_all(dict(slow), tier, options, there, 1, finish)
     return verdicts
 
 
@@ -149,6 +156,7 @@ def _run_all(
     work: dict[bytes, tuple[str, Problem]],
     tier: str,
     options: Options,
+    packages: Packages | None,
     jobs: int,
     finish: Callable[[bytes, Verdict], None],
 ) -> None:
@@ -176,7 +184,7 @@ def _run_all(
         else:
             finished.put((None, None))
 
-    everything = [Boxes(tier) for _ in range(max(1, min(jobs, len(work))))]
+    everything = [Boxes(tier, packages=packages) for _ in range(max(1, min(jobs, len(work))))]
     threads = [threading.Thread(target=serve, args=(boxes,), daemon=True) for boxes in everything]
     for thread in threads:
         thread.start()

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 from valley.core.files import write_json, write_text
@@ -12,6 +13,7 @@ from valley.judging.answer_files import Answers, evaluation, read_answers
 from valley.judging.answers import PUBLISHED, Extraction
 from valley.judging.batch import Task, cores, judge
 from valley.judging.cache import Cache
+from valley.judging.packages import PackagesError, missing_package, pinned, provided
 from valley.judging.reasoning import table
 from valley.judging.sources import Problems, read_problems
 from valley.judging.verdicts import ACCEPTED, JUDGE_ERROR, VERDICTS, Verdict
@@ -66,6 +68,14 @@ def add_parser(commands) -> None:
         help="run programs over their time limit once more at the end, one at a time",
     )
     parser.add_argument(
+        "--packages",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="NAMES",
+        help="packages that programs may import, with commas between (or livecodebench); they are "
+        "installed once beside the folder of --cache",
+    )
+    parser.add_argument(
         "--trusted-only", action="store_true", help="leave out problems marked as not to be trusted"
     )
     parser.add_argument(
@@ -87,10 +97,13 @@ def run(options: argparse.Namespace) -> int:
         print(f"{removed} verdicts removed from {options.cache}")
     if options.problems is None or options.answers is None:
         return 0 if options.prune is not None else _fail("problems and answers are needed")
+    if options.packages and options.cache is None:
+        return _fail("--packages needs --cache: they are installed beside it")
     if options.jobs < 1 or not options.time_factor > 0 or options.output_limit_mb < 1:
         return _fail("--jobs, --time-factor and --output-limit-mb have to be positive")
     try:
         tier = isolating.tier(options.isolation)
+        provided(_packages_in(options), pinned(options.packages))
         problems = read_problems(options.problems)
         marks = {
             mark[0]: dict(zip(("open", "close"), mark, strict=True)) for mark in options.reasoning
@@ -98,7 +111,7 @@ def run(options: argparse.Namespace) -> int:
         how = "robust" if options.extraction == "robust" else "published"
         finding = Extraction(how, options.extraction, table(marks))
         answers = read_answers(options.answers, problems.by_id, finding)
-    except (OSError, isolating.NoIsolation, ValueError) as error:
+    except (OSError, isolating.NoIsolation, PackagesError, ValueError) as error:
         return _fail(str(error))
     rows, left_out = _chosen(problems, answers, options.trusted_only)
     complaints = problems.complaints + answers.complaints
@@ -127,6 +140,10 @@ def run(options: argparse.Namespace) -> int:
         print(f"verdicts in {options.out}")
     failed = any(verdict.verdict == JUDGE_ERROR for verdict in verdicts)
     return 1 if failed or complaints else 0
+
+
+def _packages_in(options: argparse.Namespace) -> Path | None:
+    return options.cache and options.cache.absolute().parent / "packages"
 
 
 def _fail(message: str) -> int:
@@ -197,6 +214,8 @@ def _judge(rows: list[dict], problems: Problems, options: argparse.Namespace) ->
             stop_at_first_failure=not options.all_tests,
             time_factor=options.time_factor,
             output_limit_mb=options.output_limit_mb,
+            packages=options.packages,
+            packages_in=_packages_in(options),
             recheck_time_limits=options.recheck_slow,
             each=each,
         )
@@ -217,6 +236,8 @@ def _verify(rows: list[dict], problems: Problems, options: argparse.Namespace) -
         "stop_at_first_failure": not options.all_tests,
         "time_factor": options.time_factor,
         "output_limit_mb": options.output_limit_mb,
+        "packages": options.packages,
+        "packages_in": _packages_in(options),
     }
     remembered = judge(tasks, cache=options.cache, **common)
     fresh = judge(tasks, **common)
@@ -245,6 +266,8 @@ def _table(rows: list, verdicts: list, tier: isolating.Tier, bad: int, left_out:
     notes = [f"isolation: {tier.name} ({tier.reason})"]
     notes += [f"bad rows: {bad}"] * bool(bad)
     notes += [f"left out, their problems are not to be trusted: {left_out}"] * bool(left_out)
+    lacking = Counter(filter(None, (missing_package(verdict.detail) for verdict in verdicts)))
+    notes += [f"programs without {name}: {count}" for name, count in sorted(lacking.items())]
     print("\n".join(notes))
     if tier.name == "rlimits":
         print("WARNING: programs were limited in time and memory only, not isolated")

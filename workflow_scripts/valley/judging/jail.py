@@ -27,8 +27,10 @@ class Jail:
     program's own process and takes what only the keeper needs: to fork, to wait, to talk.
     """
 
-    def __init__(self, tier: str, filters: tuple[bytes, bytes]) -> None:
+    def __init__(self, tier: str, filters: tuple[bytes, bytes], packages: str = "") -> None:
         self.tier = tier
+        # The folder that holds them, as programs see it from `enter` on.
+        self.packages = packages
         self._filters = [kernel.Filter(packed) if packed else None for packed in filters]
         self._ruleset = -1
         self._proc = -1
@@ -41,8 +43,6 @@ class Jail:
     def enter(self) -> None:
         """Give up, for good, what the zygote itself does not need."""
         kernel.set_default_thread_stack(THREAD_STACK)
-        with open("/proc/self/statm", encoding="ascii") as file:
-            self._base_pages = int(file.read().split()[0])
         if self.tier == "namespaces":
             self._enter_namespaces()
         else:
@@ -54,9 +54,10 @@ class Jail:
         folders, masked = view.interpreter_folders(), view.masked_folders()
         os.chdir("/")
         if os.geteuid() == 0:
-            self._counts_threads = become_nobody(folders[0])
+            self._counts_threads = become_nobody(*folders, *[self.packages] * bool(self.packages))
         if self.tier == "landlock":
             readable = [*view.without(folders, masked), *view.FILES]
+            readable += [self.packages] * bool(self.packages)
             self._ruleset = out_of_the_way(kernel.landlock_ruleset(readable))
 
     def _enter_namespaces(self) -> None:
@@ -72,16 +73,26 @@ class Jail:
             except PermissionError:
                 as_root = False  # root in name only, in a container
             else:
-                view.build()
-                become_nobody(None)
+                view.build(self.packages)
+                become_nobody()
         uid, gid = os.geteuid(), os.getegid()
         kernel.unshare(every)
         _map_identity(self._proc, uid, gid)
         if not as_root:
-            view.build()
+            view.build(self.packages)
+        if self.packages:
+            self.packages = view.PACKAGES
         # Since Linux 5.14 a user namespace counts its own processes, not all of its owner's.
         release = os.uname().release.split("-")[0].split(".")
         self._counts_threads = (int(release[0]), int(release[1])) >= (5, 14)
+
+    def remember_size(self) -> None:
+        """Note the zygote's own address space, which its programs' limits do not count."""
+        folder = self._proc if self._proc >= 0 else os.open("/proc", os.O_PATH)
+        with open(os.open("self/statm", os.O_RDONLY, dir_fd=folder), encoding="ascii") as file:
+            self._base_pages = int(file.read().split()[0])
+        if folder != self._proc:
+            os.close(folder)
 
     def remember_space(self) -> None:
         """Keep hold of the own pid namespace, to come back to after each fork into a new one."""
@@ -167,12 +178,12 @@ class Jail:
         return pages + ((limits["memory"] + RESERVE_MB) << 20)
 
 
-def become_nobody(must_read: str | None) -> bool:
+def become_nobody(*must_read: str) -> bool:
     """Leave root for a user number that nothing else uses, if this root has one to give.
 
-    Where the interpreter lies in root's home, the one capability to read it is kept; landlock
-    then bounds what it reaches. The root of a container without other users stays what it is, and
-    only loses its capabilities.
+    Where what `must_read` names (the interpreter, say) lies in root's home, the one capability to
+    read it is kept; landlock then bounds what it reaches. The root of a container without other
+    users stays what it is, and only loses its capabilities.
     """
     number = _FIRST_OWN_UID + os.getpid()
     kernel.keep_capabilities()
@@ -183,10 +194,10 @@ def become_nobody(must_read: str | None) -> bool:
         changed = True
     except OSError:
         changed = False
-    if not changed and must_read is None:
+    if not changed and not must_read:
         # A user namespace comes next and takes them; to be mapped there, 0 needs them until then.
         return False
-    readable = must_read is None or os.access(must_read, os.R_OK | os.X_OK)
+    readable = all(os.access(path, os.R_OK | os.X_OK) for path in must_read)
     kernel.drop_capabilities(keep=0 if readable else kernel.CAP_DAC_READ_SEARCH)
     # Changing user hides /proc/self from ourselves until this is said.
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)

@@ -8,10 +8,10 @@ from valley.judging.verdicts import ACCEPTED
 _AT_ONCE = 64
 
 
-def proved(
-    problems: Iterable[tuple[str, dict]], isolation: str
-) -> Iterator[tuple[str, dict, str | None]]:
+def proved(problems: Iterable[tuple[str, dict]], **how) -> Iterator[tuple[str, dict, str | None]]:
     """Yield each problem with its place, and why its reference is not accepted; None if it is.
+
+    `how` is passed on to `valley.judging.batch.judge`.
 
     A problem whose reference is not accepted is marked as not to be trusted, and kept. One without
     a reference is taken as it is. The order stays.
@@ -23,21 +23,19 @@ def proved(
             continue
         waiting.append(item)
         if len(waiting) == _AT_ONCE:
-            yield from _settled(waiting, isolation)
+            yield from _settled(waiting, how)
             waiting = []
     if waiting:
-        yield from _settled(waiting, isolation)
+        yield from _settled(waiting, how)
 
 
-def _settled(
-    items: list[tuple[str, dict]], isolation: str
-) -> Iterator[tuple[str, dict, str | None]]:
+def _settled(items: list[tuple[str, dict]], how: dict) -> Iterator[tuple[str, dict, str | None]]:
     tasks = [
         Task(number, problem["reference"], problem)
         for number, (_, problem) in enumerate(items)
         if "reference" in problem
     ]
-    found = judge(tasks, isolation=isolation)
+    found = judge(tasks, **how)
     why = {
         task.key: f"{verdict.verdict}: {verdict.detail}"
         for task, verdict in zip(tasks, found, strict=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from valley.judging import bootstrap, seccomp
+from valley.judging.packages import Packages
 from valley.judging.verdicts import Limits
 
 _SEALS = 0x1 | 0x2 | 0x4 | 0x8  # no more seals, no shrinking, no growing, no writing
@@ -56,9 +57,16 @@ class Sandbox:
     """One zygote. Not for use by two threads at once; one a core is the intended number."""
 
     def __init__(
-        self, tier: str, for_functions: bool = False, interpreter: str | None = None
+        self,
+        tier: str,
+        for_functions: bool = False,
+        interpreter: str | None = None,
+        packages: Packages | None = None,
+        preload: tuple[str, ...] = (),
     ) -> None:
         self.tier = tier
+        self._packages = packages
+        self._preload = preload
         self.for_functions = for_functions
         self._interpreter = interpreter or os.path.realpath(sys.executable)
         self._line: socket.socket | None = None
@@ -85,7 +93,7 @@ class Sandbox:
                     stderr=subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],
                     cwd="/",
-                    env=_environment(),
+                    env=_environment(self._packages),
                     start_new_session=True,
                 )
         finally:
@@ -95,7 +103,13 @@ class Sandbox:
             "tier": self.tier,
             "functions": self.for_functions,
             "filters": seccomp.build(self.tier == "namespaces"),
+            "packages": "",
+            "modules": (),
+            "preload": self._preload,
         }
+        if self._packages is not None:
+            first["packages"] = str(self._packages.folder)
+            first["modules"] = self._packages.modules
         self.send(first, [])
         word, rest = self.receive(_START_SECONDS)
         if word != "ready":
@@ -149,6 +163,12 @@ class Sandbox:
             yield program
         finally:
             program.end()
+
+    def without_paths(self, text: bytes) -> bytes:
+        """Return what a program wrote without the place that this machine keeps packages in."""
+        if self._packages is None:
+            return text
+        return text.replace(os.fsencode(self._packages.folder), b"/packages")
 
     def send(self, message: dict, files: list[int]) -> None:
         """Say something to the zygote or the keeper, and hand over open files."""
@@ -315,15 +335,20 @@ class Program:
             wall_s=float(wall),
             peak_mb=float(peak),
             stdout=b"" if too_much else _read(files[1], sizes[0], 0),
-            stderr=_read(files[2], _STDERR_KEPT, max(0, sizes[1] - _STDERR_KEPT)),
+            stderr=self._box.without_paths(
+                _read(files[2], _STDERR_KEPT, max(0, sizes[1] - _STDERR_KEPT))
+            ),
             result=_read(files[3], sizes[2], 0) if len(files) > 3 and not too_much else b"",
             too_much=too_much,
         )
 
 
-def _environment() -> dict[str, str]:
+def _environment(packages: Packages | None) -> dict[str, str]:
     """What the zygote starts with; of ours only the way to its own shared libraries."""
     found = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "LANG": "C.UTF-8"}
+    if packages is not None:
+        # Libraries of linear algebra start a thread a core else: in a jail, and before a fork.
+        found |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
     if "LD_LIBRARY_PATH" in os.environ:
         # An interpreter of a module system cannot start without; programs do not see it.
         found["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]

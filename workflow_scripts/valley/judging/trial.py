@@ -9,6 +9,7 @@ from valley.judging import compare
 from valley.judging.boxes import Boxes
 from valley.judging.checking import Checker, CheckerError, checker_of
 from valley.judging.dialogue import converse, is_published
+from valley.judging.packages import without_one
 from valley.judging.problems import Problem
 from valley.judging.sandbox import MOST_SHARING, Program, Refused, Run
 from valley.judging.verdicts import (
@@ -40,7 +41,7 @@ def judge_program(boxes: Boxes, program: str | None, problem: Problem, options: 
     limits = limits_of(problem, options)
     if is_published(problem):
         return _judge_published(boxes, source, problem, limits)
-    box = boxes.plain if problem.function_name is None else boxes.calling
+    box = boxes.of(source, problem.function_name is not None)
     passed, failed, first = 0, None, (ACCEPTED, "")
     cpu = wall = peak = 0.0
     with (
@@ -63,7 +64,8 @@ def judge_program(boxes: Boxes, program: str | None, problem: Problem, options: 
 
 
 def _judge_published(boxes: Boxes, source: bytes, problem: Problem, limits: Limits) -> Verdict:
-    with boxes.calling.program(source, limits, problem.function_name, "called") as ready:
+    box = boxes.of(source, functions=True)
+    with box.program(source, limits, problem.function_name, "called") as ready:
         if isinstance(ready, Refused):
             return Verdict(COMPILE_ERROR, detail=_short(ready.reason))
         run, tested, said, called = converse(boxes, ready, problem, limits)
@@ -174,7 +176,7 @@ def _beyond(run: Run, limits: Limits) -> tuple[str, str] | None:
 def _ended_badly(run: Run, limits: Limits) -> tuple[str, str]:
     lines = run.stderr.decode("utf-8", "backslashreplace").strip().split("\n")
     last = _ADDRESS.sub("0x…", lines[-1].strip())
-    if last.split(":")[0] == "MemoryError":
+    if last.split(":")[0].endswith("MemoryError"):  # numpy has a kind of its own
         return MEMORY_LIMIT, f"no more memory within {limits.memory_mb} MB"
     if os.WIFSIGNALED(run.status):
         number = os.WTERMSIG(run.status)
@@ -184,7 +186,7 @@ def _ended_badly(run: Run, limits: Limits) -> tuple[str, str]:
             name = f"signal {number}"
         return RUNTIME_ERROR, f"ended by {name}"
     code = os.WEXITSTATUS(run.status)
-    return RUNTIME_ERROR, last or f"exit status {code}"
+    return RUNTIME_ERROR, without_one(last) or last or f"exit status {code}"
 
 
 def _short(text: str) -> str:

@@ -61,3 +61,4 @@ class Options:
     output_limit_mb: int = 16
     wall_factor: float = 5.0
     wall_extra_s: float = 3.0
+    packages: tuple[str, ...] = ()  # pins of what programs may import

@@ -10,6 +10,7 @@ FILES = ("/etc/ld.so.cache", "/dev/null", "/dev/zero", "/dev/random", "/dev/uran
 # Data that the standard library looks up on the machine: time zones, locales.
 DATA = ("/usr/share/zoneinfo", "/usr/lib/locale")
 _WORK = "/tmp"
+PACKAGES = "/packages"  # where programs find the packages that they may import
 
 
 def interpreter_folders() -> list[str]:
@@ -57,8 +58,11 @@ def without(folders: list[str], masked: list[str]) -> list[str]:
     return found
 
 
-def build() -> None:
-    """Make a new root that holds only the interpreter; needs a mount namespace of one's own."""
+def build(packages: str) -> None:
+    """Make a new root that holds only the interpreter; needs a mount namespace of one's own.
+
+    `packages` is a folder to be seen at PACKAGES; empty for none.
+    """
     folders, masked = interpreter_folders(), masked_folders()
     kernel.mount(None, "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     base = "/tmp"
@@ -67,9 +71,10 @@ def build() -> None:
     kernel.pivot_root(base, f"{base}/old")
     os.chdir("/")
     # Only now is what lay below /tmp before to be seen again, under /old.
-    for path in folders:
+    shown = [(path, path) for path in folders] + [(packages, PACKAGES)] * bool(packages)
+    for source, path in shown:
         os.makedirs(path, exist_ok=True)
-        kernel.mount(f"/old{path}", path, None, kernel.MS_BIND | kernel.MS_REC)
+        kernel.mount(f"/old{source}", path, None, kernel.MS_BIND | kernel.MS_REC)
         kernel.make_read_only(path)
     for path in FILES:
         if os.path.exists(f"/old{path}"):

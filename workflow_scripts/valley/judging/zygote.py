@@ -44,6 +44,7 @@ _LIKELY = """
     typing random datetime statistics decimal fractions json copy io queue array threading
     operator dataclasses enum abc cmath time textwrap types contextlib
 """
+_IMPORTS = rb"(?m)^[ \t]*(?:import|from)\b[^#\n]*\b%s\b"
 PRELOADED = (bisect, collections, functools, heapq, itertools, math, re, string)
 
 
@@ -63,7 +64,9 @@ def tell(line: _socket.socket, *words: object) -> None:
     line.send(" ".join(map(str, words)).encode("utf-8", "backslashreplace")[:_MAX_MESSAGE])
 
 
-def serve(line: _socket.socket, jail: Jail, make_call: Callable | None) -> None:
+def serve(
+    line: _socket.socket, jail: Jail, make_call: Callable | None, packages: tuple[str, ...]
+) -> None:
     """Start a keeper for each program that comes, until the caller hangs up."""
     harmless = sharing.harmless_names()
     gc.collect()
@@ -85,7 +88,7 @@ def serve(line: _socket.socket, jail: Jail, make_call: Callable | None) -> None:
             status = 1
             try:
                 try:
-                    keep(line, jail, task, files[0], make_call, harmless)
+                    keep(line, jail, task, files[0], make_call, harmless, packages)
                 except Exception as error:
                     tell(line, "error", type(error).__name__, error)
                 status = 0
@@ -126,6 +129,16 @@ def _prepare(for_functions: bool) -> Callable | None:
     return make_call
 
 
+def load(name: str) -> None:
+    """Import a package ahead of the programs that want it; what fails, they find out themselves."""
+    try:
+        __import__(name)
+    except Exception:
+        return
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed(0)  # as `random`: one state at every program's start
+
+
 def keep(
     line: _socket.socket,
     jail: Jail,
@@ -133,6 +146,7 @@ def keep(
     source: int,
     make_call: Callable | None,
     harmless: frozenset[str],
+    packages: tuple[str, ...],
 ) -> None:
     """Compile one program and run it on each test that the caller sends."""
     jail.lock_keeper(task)
@@ -142,6 +156,9 @@ def keep(
     for name in _LIKELY.split():
         if name.encode() in text and name not in sys.modules:
             __import__(name)
+    for name in packages:
+        if name.encode() in text and re.search(_IMPORTS % name.encode(), text):
+            load(name)
     try:
         code = compile(text, harness.FILE_NAME, "exec", dont_inherit=True)
         shareable = sharing.keeps_to_itself(code, harmless, task["opcodes"])
@@ -232,8 +249,13 @@ def main() -> None:
     task, _ = receive(line)
     try:
         make_call = _prepare(task["functions"])
-        jail = Jail(task["tier"], task["filters"])
+        jail = Jail(task["tier"], task["filters"], task["packages"])
         jail.enter()
+        if jail.packages:
+            sys.path.append(jail.packages)
+        for name in task["preload"]:
+            load(name)
+        jail.remember_size()
         # Only the first process of the new pid namespace may serve: when it ends, all do.
         if jail.tier == "namespaces":
             pid = os.fork()
@@ -245,4 +267,4 @@ def main() -> None:
     except Exception as error:
         tell(line, "error", f"{type(error).__name__}: {error}")
         return
-    serve(line, jail, make_call)
+    serve(line, jail, make_call, task["modules"])
