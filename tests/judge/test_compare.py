@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from valley.judging.compare import outputs_differ, parse_value, values_differ
+from valley.judging.compare import Rules, outputs_differ, parse_value, values_differ
 
 SAME = [
     ("1\n", "1"),
@@ -19,6 +19,8 @@ SAME = [
     ("-0.0", "0.0"),
     ("a  b", "a b"),
     ("  a b", "a b"),
+    ("\n1", "1"),
+    ("\n \n1", "\n1\n"),
     ("", "\n"),
     ("100000000000000000000000000000000001.0", "100000000000000000000000000000000001"),
     ("ä ö", "ä ö"),
@@ -35,6 +37,10 @@ DIFFERENT = [
     ("2.9999999", "3"),
     ("100000000000000000000000000000000001", "100000000000000000000000000000000002"),
     ("yes", "YES"),
+    ("00101", "101"),
+    ("101", "00101"),
+    ("9007199254740992.0", "9007199254740993"),
+    ("a b c", "a bc"),
     ("0x10", "16"),
     ("1_000", "1000"),
     ("nan", "0.0"),
@@ -55,8 +61,47 @@ def test_outputs_that_count_as_different(output, expected):
 
 
 def test_line_structure_may_be_let_go():
-    assert outputs_differ(b"1 2\n3", b"1\n2 3", keep_lines=False) is None
-    assert outputs_differ(b"1 2\n3", b"1\n2 4", keep_lines=False)
+    assert outputs_differ(b"1 2\n3", b"1\n2 3", Rules(keep_lines=False)) is None
+    assert outputs_differ(b"1 2\n3", b"1\n2 4", Rules(keep_lines=False))
+
+
+RULES = [
+    (Rules(ignore_case=True), "Yes\nNO", "YES\nno", True),
+    (Rules(ignore_case=True), "STRASSE Ä", "strasse ä", True),
+    (Rules(ignore_case=True), "yes", "no", False),
+    (Rules(ignore_case=True), "1E3", "1000", True),
+    (Rules(tolerance=1e-4), "0.50004", "0.5", True),
+    (Rules(tolerance=1e-4), "0.5002", "0.5", False),
+    (Rules(tolerance=1e-4), "10000.9", "10001.0", True),
+    (Rules(tolerance=0), "0.5000000001", "0.5", False),
+    (Rules(tolerance=0), "0.50", "0.5", True),
+    (Rules(tolerance=1e-9), "0.3333333", "0.333333", False),
+    # A tolerance that is given holds for an expected integer, but never between two integers.
+    (Rules(tolerance=1e-6), "2.9999999", "3", True),
+    (Rules(tolerance=1e-6), "1000001", "1000000", False),
+    (Rules(tolerance=1e-6), "1", "1.0000001", True),
+    (Rules(tolerance=2.0), "4.5", "3", True),
+]
+
+
+@pytest.mark.parametrize(("rules", "output", "expected", "same"), RULES)
+def test_a_problem_may_say_how_its_outputs_are_compared(rules, output, expected, same):
+    assert (outputs_differ(output.encode(), expected.encode(), rules) is None) == same
+
+
+VALUE_RULES = [
+    (Rules(ignore_case=True), '["Yes"]', ["YES"], True),
+    (Rules(ignore_case=True), '{"A": 1}', {"a": 1}, False),
+    (Rules(tolerance=1e-4), "[0.50004]", [0.5], True),
+    (Rules(tolerance=1e-9), "0.3333333", 0.333333, False),
+    (Rules(tolerance=1e-6), "2.9999999", 3, True),
+    (Rules(tolerance=1e-6), "1000001", 1000000, False),
+]
+
+
+@pytest.mark.parametrize(("rules", "result", "expected", "same"), VALUE_RULES)
+def test_and_its_values(rules, result, expected, same):
+    assert (values_differ(result.encode(), expected, rules) is None) == same
 
 
 def test_where_they_part_is_told():
@@ -92,6 +137,7 @@ VALUES_DIFFERENT = [
     ("null", 0),
     ("NaN", 1.0),
     ("1.5", 1),
+    ("9007199254740992.0", 9007199254740993),
     ('{"a": 1}', {"b": 1}),
     ("[" * 9999, [1]),
     ("9" * 5000, 9),

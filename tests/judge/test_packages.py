@@ -197,6 +197,10 @@ PROGRAMS = {
         "import numpy as np\ndef f(x):\n    return np.array(x).T.tolist()",
         problem("[[1, 3], [2, 4]]", "[[1, 2], [3, 4]]", "f"),
     ),
+    "a number out of an array": (
+        "import numpy as np\ndef f(x):\n    return [np.array(x).sum(), np.bool_(True)]",
+        problem("[3, true]", "[1, 2]", "f"),
+    ),
     "draws repeat": ("import numpy as np\nprint(np.random.rand())", problem("0.5488135039273248")),
     "input read at once": (
         "import sys\nimport numpy as np\nprint(np.array(sys.stdin.read().split(), int).max())",

@@ -229,3 +229,24 @@ def test_problems_come_from_parquet_too(tmp_path):
     found = read_problems(path)
     assert list(found.by_id) == ["a"]
     assert found.complaints[0].startswith(f"{path}: row 2: problem b: ")
+
+
+def test_how_a_problem_is_compared_comes_with_its_row(tmp_path):
+    row = {"id": "a", "tests": [{"input": "", "expected": "Yes 0.5"}]}
+    rows = [
+        row | {"id": "loose", "case": "ignore", "tolerance": 0.01, "keep_lines": False},
+        row | {"id": "plain"},
+        row | {"id": "odd", "case": "upper"},
+        row | {"id": "below", "tolerance": -1},
+        row | {"id": "text", "tolerance": "1e-6"},
+    ]
+    path = tmp_path / "p.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = read_problems(path)
+    assert list(found.by_id) == ["loose", "plain"]
+    told = " ".join(found.complaints)
+    assert "problem odd: case: 'upper' is neither exact nor ignore" in told
+    assert "problem below: tolerance: -1 is no number" in told and "'1e-6' is no number" in told
+    program = "print('YES')\nprint(0.509)"
+    tasks = [Task(name, program, found.by_id[name]) for name in ("loose", "plain")]
+    assert [verdict.verdict for verdict in judge(tasks)] == ["accepted", "wrong_answer"]

@@ -103,6 +103,8 @@ def _row(problem: Problem) -> dict:
         "license": "MIT",
         "checker": None,
         "keep_lines": None,
+        "case": None,
+        "tolerance": None,
         "trusted": None,
     }
 

@@ -38,6 +38,8 @@ PROBLEM = pa.schema(
         ("license", pa.string()),
         ("checker", pa.string()),  # a Python function that decides in place of comparison
         ("keep_lines", pa.bool_()),  # whether line ends count; null: they do
+        ("case", pa.string()),  # of letters, exact or ignore; null: exact
+        ("tolerance", pa.float64()),  # of floats, absolute or relative; null: 1e-6
         ("trusted", pa.bool_()),  # whether verdicts can be trusted; null: they can
     ]
 )

@@ -119,6 +119,8 @@ def plain_problem(identity: str, statement: str, difficulty: object, source: str
         "license": "",
         "checker": None,
         "keep_lines": None,
+        "case": None,
+        "tolerance": None,
         "trusted": None,
     }
 

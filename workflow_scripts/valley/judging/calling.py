@@ -84,6 +84,8 @@ def _plain(value: object) -> object:
             return sorted(value)
         except TypeError:
             return sorted(value, key=repr)
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+        return value.item()  # a number that came out of an array
     if type(value).__module__ in ("builtins", "collections") and hasattr(value, "__iter__"):
         return list(value)
     raise TypeError(f"a value of type {type(value).__name__} is no answer")

@@ -4,6 +4,7 @@ import io
 import json
 import math
 import re
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 TOLERANCE = 1e-6
@@ -12,19 +13,49 @@ _NUMBER = re.compile(rb"[-+]?((0|[1-9]\d{0,399})(\.\d{0,400})?|\.\d{1,400})([eE]
 _SHOWN = 40
 
 
-def outputs_differ(output: bytes, expected: bytes, keep_lines: bool = True) -> str | None:
+@dataclass(frozen=True)
+class Rules:
+    """What a problem says of how its outputs and values are compared.
+
+    Attributes:
+        keep_lines: lines are compared one by one, not the tokens of the whole output.
+        ignore_case: of letters.
+        tolerance: of floats, absolute or relative; None is 1e-6 where the expected number is
+            written as a float, and no tolerance where it is an integer. One that is given holds
+            unless both are integers.
+    """
+
+    keep_lines: bool = True
+    ignore_case: bool = False
+    tolerance: float | None = None
+
+    def close(self, one: float, other: float) -> bool:
+        """Whether two floats are within the tolerance."""
+        most = TOLERANCE if self.tolerance is None else self.tolerance
+        return math.isclose(one, other, rel_tol=min(most, 1.0), abs_tol=most)
+
+
+PLAIN = Rules()
+
+
+def outputs_differ(output: bytes, expected: bytes, rules: Rules = PLAIN) -> str | None:
     """Return None if the outputs agree, else where they part.
 
     White space at line ends and empty lines at start and end do not count. In a line, tokens are
-    compared one by one; numbers agree if they are equal as decimals (`1.0` and `1.00`), or, where
-    the expected one is written with a decimal point or an exponent, if they are within 1e-6,
-    absolute or relative. `keep_lines=False` compares tokens over the whole output.
+    compared one by one; numbers agree if they are equal as decimals (`1.0` and `1.00`), or within
+    the tolerance that `rules` has for them.
     """
     if output == expected:
         return None
-    if not keep_lines:
-        return _lines_differ([output], [expected], "the output")
-    return _lines_differ(_lines(output), _lines(expected), None)
+    if rules.ignore_case:
+        output, expected = _lower(output), _lower(expected)
+    if not rules.keep_lines:
+        return _lines_differ([output], [expected], "the output", rules)
+    return _lines_differ(_lines(output), _lines(expected), None, rules)
+
+
+def _lower(text: bytes) -> bytes:
+    return text.decode("utf-8", "surrogateescape").lower().encode("utf-8", "surrogateescape")
 
 
 def _lines(text: bytes):
@@ -41,7 +72,7 @@ def _lines(text: bytes):
         yield line
 
 
-def _lines_differ(output, expected, where: str | None) -> str | None:
+def _lines_differ(output, expected, where: str | None, rules: Rules) -> str | None:
     output, expected = iter(output), iter(expected)
     number = 0
     while True:
@@ -66,11 +97,11 @@ def _lines_differ(output, expected, where: str | None) -> str | None:
                 else f"{place}: {_show(got)}, expected {_show(wanted)}"
             )
         for one, other in zip(got_tokens, wanted_tokens, strict=True):
-            if not tokens_agree(one, other):
+            if not tokens_agree(one, other, rules):
                 return f"{place}: {_show(one)}, expected {_show(other)}"
 
 
-def tokens_agree(got: bytes, wanted: bytes) -> bool:
+def tokens_agree(got: bytes, wanted: bytes, rules: Rules = PLAIN) -> bool:
     """Whether two tokens are the same word or the same number."""
     if got == wanted:
         return True
@@ -82,13 +113,10 @@ def tokens_agree(got: bytes, wanted: bytes) -> bool:
         return False
     if one == other:
         return True
-    if wanted.lstrip(b"+-").isdigit():
+    whole = [token.lstrip(b"+-").isdigit() for token in (got, wanted)]
+    if all(whole) or (whole[1] and rules.tolerance is None):
         return False
-    return _close(float(one), float(other))
-
-
-def _close(one: float, other: float) -> bool:
-    return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return rules.close(float(one), float(other))
 
 
 def _show(text: bytes) -> str:
@@ -112,17 +140,17 @@ def parse_value(text: str) -> object:
         raise ValueError("nested too deep") from None
 
 
-def values_differ(result: bytes, expected: object) -> str | None:
+def values_differ(result: bytes, expected: object, rules: Rules = PLAIN) -> str | None:
     """Return None if a function's result, as JSON text, is the expected value, else how it parts.
 
-    As in Python `True` is 1; floats agree within 1e-6; NaN agrees with NaN only.
+    As in Python `True` is 1; floats agree within the tolerance; NaN agrees with NaN only.
     """
     try:
         value = parse_value(result.decode())
     except ValueError as error:
         return f"the result cannot be read back: {error}"
     try:
-        if _equal(value, expected):
+        if _equal(value, expected, rules):
             return None
     except RecursionError:
         return "the result is nested too deep"
@@ -130,15 +158,17 @@ def values_differ(result: bytes, expected: object) -> str | None:
     return f"{_show(result)}, expected {_show(shown.encode())}"
 
 
-def _equal(one: object, other: object) -> bool:
+def _equal(one: object, other: object, rules: Rules) -> bool:
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_equal, one, other))
+        pairs = zip(one, other, strict=False)
+        return len(one) == len(other) and all(_equal(*pair, rules) for pair in pairs)
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+        same = one.keys() == other.keys()
+        return same and all(_equal(one[key], other[key], rules) for key in one)
     if isinstance(one, float) or isinstance(other, float):
         if not (isinstance(one, int | float) and isinstance(other, int | float)):
             return False
-        if isinstance(other, int):
+        if isinstance(other, int) and rules.tolerance is None:
             return one == other  # exactly: a float is no integer that it cannot hold
         try:
             first, second = float(one), float(other)
@@ -146,7 +176,9 @@ def _equal(one: object, other: object) -> bool:
             return one == other
         if math.isnan(first) or math.isnan(second):
             return math.isnan(first) and math.isnan(second)
-        return first == second or _close(first, second)
+        return first == second or rules.close(first, second)
+    if rules.ignore_case and type(one) is type(other) is str:
+        return one.lower() == other.lower()
     # Integers too long to convert equal the same digits only, never a text of them.
     return (type(one) is _HugeInt) == (type(other) is _HugeInt) and one == other
 

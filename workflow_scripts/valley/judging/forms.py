@@ -274,6 +274,8 @@ def _problem(
         "license": row.get("license") or "",
         "checker": checker or row.get("checker"),
         "keep_lines": row.get("keep_lines", True),
+        "case": row.get("case"),
+        "tolerance": row.get("tolerance"),
         "trusted": trusted and row.get("trusted") is not False,
     }
 

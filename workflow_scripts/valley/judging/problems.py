@@ -1,5 +1,6 @@
 """A problem as the judge needs it: checked, and its expected answers read once."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -34,7 +35,7 @@ class Problem:
     tests: tuple[Test, ...]
     time_limit_s: float
     memory_limit_mb: int
-    keep_lines: bool = True
+    rules: compare.Rules = compare.PLAIN
     checker: str | None = None
 
     @cached_property
@@ -51,8 +52,8 @@ class Problem:
             ],
             self.time_limit_s,
             self.memory_limit_mb,
-            self.keep_lines,
             self.checker,
+            vars(self.rules),
         ]
 
 
@@ -92,9 +93,21 @@ def read_problem(row: dict) -> Problem:
         tests=tuple(tests),
         time_limit_s=float(time_limit),
         memory_limit_mb=int(memory_limit),
-        keep_lines=row.get("keep_lines") is not False,
+        rules=_rules(row, bad),
         checker=checker or None,
     )
+
+
+def _rules(row: dict, bad) -> compare.Rules:
+    case, tolerance = row.get("case"), row.get("tolerance")
+    if case not in (None, "exact", "ignore"):
+        raise bad("case", f"{case!r} is neither exact nor ignore")
+    if tolerance is not None:
+        number = isinstance(tolerance, int | float) and not isinstance(tolerance, bool)
+        if not number or not 0 <= tolerance < math.inf:
+            raise bad("tolerance", f"{tolerance!r} is no number from 0 on")
+        tolerance = float(tolerance)
+    return compare.Rules(row.get("keep_lines") is not False, case == "ignore", tolerance)
 
 
 def _read_test(

@@ -153,9 +153,9 @@ def _verdict(
         output = run.stdout if problem.function_name is None else run.result
         difference = checker.complaint(test, output)
     elif problem.function_name is None:
-        difference = compare.outputs_differ(run.stdout, test.expected, problem.keep_lines)
+        difference = compare.outputs_differ(run.stdout, test.expected, problem.rules)
     else:
-        difference = compare.values_differ(run.result, test.value)
+        difference = compare.values_differ(run.result, test.value, problem.rules)
     return (ACCEPTED, "") if difference is None else (WRONG_ANSWER, difference)
 
 
