@@ -41,9 +41,25 @@ CASES = {
         "def f(x):\n    return x",
         problem("1" * DIGITS, "1" * DIGITS, "f"),
     ),
+    "in tuples, too": (
+        "def f(x):\n    return x[0] + 1,",
+        problem(f"({'1' * DIGITS},)", f"({'1' * (DIGITS - 1)}2,)", "f"),
+    ),
+    "a checker's integers are as long": (
+        "def f(x):\n    return x + 1",
+        problem("1" * DIGITS, "0", "f")
+        | {
+            "checker": "def check(given, expected, output):\n"
+            "    return int(output) == int(given) + 1"
+        },
+    ),
     "the asked function may be one of a module": (
         "import math\ngcd = math.gcd",
         problem("4\n6", "2", "gcd"),
+    ),
+    "the input as a file": (
+        "import sys\nsys.stdin = open('/dev/stdin')\nprint(input(), open('/dev/null').read())",
+        problem("x\ny\n", "x \n"),
     ),
     "quit ends a program well": ("print(1)\nquit()", problem("", "1\n")),
     "a future import": ("from __future__ import annotations\nprint(1)", problem("", "1\n")),

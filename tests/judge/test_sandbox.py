@@ -200,6 +200,30 @@ def test_a_program_sees_little():
     assert third.startswith("['null', 'random', 'urandom', 'zero']")
 
 
+def test_the_input_as_a_file_is_each_tests_own_and_cannot_be_changed():
+    if "namespaces" not in tiers():
+        pytest.skip("this machine has no namespaces")
+    source = (
+        "import os\ndone = []\np = '/dev/stdin'\n"
+        "tries = [lambda: open(p, 'a'), lambda: os.chmod(p, 0o666), lambda: os.utime(p, (1, 1)),\n"
+        "         lambda: os.truncate(p, 0), lambda: os.unlink(p), lambda: open('/dev/x', 'w'),\n"
+        "         lambda: os.rename(p, '/dev/y'), lambda: os.chmod('/dev', 0o777),\n"
+        "         lambda: open('/proc/self/fd/100'), lambda: os.write(100, b'x'),\n"
+        "         lambda: os.write(101, b'x'), lambda: os.write(102, b'x')]\n"
+        "for number, one in enumerate(tries):\n"
+        "    try: one(); done.append(number)\n"
+        "    except OSError: pass\n"
+        "text = open(p).read()\n"
+        "print(done, len(text), text[:3], sorted(os.listdir('/dev')), os.listdir('/tmp'))\n"
+    )
+    shown = "['null', 'random', 'stdin', 'urandom', 'zero'] []\n"
+    with Sandbox("namespaces") as box, box.program(source.encode(), LIMITS) as program:
+        assert program.run(b"").stdout.decode() == f"[] 0  {shown}"
+        # Longer than a program may write, and then shorter than the last one.
+        assert program.run(b"x" * (3 << 20)).stdout.decode() == f"[] {3 << 20} xxx {shown}"
+        assert program.run(b"abcd").stdout.decode() == f"[] 4 abc {shown}"
+
+
 def test_siblings_share_nothing():
     """Two programs at once, in two sandboxes: neither sees the other's processes or files."""
     if "namespaces" not in tiers():

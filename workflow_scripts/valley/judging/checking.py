@@ -8,7 +8,6 @@ import json
 from contextlib import contextmanager
 
 from valley.judging import compare
-from valley.judging.calling import parse_argument
 from valley.judging.problems import Problem
 from valley.judging.problems import Test as ProblemTest
 from valley.judging.sandbox import Program, Refused, Sandbox
@@ -61,7 +60,7 @@ def _as_output(expected: bytes, of_functions: bool) -> bytes:
     if not of_functions:
         return expected
     try:
-        return json.dumps(compare.as_json(parse_argument(expected.decode()))).encode()
+        return compare.as_json(expected.decode()).encode()
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return expected
 

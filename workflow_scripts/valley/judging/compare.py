@@ -4,8 +4,14 @@ import io
 import json
 import math
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+
+from valley.judging.calling import parse_argument
+from valley.judging.harness import LONGEST_INTEGER
 
 TOLERANCE = 1e-6
 # Without leading zeros: 00101 is a word, such as a binary code, and not 101.
@@ -183,9 +189,24 @@ def _equal(one: object, other: object, rules: Rules) -> bool:
     return (type(one) is _HugeInt) == (type(other) is _HugeInt) and one == other
 
 
-def as_json(value: object) -> object:
-    """Return a Python value as it looks after a trip through JSON: tuples and sets are lists."""
-    return parse_value(json.dumps(value, default=_listed))
+@contextmanager
+def long_integers() -> Iterator[None]:
+    """Let integers have as many digits as programs' may, meanwhile."""
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(LONGEST_INTEGER)
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(before)
+
+
+def as_json(text: str) -> str:
+    """Return the JSON text of a value that may be a Python literal: tuples and sets are lists.
+
+    ValueError, SyntaxError, TypeError or RecursionError if it is no value.
+    """
+    with long_integers():
+        return json.dumps(parse_argument(text), default=_listed)
 
 
 def _listed(value: object) -> object:

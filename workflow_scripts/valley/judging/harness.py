@@ -11,6 +11,7 @@ from atexit import _run_exitfuncs
 from os import _exit, dup2
 
 FILE_NAME = "solution.py"
+LONGEST_INTEGER = 50_000  # digits that programs may read or print, as LiveCodeBench allows
 _ModuleType = type(sys)
 
 

@@ -35,6 +35,7 @@ class Jail:
         self._ruleset = -1
         self._proc = -1
         self._own_space = -1
+        self._input = -1
         self._base_pages = 0
         self._counts_threads = False
         # The program's process rings once it is locked in; if it does not, the fault is ours.
@@ -101,11 +102,12 @@ class Jail:
         self._own_space = out_of_the_way(own)
         os.close(self._proc)
 
-    def fork_keeper(self) -> int:
+    def fork_keeper(self, shows_input: bool = False) -> int:
         """Fork the process that keeps one program's tests, in namespaces of its own.
 
         They are fresh for each program but for the network's, which is empty and the zygote's:
-        making one costs as much as a test, and no program can make a socket in it.
+        making one costs as much as a test, and no program can make a socket in it. With
+        `shows_input` its programs find their input as /dev/stdin, too.
         """
         if self.tier != "namespaces":
             return os.fork()
@@ -113,6 +115,8 @@ class Jail:
         pid = os.fork()
         if pid == 0:
             kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS)
+            if shows_input:
+                self._input = out_of_the_way(view.show_input())
             view.make_work_folder(WORK_FOLDER_MB)
         else:
             kernel.setns(self._own_space, kernel.CLONE_NEWPID)
@@ -129,7 +133,6 @@ class Jail:
         kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
         _limit(resource.RLIMIT_CPU, math.ceil(limits["cpu"]) + COMPILE_SECONDS)
         _limit(resource.RLIMIT_AS, self._address_space(limits))
-        _limit(resource.RLIMIT_FSIZE, limits["output"] + 1)
         _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
         _limit(resource.RLIMIT_CORE, 0)
         if self._counts_threads:
@@ -145,6 +148,7 @@ class Jail:
     def lock_program(self, limits: dict, open_files: int) -> None:
         """Lock the calling process in for good, with its first few files; the program runs next."""
         _limit(resource.RLIMIT_CPU, math.ceil(limits["cpu"]) + 1)
+        _limit(resource.RLIMIT_FSIZE, limits["output"] + 1)
         if self.tier != "namespaces":
             kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         if self._filters[1] is not None:
@@ -153,6 +157,15 @@ class Jail:
             os.setpgid(0, 0)
         os.eventfd_write(self._bell, 1)
         os.closerange(open_files, 1 << 16)
+
+    def show_input(self, source: int) -> None:
+        """Make a test's input what its program finds at /dev/stdin, where it looks there."""
+        if self._input < 0:
+            return
+        os.ftruncate(self._input, 0)
+        place = 0
+        while part := os.pread(source, 1 << 20, place):
+            place += os.pwrite(self._input, part, place)
 
     def was_locked(self) -> bool:
         """Whether the program's process got as far as running the program."""

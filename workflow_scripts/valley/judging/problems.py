@@ -137,7 +137,7 @@ def _read_test(
         value = compare.parse_value(expected)
     except ValueError:
         try:
-            value = compare.as_json(parse_argument(expected))
+            value = compare.parse_value(compare.as_json(expected))
         except (ValueError, SyntaxError, RecursionError, TypeError):
             why = f"{expected[:60]!r} is no value"
             raise bad(f"tests[{number}].expected", why) from None
@@ -149,4 +149,5 @@ def _require_value(line: str) -> None:
     try:
         compare.parse_value(line)
     except ValueError:
-        parse_argument(line)
+        with compare.long_integers():
+            parse_argument(line)

@@ -230,6 +230,7 @@ class Program:
                 "output": self._limits.output_bytes,
                 "function": self._function,
                 "role": self._role,
+                "shows_input": b"/dev/stdin" in self._source,
                 "opcodes": _OPCODES,
             }
             self._box.send(task, [descriptor])

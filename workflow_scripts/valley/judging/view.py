@@ -94,6 +94,23 @@ def build(packages: str) -> None:
     kernel.mount(None, "/", None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY)
 
 
+def show_input() -> int:
+    """Put a file /dev/stdin beside the devices; return the one descriptor that can write to it.
+
+    A link to /proc is what it is elsewhere; programs have no /proc.
+    """
+    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOATIME
+    kernel.mount("tmpfs", _WORK, "tmpfs", flags, "mode=755")
+    for name in os.listdir("/dev"):
+        os.close(os.open(f"{_WORK}/{name}", os.O_CREAT | os.O_WRONLY, 0o644))
+        kernel.mount(f"/dev/{name}", f"{_WORK}/{name}", None, kernel.MS_BIND)
+    descriptor = os.open(f"{_WORK}/stdin", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o444)
+    # Written through the first mount, seen through a second one that is read-only.
+    kernel.mount(_WORK, "/dev", None, kernel.MS_BIND | kernel.MS_REC)
+    kernel.mount(None, "/dev", None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | flags)
+    return descriptor
+
+
 def make_work_folder(size_mb: int) -> None:
     """Mount an empty, small /tmp and make it the working folder."""
     options = f"mode=777,size={size_mb}m,nr_inodes=4096"

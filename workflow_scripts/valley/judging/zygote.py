@@ -36,7 +36,6 @@ from collections.abc import Callable
 from valley.judging import harness, sharing, view
 from valley.judging.jail import Jail, out_of_the_way
 
-LONGEST_INTEGER = 50_000  # digits that programs may read or print, as LiveCodeBench allows
 _MAX_MESSAGE = 1 << 16
 _MAX_FILES = 60
 # Imported by the keeper, once for all tests, if the program so much as mentions them.
@@ -80,7 +79,7 @@ def serve(
         if task is None:
             return
         try:
-            pid = jail.fork_keeper()
+            pid = jail.fork_keeper(task["shows_input"])
         except OSError as error:
             tell(line, "error", "no process for the program:", error)
             continue
@@ -103,7 +102,7 @@ def serve(
 
 def _prepare(for_functions: bool) -> Callable | None:
     """Load what programs will want, and give them what `site` gives every interpreter."""
-    sys.set_int_max_str_digits(LONGEST_INTEGER)
+    sys.set_int_max_str_digits(harness.LONGEST_INTEGER)
     builtins.exit = Quitter("exit", "Ctrl-D (i.e. EOF)")
     builtins.quit = Quitter("quit", "Ctrl-D (i.e. EOF)")
     # `random` would seed itself from the system in each fork. Here all start from one state, so
@@ -172,6 +171,8 @@ def keep(
         test, files = receive(line)
         if test is None or not test:
             return
+        if test["tests"] == 1:
+            jail.show_input(files[0])
         begun = time.monotonic()
         pid = os.fork()
         if pid == 0:
