@@ -12,6 +12,8 @@ TORCH_INDEX ?=
 DEVICE ?= cpu
 # How often `make chaos` kills.
 KILLS ?= 50
+# At most so many processes run `make test`; each may run a study on two cores.
+PROCESSES ?= 4
 # `make test-slurm`: a cluster set up here and taken down again, or with SLURM=site your own.
 SLURM ?= here
 
@@ -65,7 +67,7 @@ rehearsal: $(READY)
 	@$(RUN) snakemake --configfile studies/rehearsal.yaml --cores $(CORES)
 
 test: $(READY) check
-	@$(RUN) python -m pytest
+	@$(RUN) python -m pytest --numprocesses auto --maxprocesses $(PROCESSES) --dist worksteal
 
 test-vllm: $(VLLM_READY)
 	@$(call RUN_IN,$(VLLM_VENV)) python -m pytest tests/with_vllm
