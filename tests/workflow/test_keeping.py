@@ -68,6 +68,19 @@ def test_a_setting_that_the_code_takes_no_more_is_accepted_as_the_code_is(copy):
     assert "templates" not in noted(copy, "report.html")["params"]
 
 
+def test_a_setting_that_the_code_did_not_take_is_accepted_only_at_its_default(copy):
+    for name, setting in (("verdicts", "packages"), ("scores", "max_judge_errors")):
+        path = copy.folder / f"{ROOT}/{name}/tiny/base/bank.meta.json"
+        about = json.loads(path.read_text())
+        del about["params"][setting]
+        path.write_text(json.dumps(about))
+    study(("judge.max_judge_errors", 0.5))(copy)
+    said = copy.valley("accept", "--all", "--study", "study.yaml", status=1)
+    accepted, refused = said.split("Not accepted:")
+    assert "1 score: max_judge_errors (none) → 0.5" in refused and "packages" not in refused
+    assert "1 judge: packages (none) → []" in accepted
+
+
 def test_a_frozen_arm_without_a_checkpoint_is_an_error(copy):
     study(("frozen", ["tiny/distil/*"]), ("axes.scaling.sizes", [0, 16, 24, 32]))(copy)
     output = copy.snakemake("--dry-run", check=False)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from valley.core.config import defaults
 from valley.core.files import digest, write_json
 from valley.core.sidecars import provenance, sidecar, warn
 from valley.core.store import Store
@@ -30,7 +31,8 @@ class Change:
         job: the job that makes it.
         about: content of its sidecar.
         differing: the params that differ, each with its value then and now.
-        obstacles: differences that were not said to be cosmetic.
+        obstacles: differences that were not said to be cosmetic; settings that the code takes anew,
+            at their defaults, or takes no more, are differences of code.
     """
 
     job: PlannedJob
@@ -121,12 +123,22 @@ def changes(jobs: Iterable[PlannedJob], cosmetic: set[str]) -> list[Change]:
         obstacles = [
             f"{name} {_short(then)} → {_short(now)}"
             for name, (then, now) in differing.items()
-            if not is_code(name) and name not in cosmetic and now is not ...
+            if not (is_code(name) or name in cosmetic or _of_code(name, then, now))
         ]
         if set(about["inputs"]) != set(job.inputs):
             obstacles.append("it would be made from other files")
         found.append(Change(job, about, differing, obstacles))
     return found
+
+
+def _of_code(name: str, then: object, now: object) -> bool:
+    """Tell whether a setting differs for no other reason than that the code takes other settings.
+
+    It takes this one no more; or it takes a new one, of which the study file says nothing yet: it
+    stands at its default.
+    """
+    known = defaults(name) or [None]
+    return now is ... or (then is ... and all(now == default for default in known))
 
 
 def accept(change: Change, store: Store) -> None:
