@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from valley.core.closure import code_digest
-from valley.core.settings import is_handling, plain
+from valley.core.settings import HANDLING
 from valley.workflow.job import Job, bind
 
 ROLE = "role"
@@ -55,7 +55,7 @@ def param(
     """Declare what determines the result, beside the inputs' content.
 
     A dataclass, such as a recipe, is spread out: each of its fields is a param of its own, but for
-    those that change no result (`core.settings.handling`), which are options.
+    those that change no result (`core.settings.HANDLING`), which are options.
 
     Args:
         key: where it stands in the study file, dotted, with {wildcards}; None: the rule gives it.
@@ -137,7 +137,8 @@ def inner(field: dataclasses.Field, role: str) -> list[dataclasses.Field]:
     return [
         one
         for one in dataclasses.fields(part(field))
-        if (only is None or one.name in only) and is_handling(one) == (role == "option")
+        if (only is None or one.name in only)
+        and (HANDLING.items() <= one.metadata.items()) == (role == "option")
     ]
 
 
@@ -149,7 +150,7 @@ def flat(task: Task, role: str) -> dict[str, object]:
         if part(field) and value:
             found |= {recorded(one): getattr(value, one.name) for one in inner(field, role)}
         else:
-            found[field.name] = plain(value)
+            found[field.name] = _plain(value)
     return found
 
 
@@ -233,14 +234,23 @@ def _holds_dataclass(kind: object) -> bool:
     return dataclasses.is_dataclass(kind) or any(map(_holds_dataclass, inside))
 
 
-def _plain(given: object) -> object:
-    """Return a param, or a function of the wildcards that returns one, without dataclasses."""
-    if not callable(given):
-        return plain(given)
+def _plain(value: object) -> object:
+    """Return a value with its dataclasses as mappings, as sidecars have them.
 
-    @functools.wraps(given)  # keeps the signature, by which Snakemake knows such a function
+    Of a function of the wildcards it is one that returns such a value.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if not callable(value):
+        return value
+
+    @functools.wraps(value)  # keeps the signature, by which Snakemake knows such a function
     def made(*args, **named):
-        return plain(given(*args, **named))
+        return _plain(value(*args, **named))
 
     return made
 
