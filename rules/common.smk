@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
 from valley.core import asides, closure, disk, processes, slices
 from valley.core.arms import BASE, Arm
-from valley.core.files import file_digest, read_json
+from valley.core.files import read_json
 from valley.core.given import given, not_made
 from valley.core.hub import SourceError, find, missing_folder
 from valley.core.layout import CONTRAST, CURVE, LEARNING, Layout
@@ -159,9 +159,9 @@ def source_files(wildcards):
 
 def files_of(source):
     """Return the local files of a corpus, or of a data set of questions."""
-    files = source["files"]
+    files = source.files
     globs = files if isinstance(files, list) else sum(files.values(), [])
-    return local_files("corpus", source["path"], globs)
+    return local_files("corpus", source.path, globs)
 
 
 def source_home(wildcards):
@@ -300,16 +300,25 @@ def student_setting(wildcards, key):
     return STUDY.config["students"][wildcards.student].get("scratch", {}).get(key)
 
 
+def model_files(where, name):
+    """Return the files of a model that is a folder here, `where` in the study file; else none."""
+    if missing_folder(name):
+        raise WorkflowError(f"{where}: there is no folder {name} below {Path.cwd()}")
+    return sorted(map(str, filter(Path.is_file, Path(name).expanduser().glob("*"))))
+
+
+def teacher_files(wildcards):
+    """Return the files of a teacher that is a folder here."""
+    name = STUDY.config["corpus"]["teachers"][wildcards.teacher]["model"]["id"]
+    return model_files(f"corpus.teachers.{wildcards.teacher}.model.id", name)
+
+
 def student_material(wildcards):
     """Return what a student is made of: of the hub's nothing here, of a folder's its files."""
     student = STUDY.config["students"][wildcards.student]
     if "scratch" not in student:
-        name = student["hub"]["id"]
-        if missing_folder(name):
-            where = f"students.{wildcards.student}.hub.id"
-            raise WorkflowError(f"{where}: there is no folder {name} below {Path.cwd()}")
-        folder = Path(name).expanduser()
-        return {"files": sorted(map(str, filter(Path.is_file, folder.glob("*"))))}
+        where = f"students.{wildcards.student}.hub.id"
+        return {"files": model_files(where, student["hub"]["id"])}
     folder = f"{ROOT}/students/{wildcards.student}"
     return {"shard": f"{folder}/pairs.parquet", "text": f"{folder}/text.parquet"}
 

@@ -71,12 +71,7 @@ rule corpus_page:
     conda:
         "../envs/analysis.yaml"
     params:
-        **declared(
-            CorpusPage,
-            template=file_digest(
-                f"{workflow.basedir}/workflow_scripts/valley/corpora/page.html.j2"
-            ),
-        ),
+        **declared(CorpusPage),
     message:
         "Corpus: what became of it, {output}"
     script:

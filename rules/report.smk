@@ -1,7 +1,6 @@
 # Tables, figures and the report.
 
 from report import Answers, Figure, Report, Table
-from valley.pages.page import templates_digest
 
 # Every kind of figure, with the fits that it is drawn from.
 DRAWN = {
@@ -164,7 +163,7 @@ rule report:
     conda:
         "../envs/analysis.yaml"
     params:
-        **declared(Report, study=STUDY.described, templates=templates_digest()),
+        **declared(Report, study=STUDY.described),
     message:
         "Report: {output.html}"
     script:

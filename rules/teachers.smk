@@ -31,6 +31,7 @@ rule ask_endpoint:
 rule ask_model:
     input:
         problems=f"{ROOT}/corpus/problems.parquet",
+        weights=teacher_files,
     output:
         f"{ROOT}/corpus/traces/{{teacher}}.parquet",
     log:

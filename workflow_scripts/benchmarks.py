@@ -7,6 +7,7 @@ import pyarrow as pa
 from valley.core.complaints import Complaints
 from valley.core.files import PROBLEM, file_digest, parquet_stream
 from valley.core.hub import SourceError, find
+from valley.judging.options import JudgeOptions
 from valley.judging.references import proved
 from valley.judging.sources import stream_problems
 from valley.workflow.contract import Task, execute, option, param, reads, task, writes
@@ -32,8 +33,7 @@ class Published(Task):
         platforms: sites that problems may come from, as the source calls them.
         difficulties: difficulties that problems may have, likewise.
         bad_rows: "stop" at the first malformed row, or "skip" them.
-        isolation: tier in which the problems' own solutions are run on their tests.
-        packages: that these may import; see `valley.judging.packages`.
+        options: how the problems' own solutions are run on their tests.
         store: root of the store: packages are kept there.
     """
 
@@ -51,8 +51,7 @@ class Published(Task):
     platforms: list[str] | None = param(default=None)
     difficulties: list[str] | None = param(default=None)
     bad_rows: str = param()
-    isolation: str = param("judge.isolation", default="auto")
-    packages: list[str] | str | None = param("judge.packages", default=None)
+    options: JudgeOptions = param("judge", JudgeOptions(), only=("isolation", "packages"))
     store: Path | None = option(default=None)
 
     def run(self, job: Job) -> dict:
@@ -68,7 +67,7 @@ class Published(Task):
 
         with parquet_stream(self.out, PROBLEM, group_bytes=_GROUP_BYTES) as stream:
             problems = stream_problems(sources, complaints)
-            how = {"isolation": self.isolation, "packages": self.packages}
+            how = {"isolation": self.options.isolation, "packages": self.options.packages}
             how["packages_in"] = self.store and self.store / "packages"
             for place, problem, refused in proved(problems, **how):
                 try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from valley.core.files import GENERATION, read_parquet, write_json, write_parquet
 from valley.core.prompts import compose
 from valley.core.resume import stop_signals
+from valley.core.sampling import Sampling
 from valley.core.seeds import derive
 from valley.judging.reasoning import opened_by
 from valley.lm.answering import keep
@@ -20,9 +21,12 @@ from valley.lm.requests import Request, room
 from valley.workflow.contract import Task, execute, option, param, reads, task, writes
 from valley.workflow.job import Job
 
+# What an engine takes of the sampling settings, see `valley.lm.engines`.
+ENGINE = ("precision", "temperature", "top_p", "stop", "batch_size", "vllm")
+
 
 @task
-class Sampling(Task):
+class Answering(Task):
     """A checkpoint's answers in its book; what is missing there is sampled.
 
     Attributes:
@@ -30,18 +34,9 @@ class Sampling(Task):
         benchmarks: problems.
         out: what the rule makes of the answers.
         prompts: by benchmark: texts that statements are put in (`valley.core.prompts`), or None.
-        samples: answers per problem.
-        temperature, top_p: of the draws.
-        max_tokens: longest answer.
-        stop: texts that end an answer.
-        engine: "transformers" or "vllm".
-        engine_code: digest of its code.
-        precision: "fp32" or "bf16".
-        seed: with the problem and the sample's number it seeds an answer.
+        sampling: how answers are drawn.
+        engine_code: digest of the engine's code.
         store: root of the store.
-        chunk: answers that are saved together, at least (an engine may finish more at once).
-        batch_size: answers side by side, of the transformers engine.
-        vllm: arguments of vLLM's engine.
     """
 
     costly = True
@@ -51,26 +46,14 @@ class Sampling(Task):
     benchmarks: list[Path] = reads()
     out: Path = writes()
     prompts: list = param()
-    samples: int = param("sampling.samples")
-    temperature: float = param("sampling.temperature")
-    top_p: float = param("sampling.top_p")
-    max_tokens: int = param("sampling.max_tokens")
-    stop: list[str] = param("sampling.stop")
-    engine: str = param("sampling.engine")
+    sampling: Sampling = param("sampling")
     engine_code: str = param()
-    precision: str = param("sampling.precision")
-    seed: int = param("sampling.seed")
     store: Path = option()
-    # They change no answer but by rounding, so they stand among no params.
-    chunk: int = option("sampling.chunk")
-    batch_size: int = option("sampling.batch_size")
-    vllm: dict = option("sampling.vllm")
 
     def questions(self) -> list[Question]:
         """Return the answers wanted, by benchmark, problem and sample."""
-        how = {"samples": self.samples, "seed": self.seed}
         worded = zip(self.benchmarks, self.prompts, strict=True)
-        return [question for path, text in worded for question in wanted(path, prompt=text, **how)]
+        return [one for path, prompt in worded for one in wanted(path, self.sampling, prompt)]
 
     def book(self) -> Book:
         """Return the book of this checkpoint, asked in this way."""
@@ -78,15 +61,11 @@ class Sampling(Task):
 
     def sample(self, job: Job) -> dict:
         """Sample what the book lacks; return measurements."""
-        names = ("engine", "max_tokens", "temperature", "top_p", "stop", "precision")
-        names += ("chunk", "batch_size", "vllm")
-        how = {name: getattr(self, name) for name in names}
-        questions = self.questions()
-        return answer(self.checkpoint, questions, self.book(), gpus=job.gpus, **how)
+        return answer(self.checkpoint, self.questions(), self.book(), self.sampling, job.gpus)
 
 
 @task
-class Answer(Sampling):
+class Answer(Answering):
     """All benchmarks' answers of a checkpoint, for an engine that takes long to start.
 
     Attributes:
@@ -103,7 +82,7 @@ class Answer(Sampling):
 
 
 @task
-class Generate(Sampling):
+class Generate(Answering):
     """A benchmark's generations.
 
     Attributes:
@@ -122,26 +101,23 @@ class Generate(Sampling):
         return measured
 
 
-def wanted(
-    benchmark: Path, *, samples: int, seed: int, prompt: list[str] | None = None
-) -> list[Question]:
+def wanted(benchmark: Path, sampling: Sampling, prompt: list[str] | None = None) -> list[Question]:
     """Return the answers that a benchmark wants, ordered by problem and sample.
 
     Their seeds are the same in all arms.
 
     Args:
         benchmark: problems.
-        samples: answers per problem.
-        seed: with the problem and the sample's number it seeds an answer.
+        sampling: how many answers a problem wants, and their seed.
         prompt: texts that statements are put in (`valley.core.prompts`); None is the statement.
     """
     columns = ["id", "statement", "starter_code"]
     problems = sorted(read_parquet(benchmark, columns=columns), key=lambda row: row["id"])
     return [
-        Question(text, row["id"], number, derive("sample", seed, row["id"], number))
+        Question(text, row["id"], number, derive("sample", sampling.seed, row["id"], number))
         for row in problems
         for text in [compose(prompt, row["statement"], row["starter_code"])]
-        for number in range(samples)
+        for number in range(sampling.samples)
     ]
 
 
@@ -149,11 +125,8 @@ def answer(
     checkpoint: Path,
     questions: list[Question],
     book: Book,
-    *,
-    engine: str,
-    max_tokens: int,
-    chunk: int,
-    **settings: object,
+    sampling: Sampling,
+    gpus: int = 0,
 ) -> dict:
     """Sample the answers that the book lacks, and add them to it.
 
@@ -161,10 +134,8 @@ def answer(
         checkpoint: manifest of the model.
         questions: answers wanted; one that is asked for twice is sampled once.
         book: where answers are kept.
-        engine: "transformers" or "vllm".
-        max_tokens: longest answer; less where the model's context window leaves less.
-        chunk: answers that are saved together, at least (an engine may finish more at once).
-        settings: of the engine, see `valley.lm.engines`.
+        sampling: how they are drawn.
+        gpus: of the job.
 
     Returns:
         Measurements for the sidecar.
@@ -181,14 +152,17 @@ def answer(
 
     with stop_signals() as stopping:
         begun = time.monotonic()
-        chosen = importlib.import_module(f"valley.lm.engines.with_{engine}")  # see engine_code
-        model = chosen.Engine(checkpoint, **settings)
+        # The digest of its code is `engine_code`.
+        chosen = importlib.import_module(f"valley.lm.engines.with_{sampling.engine}")
+        settings = {name: getattr(sampling, name) for name in ENGINE}
+        model = chosen.Engine(checkpoint, gpus=gpus, **settings)
         started = time.monotonic()
         prompts = {text: model.encode(text) for text in {q.prompt: None for q in missing}}
         # What the chat template opened, `<think>` say, is a part of what is read.
         opened = {text: opened_by(model.decode(ids)) for text, ids in prompts.items()}
-        rooms = {text: room(ids, model.window, max_tokens) for text, ids in prompts.items()}
-        _tell_of_small_rooms([rooms[q.prompt] for q in missing], max_tokens, model.window)
+        most = sampling.max_tokens
+        rooms = {text: room(ids, model.window, most) for text, ids in prompts.items()}
+        _tell_of_small_rooms([rooms[q.prompt] for q in missing], most, model.window)
         # Without room the model cannot begin: such an answer is as unfinished as one cut off.
         rows = [answered(q, "", "length", 0) for q in missing if not rooms[q.prompt]]
         asked = [q for q in missing if rooms[q.prompt]]
@@ -204,7 +178,7 @@ def answer(
 
         batches = model.answers(requests, stopping)
         counts = {"left": len(asked), "total": len(by_key)}
-        keep(batches, book, row_of, **counts, chunk=chunk, rows=rows)
+        keep(batches, book, row_of, **counts, chunk=sampling.chunk, rows=rows)
     seconds = time.monotonic() - started
     return {
         **measured,

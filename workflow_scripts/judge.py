@@ -19,6 +19,7 @@ from valley.judging import isolation as isolating
 from valley.judging.answers import Extraction, asked_of, extract_program
 from valley.judging.batch import Task as Program
 from valley.judging.batch import judge
+from valley.judging.options import JudgeOptions
 from valley.judging.packages import missing_package
 from valley.judging.programs import Programs
 from valley.judging.reasoning import table
@@ -50,14 +51,9 @@ class Judge(Task):
         problems: the benchmark.
         generations: the answers.
         verdicts: what became of their programs.
-        isolation: what programs are isolated by; see `valley.judging.isolation`.
-        untrusted: "keep", or "leave_out": answers to problems that are marked as not to be trusted
-            are left out, and scores and fits know nothing of these problems.
-        extraction: whose way of finding the program counts, "robust" or "published" (the
-            benchmark's own). Where the other one finds other programs, these are judged, too, and
-            the verdicts have one more column, `published_verdict` or `robust_verdict`.
-        reasoning: marks of reasoning beside those known, by family.
-        packages: that programs may import; see `valley.judging.packages`.
+        options: how they are judged. Where the extraction that does not count finds other programs,
+            these are judged, too, and the verdicts have one more column, `published_verdict` or
+            `robust_verdict`.
         form: of the benchmark's published files; None where it was made here.
         store: root of the store: verdicts of programs are kept there.
     """
@@ -67,11 +63,11 @@ class Judge(Task):
     problems: Path = reads()
     generations: Path = reads()
     verdicts: Path = writes()
-    isolation: str = param("judge.isolation", "auto")
-    untrusted: str = param("judge.untrusted", "keep")
-    extraction: str = param("judge.extraction", "robust")
-    reasoning: dict | None = param("judge.reasoning", None)
-    packages: list[str] | str | None = param("judge.packages", None)
+    options: JudgeOptions = param(
+        "judge",
+        JudgeOptions(),
+        only=("isolation", "untrusted", "extraction", "reasoning", "packages"),
+    )
     form: str | None = param(default=None)
     store: Path | None = option(default=None)
 
@@ -84,7 +80,7 @@ class Judge(Task):
             places.setdefault(row["problem_id"], []).append(place)
         found: dict[int, Verdict] = {}
         others: dict[int, str] = {}
-        finding = Extraction.of(self.extraction, self.form, self.reasoning)
+        finding = Extraction.of(self.options.extraction, self.form, self.options.reasoning)
         doubtful, left_out = 0, 0
 
         def settle(portion: dict[str, dict | None]) -> None:
@@ -106,7 +102,7 @@ class Judge(Task):
         for portion in _portions(self.problems):
             untold = [name for name, problem in portion.items() if problem.get("trusted") is False]
             doubtful += len(untold)
-            if self.untrusted == "leave_out":
+            if self.options.untrusted == "leave_out":
                 left_out += sum(len(places.pop(name, ())) for name in untold)
             settle(portion)
         settle(dict.fromkeys([*places]))  # answers to problems that are not known
@@ -128,7 +124,7 @@ class Judge(Task):
         lacking = Counter(filter(None, (missing_package(v.detail) for v in found.values())))
         if lacking:
             counted["programs_without_a_package"] = dict(sorted(lacking.items()))
-        return {**_summary(words, self.isolation), **counted}
+        return {**_summary(words, self.options.isolation), **counted}
 
 
 @task
@@ -143,9 +139,7 @@ class Labels(Task):
         problems: of the corpus.
         traces: of all teachers.
         labels: by trace.
-        isolation: what programs are isolated by; see `valley.judging.isolation`.
-        reasoning: marks of reasoning beside those known, by family.
-        packages: that programs may import; see `valley.judging.packages`.
+        options: how their programs are judged; they are found by the robust extraction.
         store: root of the store: verdicts of programs are kept there.
     """
 
@@ -154,15 +148,15 @@ class Labels(Task):
     problems: Path = reads()
     traces: list[Path] = reads()
     labels: Path = writes()
-    isolation: str = param("judge.isolation", "auto")
-    reasoning: dict | None = param("judge.reasoning", None)
-    packages: list[str] | str | None = param("judge.packages", None)
+    options: JudgeOptions = param(
+        "judge", JudgeOptions(), only=("isolation", "reasoning", "packages")
+    )
     store: Path | None = option(default=None)
 
     def run(self, job: Job) -> dict:
         """Label; return counts by verdict, and the tier of isolation."""
         found = bytearray()
-        families = table(self.reasoning)
+        families = table(self.options.reasoning)
         names = stream_rows(self.problems, ["id", "function_name"])
         asked = {row["id"]: asked_of(row) for row in names}
         with Programs() as programs:
@@ -182,7 +176,7 @@ class Labels(Task):
                 word = VERDICTS[code]
                 correct = None if word == JUDGE_ERROR else word == ACCEPTED
                 stream.write({"id": row["id"], "correct": correct, "verdict": word})
-        return _summary([VERDICTS[code] for code in found], self.isolation)
+        return _summary([VERDICTS[code] for code in found], self.options.isolation)
 
 
 def _portions(problems: Path) -> Iterator[dict[str, dict]]:
@@ -211,10 +205,10 @@ def _judged(programs: list[Program], how: Judge | Labels, jobs: int) -> list[Ver
     with tqdm(total=len(programs), unit="program", disable=None) as bar:
         return judge(
             programs,
-            isolation=how.isolation,
+            isolation=how.options.isolation,
             jobs=jobs,
             cache=how.store and how.store / "programs",
-            packages=how.packages,
+            packages=how.options.packages,
             packages_in=how.store and how.store / "packages",
             each=lambda _place, _verdict: bar.update(),
         )

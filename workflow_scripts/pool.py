@@ -13,6 +13,7 @@ from valley.core.files import (
     write_json,
     write_text,
 )
+from valley.core.sources import Cleaning
 from valley.workflow.contract import Task, execute, param, reads, task, writes
 from valley.workflow.job import Job
 
@@ -51,9 +52,8 @@ class Pool(Task):
         summary: counts, by step and by slice, as JSON.
         difficulties: the study's words, each with the corpus' labels that it stands for.
         ratings: largest Codeforces rating of each word, rising; None has no bound.
-        cleaning: `languages` of programs (None for any), `max_tokens` of a trace in words and
-            marks, and the similarity of `near_duplicates`; None drops what is malformed or repeated
-            and nothing else.
+        cleaning: which traces are dropped; None drops what is malformed or repeated and nothing
+            else.
         words: n of the n-grams by which statements are compared with the benchmarks'.
         overlap: share of n-grams in common from which on a problem is a benchmark's.
         prompt: texts that statements are put in (`valley.core.prompts`); None is the statement.
@@ -71,7 +71,7 @@ class Pool(Task):
     summary: Path = writes()
     difficulties: dict[str, list[str]] = param("corpus.difficulties")
     ratings: dict[str, float | None] | None = param("corpus.ratings", None)
-    cleaning: dict | None = param(default=None)
+    cleaning: Cleaning | None = param(default=None)
     words: int = param("corpus.decontamination.words", 10)
     overlap: float = param("corpus.decontamination.overlap", 0.5)
     prompt: list[str] | None = param(default=None)
@@ -108,14 +108,12 @@ class CorpusPage(Task):
     Attributes:
         summary: counts, as `Pool` writes them.
         out: the page.
-        template: digest of its template.
     """
 
     rules = ("corpus_page",)
 
     summary: Path = reads()
     out: Path = writes()
-    template: str = param()
 
     def run(self, job: Job) -> None:
         from valley.corpora.page import render

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from valley.core.files import read_json, write_text
+from valley.judging.options import JudgeOptions
 from valley.workflow.contract import Task, execute, param, reads, task, writes
 from valley.workflow.job import Job
 
@@ -68,8 +69,7 @@ class Answers(Task):
         arms: whose answers are shown.
         benchmark: its name.
         benchmarks: how many share the page's room.
-        extraction: whose way of finding the program counts, "robust" or "published".
-        reasoning: marks of reasoning beside those known, by family.
+        options: how programs are found in answers.
         form: of the benchmark's published files; None where it was made here.
     """
 
@@ -81,8 +81,7 @@ class Answers(Task):
     arms: list[dict] = param()
     benchmark: str = param()
     benchmarks: int = param()
-    extraction: str = param("judge.extraction", "robust")
-    reasoning: dict | None = param("judge.reasoning", None)
+    options: JudgeOptions = param("judge", JudgeOptions(), only=("extraction", "reasoning"))
     form: str | None = param(default=None)
 
     def run(self, job: Job) -> None:
@@ -95,7 +94,7 @@ class Answers(Task):
             self.out,
             benchmark=self.benchmark,
             benchmarks=self.benchmarks,
-            finding=Extraction.of(self.extraction, self.form, self.reasoning),
+            finding=Extraction.of(self.options.extraction, self.form, self.options.reasoning),
         )
 
 
@@ -111,7 +110,6 @@ class Report(Task):
         html: the page.
         findings: the text.
         study: the configuration, defaults filled in.
-        templates: digest of the page's templates.
     """
 
     rules = ("report",)
@@ -130,7 +128,6 @@ class Report(Task):
     html: Path = writes()
     findings: Path = writes()
     study: dict = param()
-    templates: str = param()
 
     def run(self, job: Job) -> None:
         from valley.pages import paper

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from valley.core.files import POOL, PROBLEM, parquet_stream, write_json
+from valley.core.sources import Questions, Source
 from valley.workflow.contract import Task, execute, param, reads, task, writes
 from valley.workflow.job import Job
 
@@ -15,7 +16,7 @@ class SourceProblems(Task):
         files: local files of the sources and questions.
         problems: those that stand in the sources, as they are met, then those of other data sets.
         counts: rows read, problems found, and bad rows, as JSON.
-        sources: corpora, as `valley.core.sources.resolved` gives them.
+        sources: the corpora.
         questions: data sets that hold questions, by name.
         bad_rows: "stop" at the first bad row, or "skip" and count.
     """
@@ -25,8 +26,8 @@ class SourceProblems(Task):
     files: list[Path] = reads(())
     problems: Path = writes()
     counts: Path = writes()
-    sources: list[dict] = param()
-    questions: dict = param()
+    sources: list[Source] = param()
+    questions: dict[str, Questions] = param()
     bad_rows: str = param("corpus.bad_rows")
 
     def run(self, job: Job) -> None:
@@ -46,7 +47,7 @@ class SourceTraces(Task):
         problems: the corpus' problems.
         traces: the rows.
         counts: rows read and left out, teachers, unknown verdicts, bad rows, as JSON.
-        source: the corpus, as `valley.core.sources.resolved` gives it.
+        source: the corpus.
         correctness: "judge" leaves it open; "judgement" and "pass_rate" are the source's word.
         pass_rate: smallest rate of a correct answer.
         bad_rows: "stop" at the first bad row, or "skip" and count.
@@ -58,7 +59,7 @@ class SourceTraces(Task):
     problems: Path = reads()
     traces: Path = writes()
     counts: Path = writes()
-    source: dict = param()
+    source: Source = param(whole=True)
     correctness: str = param("corpus.correctness")
     pass_rate: float = param("corpus.pass_rate")
     bad_rows: str = param("corpus.bad_rows")

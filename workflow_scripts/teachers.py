@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from valley.asking.questions import Question, questions, teacher_book
+from valley.asking.settings import Asked, Endpoint, Model
 from valley.core.files import POOL, read_json, write_json, write_parquet
 from valley.core.resume import stop_signals
 from valley.core.traces import trace_row
@@ -25,31 +26,20 @@ class Asking(Task):
     Attributes:
         problems: of the corpus.
         out: the traces.
-        temperature, top_p: of the draws.
-        max_tokens: longest answer.
-        answers: per question.
-        seed: of the draws.
+        asked: how it is asked.
         prompt: texts that statements are put in (`valley.core.prompts`); None is the statement.
-        unanswered: "stop", or "skip" questions that are not answered.
         words_code: digest of the code that joins reasoning and answer into one text.
         store: root of the store.
-        chunk: answers that are saved together.
     """
 
     more_code = {"words_code": "valley.asking.questions:with_think_tags"}  # noqa: RUF012
 
     problems: Path = reads()
     out: Path = writes()
-    temperature: float = param(f"{TEACHER}.temperature")
-    top_p: float = param(f"{TEACHER}.top_p")
-    max_tokens: int = param(f"{TEACHER}.max_tokens")
-    answers: int = param(f"{TEACHER}.answers")
-    seed: int = param(f"{TEACHER}.seed")
+    asked: Asked = param(TEACHER)
     prompt: list[str] | None = param()
-    unanswered: str = param(f"{TEACHER}.unanswered")
     words_code: str = param()
     store: Path = option()
-    chunk: int = option(f"{TEACHER}.chunk")
 
     def run(self, job: Job) -> dict:
         """Ask what the book lacks, and write the traces; return measurements.
@@ -58,12 +48,12 @@ class Asking(Task):
             Unanswered: questions are left, and the study file says to stop.
         """
         name = job.wildcards["teacher"]
-        wanted = questions(self.problems, answers=self.answers, seed=self.seed, prompt=self.prompt)
-        book = teacher_book(self.store, self.settings())
-        measured, reasons = ask(wanted, book, lambda: self.answering(job), chunk=self.chunk)
+        wanted = questions(self.problems, self.asked, self.prompt)
+        book = teacher_book(self.store, self.settings(), self.content(job))
+        measured, reasons = ask(wanted, book, lambda: self.answering(job), chunk=self.asked.chunk)
         measured |= {**costs(book, *self.prices()), "unanswered": reasons}
         job.measured |= measured  # also where it ends here
-        tell(reasons, self.unanswered)
+        tell(reasons, self.asked.unanswered)
         write(wanted, book, self.out, teacher=name)
         job.restored = not measured["asked"]
         return measured
@@ -71,6 +61,10 @@ class Asking(Task):
     def answering(self, job: Job):
         """Return what answers (see `ask`)."""
         raise TypeError(f"{type(self).__name__} does not say who answers")
+
+    def content(self, job: Job) -> dict[str, str]:
+        """Return the digests of the files that the teacher consists of, by name; none elsewhere."""
+        return {}
 
     def prices(self) -> tuple[float | None, float | None]:
         """Return what a million tokens read and written cost; None is unknown."""
@@ -82,35 +76,20 @@ class AskEndpoint(Asking):
     """A teacher behind an endpoint.
 
     Attributes:
-        model: its name there.
-        send_seed: whether the server takes a seed.
-        extra: further fields of each request.
-        handling: the endpoint's address, limits, patience and prices.
+        endpoint: its name there, and its address, limits, patience and prices.
     """
 
     rules = ("ask_endpoint",)
 
-    model: str = param(f"{TEACHER}.endpoint.model")
-    send_seed: bool = param(f"{TEACHER}.endpoint.send_seed")
-    extra: dict = param(f"{TEACHER}.endpoint.extra")
-    handling: dict = option(f"{TEACHER}.endpoint")
+    endpoint: Endpoint = param(f"{TEACHER}.endpoint")
 
     def answering(self, job: Job):
-        from valley.asking.endpoint import Endpoint
+        from valley.asking.endpoint import Client
 
-        own = ("model", "send_seed", "extra", "price_in", "price_out")
-        return Endpoint(
-            model=self.model,
-            send_seed=self.send_seed,
-            extra=self.extra,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            max_tokens=self.max_tokens,
-            **{name: value for name, value in self.handling.items() if name not in own},
-        )
+        return Client(self.endpoint, self.asked)
 
     def prices(self) -> tuple[float | None, float | None]:
-        return self.handling["price_in"], self.handling["price_out"]
+        return self.endpoint.price_in, self.endpoint.price_out
 
 
 @task
@@ -118,12 +97,9 @@ class AskModel(Asking):
     """A teacher that is run here.
 
     Attributes:
-        id, revision: the model's, on the hub.
-        engine: "vllm" or "transformers".
-        engine_code: digest of its code.
-        precision: "fp32" or "bf16".
-        batch_size: answers side by side, of the transformers engine.
-        vllm: arguments of vLLM's engine.
+        weights: the model's files, where it is a folder here.
+        model: the model, and what runs it.
+        engine_code: digest of the engine's code.
     """
 
     rules = ("ask_model",)
@@ -132,20 +108,18 @@ class AskModel(Asking):
         "engine_code": "valley.lm.engines.with_{engine}:Engine",
     }
 
-    id: str = param(f"{TEACHER}.model.id")
-    revision: str | None = param(f"{TEACHER}.model.revision")
-    engine: str = param(f"{TEACHER}.model.engine")
+    weights: list[Path] = reads(())
+    model: Model = param(f"{TEACHER}.model")
     engine_code: str = param()
-    precision: str = param(f"{TEACHER}.model.precision")
-    batch_size: int = option(f"{TEACHER}.model.batch_size")
-    vllm: dict = option(f"{TEACHER}.model.vllm")
 
     def answering(self, job: Job):
         from valley.asking.local import Local
 
-        names = ("id", "revision", "engine", "precision", "temperature", "top_p", "max_tokens")
-        names += ("batch_size", "vllm")
-        return Local(stop=[], gpus=job.gpus, **{name: getattr(self, name) for name in names})
+        return Local(self.model, self.asked, job.gpus)
+
+    def content(self, job: Job) -> dict[str, str]:
+        # A folder has no revision: its content tells whether it is still the same model.
+        return {path.name: job.digest_of(path) for path in self.weights}
 
 
 class Unanswered(RuntimeError):

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hub_files import jsonl
 from valley.core.files import PROBLEM, parquet_stream
-from valley.core.sources import resolved, resolved_questions
+from valley.core.sources import Cleaning, resolved, resolved_questions
 from valley.corpora.join import plain_problem
 from valley.workflow.job import Job
 
@@ -36,7 +36,6 @@ UNSET = {
     "rows": None,
     "longest_line": 1 << 26,
 }
-CLEANING = {"languages": ["python"], "max_tokens": 32768, "near_duplicates": 0.8}
 
 
 def make(folder: Path, size: int) -> int:
@@ -102,7 +101,7 @@ def stages(folder: Path, rows: int) -> dict:
             pool=at["pool"],
             summary=folder / "summary.json",
             difficulties={"easy": ["EASY"], "hard": ["HARD"]},
-            cleaning=CLEANING,
+            cleaning=Cleaning(),
         ),
         "shard": Shard(out=at["shard"], slice="all.any", **cut),
         "paired": Shard(out=at["paired"], slice="all.paired-correct", **cut),

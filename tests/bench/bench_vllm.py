@@ -22,6 +22,7 @@ from unittest import mock
 from generate import answer, wanted
 from material import GREEDY, PROMPTS, SMALL, benchmark, student
 from tqdm import tqdm
+from valley.core.sampling import Sampling
 from valley.lm.book import Book, of_job
 from valley.lm.engines import with_vllm
 
@@ -54,7 +55,7 @@ class Overhead:
         self.engine, self.checkpoint, self.folder = engine, checkpoint, folder
         self.chosen = chosen
         problems = benchmark(folder / "problems.parquet", PROMPTS[:prompts])
-        self.questions = wanted(problems, samples=samples, seed=0)
+        self.questions = wanted(problems, Sampling(samples=samples))
         longest = max(len(engine.encode(question.prompt)) for question in self.questions)
         engine._started(longest + chosen["max_tokens"])
         self._runs = 0
@@ -90,7 +91,7 @@ class Overhead:
             timed(seconds, "saving", Book, "write"),
         ):
             begun = time.perf_counter()
-            answer(self.checkpoint, self.questions, book, **self.chosen, chunk=40)
+            answer(self.checkpoint, self.questions, book, Sampling(**self.chosen, chunk=40))
             seconds[""] = time.perf_counter() - begun
         return seconds
 

@@ -18,6 +18,7 @@ from valley.core.files import (
     read_parquet,
     write_parquet,
 )
+from valley.judging.options import JudgeOptions
 from valley.workflow.job import Job
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -313,7 +314,7 @@ def test_problems_that_cannot_be_trusted_are_counted_and_left_out_on_request(
         problems=tmp_path / "p.parquet",
         generations=tmp_path / "g.parquet",
         verdicts=tmp_path / "v.parquet",
-        untrusted=untrusted,
+        options=JudgeOptions(untrusted=untrusted),
     )
     summary = judging.run(Job())
     verdicts = read_parquet(tmp_path / "v.parquet")
@@ -365,7 +366,7 @@ def test_where_extractions_differ_both_programs_are_judged(tmp_path, how, counte
     ]
     write_parquet(tmp_path / "g.parquet", rows, GENERATION)
     files = [tmp_path / f"{name}.parquet" for name in ("p", "g", "v")]
-    judged(*files, extraction=how, form="livecodebench")
+    judged(*files, options=JudgeOptions(extraction=how), form="livecodebench")
     found = read_parquet(files[2])
     assert [row["verdict"] for row in found] == [counted, "accepted"]
     other = {"accepted": "wrong_answer", "wrong_answer": "accepted"}[counted]
@@ -396,7 +397,8 @@ def test_a_study_may_name_marks_of_reasoning(tmp_path):
     files = [tmp_path / f"{name}.parquet" for name in ("p", "g", "v")]
     judged(*files)
     assert read_parquet(files[2])[0]["verdict"] == "accepted"
-    judged(*files, reasoning={"mine": {"open": "<<plan", "close": "plan>>"}})
+    marks = {"mine": {"open": "<<plan", "close": "plan>>"}}
+    judged(*files, options=JudgeOptions(reasoning=marks))
     assert read_parquet(files[2])[0]["verdict"] == "no_code"
 
 

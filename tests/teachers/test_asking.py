@@ -8,9 +8,10 @@ import pytest
 from proxy import FaultyProxy
 from server import TeacherServer, address, running
 from teachers import Unanswered, ask, costs, tell, write
-from valley.asking.endpoint import Endpoint, EndpointError
+from valley.asking.endpoint import Client, EndpointError
 from valley.asking.limits import Limiter
 from valley.asking.questions import questions, with_think_tags
+from valley.asking.settings import Asked, Endpoint
 from valley.bank import problems as bank
 from valley.core.files import POOL, PROBLEM, read_parquet, write_parquet
 from valley.core.resume import Stopped
@@ -18,29 +19,13 @@ from valley.lm.book import Book
 
 PROBLEMS = bank.generate(8, 5, "train")
 KEY = "sk-a-key-that-nobody-may-see"
-SETTINGS = {
-    "model": "procedural",
-    "temperature": 0.6,
-    "top_p": 0.95,
-    "max_tokens": 500,
-    "send_seed": True,
-    "extra": {},
-}
-HANDLING = {
-    "key_variable": None,
-    "concurrent": 4,
-    "requests_per_minute": None,
-    "tokens_per_minute": None,
-    "timeout_s": 20.0,
-    "attempts": 8,
-    "backoff_s": 0.01,
-}
+ASKED = Asked(answers=2, seed=1, max_tokens=500)
 
 
 @pytest.fixture
 def asked(tmp_path):
     write_parquet(tmp_path / "problems.parquet", PROBLEMS, PROBLEM)
-    return questions(tmp_path / "problems.parquet", answers=2, seed=1, prompt=None)
+    return questions(tmp_path / "problems.parquet", ASKED, None)
 
 
 @pytest.fixture
@@ -49,8 +34,9 @@ def server():
         yield serving
 
 
-def endpoint(place: str, **changed) -> Endpoint:
-    return Endpoint(base_url=place, **{**SETTINGS, **HANDLING, **changed})
+def endpoint(place: str, kind: type[Client] = Client, **changed) -> Client:
+    settings = {"model": "procedural", "concurrent": 4, "timeout_s": 20.0, "backoff_s": 0.01}
+    return kind(Endpoint(base_url=place, **{**settings, **changed}), ASKED)
 
 
 def said(book: Book, asked) -> list[str]:
@@ -87,7 +73,7 @@ def test_what_is_known_is_not_asked_again(tmp_path, asked, server):
 
 
 def test_a_stopped_job_goes_on(tmp_path, asked, server):
-    class Slow(Endpoint):
+    class Slow(Client):
         def answers(self, questions, stopping):
             for place, finished in enumerate(super().answers(questions, stopping)):
                 yield finished
@@ -95,7 +81,7 @@ def test_a_stopped_job_goes_on(tmp_path, asked, server):
                     os.kill(os.getpid(), signal.SIGTERM)
 
     book = Book(tmp_path, {})
-    slow = Slow(base_url=address(server), **SETTINGS, **{**HANDLING, "concurrent": 1})
+    slow = endpoint(address(server), Slow, concurrent=1)
     with pytest.raises(Stopped):
         ask(asked, book, slow, chunk=100)
     kept = len(Book(tmp_path, {}).known(question.key for question in asked))
@@ -237,7 +223,7 @@ def test_token_limits_learn_what_an_answer_takes():
 
 def test_as_many_requests_at_a_time_as_allowed(tmp_path, asked, server, monkeypatch):
     running_now, most = [0], [0]
-    once = Endpoint._ask_once
+    once = Client._ask_once
 
     async def counted(self, question):
         running_now[0] += 1
@@ -247,6 +233,6 @@ def test_as_many_requests_at_a_time_as_allowed(tmp_path, asked, server, monkeypa
         finally:
             running_now[0] -= 1
 
-    monkeypatch.setattr(Endpoint, "_ask_once", counted)
+    monkeypatch.setattr(Client, "_ask_once", counted)
     ask(asked, Book(tmp_path, {}), endpoint(address(server), concurrent=3), chunk=4)
     assert most[0] == 3

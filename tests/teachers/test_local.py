@@ -7,6 +7,7 @@ from lm_material import TEXTS
 from teachers import ask
 from valley.asking.local import Local
 from valley.asking.questions import questions
+from valley.asking.settings import Asked, Model
 from valley.bank import problems as bank
 from valley.core.files import PROBLEM, write_parquet
 from valley.lm import students
@@ -24,23 +25,17 @@ def model(tmp_path_factory) -> Path:
     return folder
 
 
+ASKED = Asked(answers=2, seed=1, temperature=1.0, top_p=1.0, max_tokens=12)
+
+
 def local(model: Path) -> Local:
-    return Local(
-        id=str(model),
-        revision=None,
-        engine="transformers",
-        precision="fp32",
-        temperature=1.0,
-        top_p=1.0,
-        max_tokens=12,
-        stop=[],
-        batch_size=4,
-    )
+    how = Model(str(model), engine="transformers", precision="fp32", batch_size=4)
+    return Local(how, ASKED)
 
 
 def test_a_model_answers_each_question_as_often_as_asked(tmp_path, model):
     write_parquet(tmp_path / "problems.parquet", bank.generate(3, 5, "train"), PROBLEM)
-    asked = questions(tmp_path / "problems.parquet", answers=2, seed=1, prompt=None)
+    asked = questions(tmp_path / "problems.parquet", ASKED, None)
     book = Book(tmp_path / "book", {})
     measured, reasons = ask(asked, book, lambda: local(model), chunk=2)
     assert measured["asked"] == 6 and not reasons
@@ -56,6 +51,6 @@ def test_a_prompt_that_fills_the_window_is_refused(tmp_path, model):
     rows = bank.generate(2, 5, "train")
     rows[0]["statement"] *= 100
     write_parquet(tmp_path / "problems.parquet", rows, PROBLEM)
-    asked = questions(tmp_path / "problems.parquet", answers=1, seed=1, prompt=None)
+    asked = questions(tmp_path / "problems.parquet", Asked(seed=1), None)
     _, reasons = ask(asked, Book(tmp_path / "book", {}), lambda: local(model), chunk=2)
     assert reasons == {"refused: the prompt fills the window": 1}

@@ -13,6 +13,7 @@ from valley.core.study import Study
 from valley.reporting import measured as page
 
 ARM = {"student": "big", "recipe": "paper", "start": "base", "slice": "all.any", "seed": 0}
+MADE = {"params": {}, "inputs": {}, "outputs": {}}  # what a sidecar has beside what is counted
 
 
 def study(**changes) -> dict:
@@ -66,7 +67,7 @@ def test_requests_learn_from_finished_jobs(tmp_path):
     config = study()
     place = tmp_path / "checkpoints/big/paper/base/all.any/n1000-s0"
     place.mkdir(parents=True)
-    about = {"rule": "train", "restored": False, "measured": {"wall_seconds": 1e6}}
+    about = {**MADE, "rule": "train", "restored": False, "measured": {"wall_seconds": 1e6}}
     (place / "checkpoint.meta.json").write_text(json.dumps(about))
     seen = measured(config, tmp_path)
     before = request(config, "train", {**ARM, "size": 1000})
@@ -161,7 +162,7 @@ def sidecar(root, place, rule, seconds, **measured):
     path.parent.mkdir(parents=True, exist_ok=True)
     asked = {"minutes": 60, "gpus": 0, "nodes": 1, "cpus": 2}
     took = {"wall_seconds": seconds, "cpu_seconds": seconds, "asked": asked, **measured}
-    path.write_text(json.dumps({"rule": rule, "restored": False, "measured": took}))
+    path.write_text(json.dumps({**MADE, "rule": rule, "restored": False, "measured": took}))
 
 
 def test_jobs_of_one_submission_share_its_hours_and_the_others_are_told_by_sidecars(tmp_path):
@@ -174,7 +175,7 @@ def test_jobs_of_one_submission_share_its_hours_and_the_others_are_told_by_sidec
     )
     sidecar(tmp_path, "corpus/pool", "pool", 36)
     taken = tmp_path / "corpus/labels.meta.json"
-    taken.write_text(json.dumps({"rule": "labels", "restored": True, "measured": {}}))
+    taken.write_text(json.dumps({**MADE, "rule": "labels", "restored": True, "measured": {}}))
     group = {**RECORD, "JobID": "12", "State": "COMPLETED", "stage": "verdicts", "arm": ""}
     rows = spent.table([group], spent.finished(tmp_path, provenances(tmp_path)))
     judged = [row for row in rows if row["stage"] == "judge"]

@@ -5,14 +5,21 @@ import importlib
 import re
 import subprocess
 import sys
-from dataclasses import MISSING
+import types
+import typing
+from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from test_architecture import SCRIPTS, STAGES
-from valley.core.config import _schema
+from valley.asking.settings import Asked, Endpoint, Model
+from valley.core.config import _fill, _schema, resolved
 from valley.core.recipes import Recipe
+from valley.core.sampling import Sampling
+from valley.core.settings import HANDLING
+from valley.core.sources import Cleaning, Questions, Source
+from valley.judging.options import JudgeOptions
 from valley.workflow import contract
 from valley.workflow.contract import Task, of_role, option, param, reads, task, writes
 from workspace import Workspace
@@ -74,13 +81,89 @@ def test_stages_are_imported_by_the_rules_without_anything_heavy():
     assert done.stdout.strip() == "[]", done.stderr
 
 
-def test_a_recipe_has_the_schema_s_keys_and_defaults():
-    keys = _schema()["$defs"]["recipe"]["properties"]
-    fields = {field.name: field for field in dataclasses.fields(Recipe)}
-    assert [*fields] == [*keys]
-    for name, described in keys.items():
-        default = fields[name].default
-        assert described.get("default", MISSING) == default, name
+TEACHER = "properties.corpus.properties.teachers.additionalProperties"
+CORPUS = "properties.corpus.properties"
+SETTINGS = [  # the schema's place, keys that are elsewhere, fields that no key is
+    (Recipe, "$defs.recipe", set(), set()),
+    (Sampling, "properties.sampling", set(), set()),
+    (JudgeOptions, "properties.judge", set(), set()),
+    (Cleaning, f"{CORPUS}.cleaning", set(), set()),
+    (Source, f"{CORPUS}.sources.additionalProperties", {"form", "answers"}, {"name"}),
+    (Questions, f"{CORPUS}.questions.additionalProperties", set(), set()),
+    (Asked, TEACHER, {"mistakes", "endpoint", "model", "prompt"}, set()),
+    (Endpoint, "$defs.endpoint", set(), set()),
+    (Model, "$defs.teacher_model", set(), set()),
+]
+# What a corpus' form, or what is known of a data set, fills in where the study file has null.
+FILLED = {Source: {"files", "only", "teacher"}, Questions: {"files"}}
+KINDS = {"string": str, "number": float, "integer": int, "boolean": bool, "array": list}
+KINDS |= {"object": dict, "null": type(None)}
+
+
+def schema_of(place):
+    found = _schema()
+    for step in place.split("."):
+        found = found[step]
+    return {name: resolved(key, _schema()) for name, key in found["properties"].items()}
+
+
+def default_of(field):
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def completed(cls, place):
+    """Return a completed mapping of the schema's defaults, as `complete` makes one."""
+    value = {}
+    _fill(value, {"properties": schema_of(place)}, _schema())
+    return value
+
+
+@pytest.mark.parametrize(("cls", "place", "elsewhere", "own"), SETTINGS)
+def test_settings_have_the_schema_s_keys_and_defaults(cls, place, elsewhere, own):
+    keys = schema_of(place)
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    assert {*fields} - own == {*keys} - elsewhere
+    filled = completed(cls, place)
+    for name in {*fields} - own:
+        if name in FILLED.get(cls, ()):
+            assert filled[name] is None and default_of(fields[name]) is MISSING, name
+        elif name == "vllm":  # the defaults of what it holds are the schema's alone
+            assert default_of(fields[name]) == {} == keys[name]["default"]
+        else:
+            assert filled.get(name, MISSING) == default_of(fields[name]), name
+
+
+def kinds(wanted):
+    """Return the plain types that an annotation allows."""
+    if isinstance(wanted, types.UnionType):
+        return set().union(*map(kinds, typing.get_args(wanted)))
+    wanted = typing.get_origin(wanted) or wanted
+    return {int, float} if wanted is float else {wanted or type(None)}
+
+
+@pytest.mark.parametrize(("cls", "place", "elsewhere", "own"), SETTINGS)
+def test_settings_have_the_schema_s_types(cls, place, elsewhere, own):
+    keys = schema_of(place)
+    for own_field in dataclasses.fields(cls):
+        name = own_field.name
+        if name in own:
+            continue
+        key = keys[name]
+        if "enum" in key:
+            said = {type(value) for value in key["enum"]}
+        else:
+            allowed = key["type"] if isinstance(key["type"], list) else [key["type"]]
+            said = set().union(*(kinds(KINDS[one]) for one in allowed))
+        if name in FILLED.get(cls, ()):
+            said -= {type(None)}
+        assert kinds(own_field.type) == said, name
+
+
+@pytest.mark.parametrize("cls", [one[0] for one in SETTINGS])
+def test_every_setting_is_explained_in_a_line(cls):
+    said = "".join(base.__doc__ or "" for base in cls.__mro__)
+    explained = re.findall(r"^ {8}(\w+): \S", said, re.MULTILINE)
+    assert {field.name for field in dataclasses.fields(cls)} <= {*explained}
 
 
 @task
@@ -187,6 +270,77 @@ def test_options_and_inputs_are_no_params():
     assert [field.name for field in of_role(Counting, "param")] == ["least", "words", "recipe"]
     made = contract.task_of(job_of(), [Counting])
     assert "store" not in made.settings() and made.settings()["rate"] == 0.5
+
+
+@dataclass(frozen=True)
+class Inner:
+    """Settings for tests."""
+
+    text: str = "a"
+    number: int = 2
+    speed: int = field(default=1, metadata=HANDLING)
+
+
+@task
+class Holding(Task):
+    """A task whose settings are dataclasses."""
+
+    rules = ("hold",)
+
+    out: Path = writes()
+    spread: Inner = param("statistics")
+    some: JudgeOptions = param("judge", JudgeOptions(), only=("isolation", "packages"))
+    kept: Inner = param(whole=True)
+    several: dict[str, Inner] = param()
+    perhaps: list[Inner] | None = param(default=None)
+
+
+WHOLE = {"text": "b", "number": 3, "speed": 4}
+HELD = {"text": "x", "number": 5, "isolation": "rlimits", "packages": ["numpy"]}
+HELD |= {"kept": WHOLE, "several": {"one": WHOLE}, "perhaps": None}
+
+
+def holding():
+    return contract.task_of(job_of(rule="hold", input=Files(), params=HELD), [Holding])
+
+
+def test_a_param_holds_plain_values_and_a_task_dataclasses():
+    given = {"kept": Inner("b", 3, 4), "several": lambda wildcards: {"one": Inner("b", 3, 4)}}
+    params = contract.params_of(Holding, lambda key, default: key, given)
+    assert params.pop("several")(None) == {"one": WHOLE}
+    spread = {"text": "statistics.text", "number": "statistics.number"}
+    some = {"isolation": "judge.isolation", "packages": "judge.packages"}
+    assert params == {**spread, **some, "kept": WHOLE, "perhaps": None}, "speed is no param"
+    made = holding()
+    assert made.kept == Inner("b", 3, 4) and made.several == {"one": Inner("b", 3, 4)}
+    assert (made.spread.text, made.spread.number, made.perhaps) == ("x", 5, None)
+    assert made.settings() == HELD, "what a sidecar has is what the task was made from"
+
+
+def test_a_setting_that_changes_no_result_comes_from_the_study_file_when_the_job_runs():
+    @task
+    class Sampled(Task):
+        rules = ("hold",)
+        out: Path = writes()
+        sampling: Sampling = param("sampling")
+
+    own = [f for f in dataclasses.fields(Sampling) if not f.metadata.get("handling")]
+    params = contract.params_of(Sampled, lambda key, default: key, {})
+    assert {*params} == {f.name for f in own}
+    config = Workspace.smoke()
+    config["sampling"]["batch_size"] = 17
+    job = job_of(rule="hold", input=Files(), params=params, config=config)
+    made = contract.task_of(job, [Sampled])
+    assert made.sampling.batch_size == 17 and made.sampling.chunk == 256
+    assert made.sampling.samples == "sampling.samples" and made.settings() == params
+
+
+def test_a_task_cannot_read_a_setting_that_it_does_not_take():
+    some = holding().some
+    assert isinstance(some, JudgeOptions) and some.isolation == "rlimits"
+    for name in ("extraction", "reasoning", "untrusted", "max_judge_errors"):
+        with pytest.raises(AttributeError, match=f"takes no JudgeOptions.{name}"):
+            getattr(some, name)
 
 
 def digest(folder, text):

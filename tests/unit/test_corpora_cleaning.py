@@ -7,6 +7,7 @@ import pytest
 from judge import LABEL
 from pool import GivenLabels, Pool
 from valley.core.files import POOL, PROBLEM, read_json, read_parquet, write_parquet
+from valley.core.sources import Cleaning
 from valley.corpora.cleaning import NearDuplicates, language, repeated
 from valley.corpora.decontaminate import contaminated
 from valley.corpora.join import plain_problem
@@ -15,7 +16,7 @@ from valley.corpora.page import render
 from valley.corpora.pooling import Difficulty
 from valley.workflow.job import Job
 
-CLEANING = {"languages": ["python"], "max_tokens": 500, "near_duplicates": 0.8}
+CLEANING = Cleaning(max_tokens=500)
 RNG = random.Random(1)
 
 
@@ -103,7 +104,7 @@ def test_each_trace_counts_for_the_first_step_that_it_fails(tmp_path):
 
 
 def test_every_step_but_the_first_ones_can_be_switched_off(tmp_path):
-    off = {"languages": None, "max_tokens": None, "near_duplicates": None}
+    off = Cleaning(languages=None, max_tokens=None, near_duplicates=None)
     _, summary = pooled(tmp_path, [*ROWS.values()], cleaning=off)
     assert set(summary["dropped"]) == {
         *("contaminated", "malformed", "duplicate"),

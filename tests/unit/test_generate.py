@@ -3,16 +3,19 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 from generate import answer, wanted, write
 from lm_material import tiny
 from valley.core.files import GENERATION, PROBLEM, file_digest, read_parquet, write_parquet
 from valley.core.resume import Stopped
+from valley.core.sampling import Sampling
 from valley.lm import students
 from valley.lm.book import of_job
 from valley.lm.engines import with_transformers
 
+CHOSEN = Sampling(samples=2, temperature=0.8, top_p=1.0, max_tokens=12, batch_size=4, chunk=4)
 DETERMINING = {"engine": "transformers", "max_tokens": 12, "precision": "fp32", "stop": []}
 DETERMINING |= {"temperature": 0.8, "top_p": 1.0}
 
@@ -25,7 +28,7 @@ def checkpoint(tmp_path_factory):
     return manifest
 
 
-class Sampling:
+class Benchmark:
     """A benchmark, a store and a checkpoint; `run` does what the rule's job does."""
 
     def __init__(self, folder, checkpoint):
@@ -43,9 +46,9 @@ class Sampling:
 
     def run(self, benchmark, samples=2, store=None, **speed):
         book = of_job(self.checkpoint, store or self.store, {"seed": 0, **DETERMINING})
-        questions = wanted(benchmark, samples=samples, seed=0)
-        speed = {"chunk": 4, "batch_size": 4, **speed}
-        measured = answer(self.checkpoint, questions, book, **DETERMINING, **speed)
+        how = replace(CHOSEN, samples=samples, **speed)
+        questions = wanted(benchmark, how)
+        measured = answer(self.checkpoint, questions, book, how)
         out = benchmark.with_suffix(".generations.parquet")
         write(questions, book, out)
         return measured, out.read_bytes()
@@ -56,7 +59,7 @@ class Sampling:
 
 @pytest.fixture
 def sampling(tmp_path, checkpoint):
-    return Sampling(tmp_path, checkpoint)
+    return Benchmark(tmp_path, checkpoint)
 
 
 def test_a_finished_benchmark_is_not_sampled_again(sampling):
@@ -153,7 +156,7 @@ def test_damaged_segments_are_left_out_and_their_answers_sampled_again(sampling,
 
 def test_two_jobs_that_write_the_same_answers_write_the_same_file(sampling):
     benchmark = sampling.benchmark("four", range(4))
-    questions = wanted(benchmark, samples=2, seed=0)
+    questions = wanted(benchmark, CHOSEN)
     one, other = sampling.book(), sampling.book()
     assert one.known(q.key for q in questions) == other.known(q.key for q in questions) == {}
     rows = [
@@ -210,7 +213,7 @@ def test_what_the_chat_template_opens_belongs_to_the_answer(sampling, tmp_path):
     tokenizer.chat_template = f"{tokenizer.chat_template}{end}"
     opening = tmp_path / "opening" / "checkpoint.json"
     students.save(model, tokenizer, opening)
-    other = Sampling(tmp_path, opening)
+    other = Benchmark(tmp_path, opening)
     other.run(path, samples=1)
     found = read_parquet(path.with_suffix(".generations.parquet"))
     assert found[0]["text"].startswith("<think>\n") and found[0]["tokens"] == 12
@@ -218,13 +221,7 @@ def test_what_the_chat_template_opens_belongs_to_the_answer(sampling, tmp_path):
 
 def test_a_stop_must_be_one_token(sampling):
     benchmark = sampling.benchmark("one", range(1))
-    questions = wanted(benchmark, samples=1, seed=0)
+    how = replace(CHOSEN, samples=1, stop=["two words"])
+    questions = wanted(benchmark, how)
     with pytest.raises(ValueError, match=r"'two words' is \d+ tokens in this student's"):
-        answer(
-            sampling.checkpoint,
-            questions,
-            sampling.book(),
-            **{**DETERMINING, "stop": ["two words"]},
-            chunk=4,
-            batch_size=4,
-        )
+        answer(sampling.checkpoint, questions, sampling.book(), how)

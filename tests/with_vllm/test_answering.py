@@ -15,6 +15,7 @@ from material import GREEDY, PROMPTS, SMALL, benchmark
 from places import finding
 from valley.core.files import read_parquet
 from valley.core.resume import Stopped
+from valley.core.sampling import Sampling
 from valley.lm.book import of_job
 from valley.lm.engines import with_vllm
 
@@ -24,9 +25,10 @@ CHOSEN = {"engine": "vllm", "max_tokens": 96, **GREEDY, "temperature": 0.8}
 def run(checkpoint, problems, store, **speed):
     """Do what the rule's job does; return measurements and answers."""
     book = of_job(checkpoint, store, {"seed": 0, **CHOSEN})
-    questions = wanted(problems, samples=4, seed=0)
     speed = {"chunk": 40, "vllm": {**SMALL, "max_num_seqs": 16}, **speed}
-    measured = answer(checkpoint, questions, book, **CHOSEN, **speed)
+    how = Sampling(samples=4, **CHOSEN, **speed)
+    questions = wanted(problems, how)
+    measured = answer(checkpoint, questions, book, how)
     out = store / "generations.parquet"
     write(questions, book, out)
     return measured, read_parquet(out)

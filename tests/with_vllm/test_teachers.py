@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from teachers import ask
-from valley.asking.endpoint import Endpoint, EndpointError
+from valley.asking.endpoint import Client, EndpointError
 from valley.asking.questions import questions
+from valley.asking.settings import Asked, Endpoint
 from valley.bank import problems as bank
 from valley.core.files import PROBLEM, write_parquet
 from valley.lm import students
@@ -23,6 +24,7 @@ from proxy import FaultyProxy
 from server import running
 
 KEY = "sk-of-the-tests"
+ASKED = Asked(answers=2, seed=1, temperature=1.0, top_p=1.0, max_tokens=24)
 START_S = 240
 FAULTS = ["429", "drop", "half", "500", "cut", "unfinished", "hang", "503"]
 
@@ -78,26 +80,19 @@ def _wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
 @pytest.fixture
 def asked(tmp_path):
     write_parquet(tmp_path / "problems.parquet", bank.generate(6, 5, "train"), PROBLEM)
-    return questions(tmp_path / "problems.parquet", answers=2, seed=1, prompt=None)
+    return questions(tmp_path / "problems.parquet", ASKED, None)
 
 
-def endpoint(place: str, **changed) -> Endpoint:
+def endpoint(place: str, **changed) -> Client:
     settings = {
         "model": "tiny",
         "key_variable": "VLLM_TEST_KEY",
-        "temperature": 1.0,
-        "top_p": 1.0,
-        "max_tokens": 24,
-        "send_seed": True,
         "extra": {"top_k": 50},
         "concurrent": 4,
-        "requests_per_minute": None,
-        "tokens_per_minute": None,
         "timeout_s": 60.0,
-        "attempts": 8,
         "backoff_s": 0.05,
     }
-    return Endpoint(base_url=place, **{**settings, **changed})
+    return Client(Endpoint(base_url=place, **{**settings, **changed}), ASKED)
 
 
 def test_a_faulty_network_loses_and_doubles_nothing(tmp_path, asked, served, monkeypatch):
@@ -140,6 +135,6 @@ def test_a_prompt_that_is_too_long_is_refused_alone(tmp_path, served, monkeypatc
     rows = bank.generate(3, 5, "train")
     rows[0]["statement"] *= 200
     write_parquet(tmp_path / "problems.parquet", rows, PROBLEM)
-    asked = questions(tmp_path / "problems.parquet", answers=1, seed=1, prompt=None)
+    asked = questions(tmp_path / "problems.parquet", Asked(seed=1), None)
     _, reasons = ask(asked, Book(tmp_path / "book", {}), endpoint(served), chunk=4)
     assert sum(reasons.values()) == 1 and next(iter(reasons)).startswith("refused")

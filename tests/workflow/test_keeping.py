@@ -52,6 +52,35 @@ def test_what_differs_in_more_than_code_is_accepted_only_when_it_is_named(desk):
     assert desk.plan() == {"report": 1, "all": 1}, "the report shows every recipe"
 
 
+def test_a_setting_that_the_code_takes_no_more_is_accepted_as_the_code_is(copy):
+    """Sidecars of an older checkout may have a param that no contract declares now."""
+    for name in ("report.html", "corpus/summary.html"):
+        path = (copy.folder / ROOT / name).with_suffix(".meta.json")
+        about = json.loads(path.read_text())
+        about["params"]["templates"] = "0" * 64
+        path.write_text(json.dumps(about))
+    assert copy.plan() == {"report": 1, "corpus_page": 1, "all": 1}
+    before = stamps(copy)
+    said = copy.valley("accept", "--all", "--study", "study.yaml")
+    assert "1 report: templates (64 characters) → (none)" in said
+    assert "1 corpus_page: templates (64 characters) → (none)" in said
+    assert copy.plan() == {} and stamps(copy) == before
+    assert "templates" not in noted(copy, "report.html")["params"]
+
+
+def test_a_setting_that_the_code_did_not_take_is_accepted_only_at_its_default(copy):
+    for name, setting in (("verdicts", "packages"), ("scores", "max_judge_errors")):
+        path = copy.folder / f"{ROOT}/{name}/tiny/base/bank.meta.json"
+        about = json.loads(path.read_text())
+        del about["params"][setting]
+        path.write_text(json.dumps(about))
+    study(("judge.max_judge_errors", 0.5))(copy)
+    said = copy.valley("accept", "--all", "--study", "study.yaml", status=1)
+    accepted, refused = said.split("Not accepted:")
+    assert "1 score: max_judge_errors (none) → 0.5" in refused and "packages" not in refused
+    assert "1 judge: packages (none) → []" in accepted
+
+
 def test_a_frozen_arm_without_a_checkpoint_is_an_error(copy):
     study(("frozen", ["tiny/distil/*"]), ("axes.scaling.sizes", [0, 16, 24, 32]))(copy)
     output = copy.snakemake("--dry-run", check=False)

@@ -1,11 +1,17 @@
 """A study whose traces a teacher behind an endpoint writes, by the workflow's own rules."""
 
+import os
+from pathlib import Path
+
 import pytest
 import yaml
+from lm_material import TEXTS
 from proxy import FaultyProxy
 from server import TeacherServer, address, running
 from valley.bank import problems as bank
 from valley.core.files import read_json, read_parquet
+from valley.lm import students
+from valley.planning.books import book_of
 from workspace import Workspace
 
 KEY = "sk-never-in-a-file-0123456789"
@@ -102,3 +108,51 @@ def test_a_key_in_the_study_file_is_refused_and_not_repeated(study):
     study.write(config)
     output = study.snakemake("--dry-run", POOL, check=False)
     assert "without any key in it" in output and KEY not in output
+
+
+def weights(folder, seed):
+    """Make a tiny model in a folder, as the hub has them."""
+    tokenizer = students.train_tokenizer(TEXTS, 400)
+    network = students.create(tokenizer, hidden=32, layers=2, heads=2, positions=2048, seed=seed)
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def test_a_teacher_that_is_a_folder_here_is_known_by_its_content(study, monkeypatch):
+    folder = study.folder / "teachers/mine"
+    weights(folder, 0)
+    config = yaml.safe_load(study.study.read_text())
+    model = {"id": "teachers/mine", "engine": "transformers", "precision": "fp32", "gpus": 0}
+    config["corpus"]["bank"] = {"problems": 2, "seed": 5}
+    config["corpus"]["teachers"] = {"own": {"model": model, "max_tokens": 4}}
+    study.write(config)
+    traces = "results/smoke/corpus/traces/own.parquet"
+    study.snakemake("--cores", "1", traces)
+    first = read_parquet(study.folder / traces)
+    about = read_json((study.folder / traces).with_suffix(".meta.json"))
+    assert about["measured"]["asked"] and "teachers/mine/model.safetensors" in about["inputs"]
+    for path in folder.iterdir():
+        os.utime(path)
+    assert study.plan(traces) == {}, "the same model, newer files"
+
+    weights(folder, 1)
+    assert study.plan(traces) == {"ask_model": 1}
+    study.snakemake("--cores", "1", traces)
+    again = read_json((study.folder / traces).with_suffix(".meta.json"))
+    assert (again["measured"]["asked"], again["measured"]["reused"]) == (2, 0)
+    assert {row["response"] for row in read_parquet(study.folder / traces)} != {
+        row["response"] for row in first
+    }, "no answer of the other model is taken for one of this"
+
+    # What commands know of a job, its sidecar, leads to the same book.
+    monkeypatch.chdir(study.folder)
+    found = [
+        book_of("ask_model", a["params"], a["inputs"], "results/store") for a in (about, again)
+    ]
+    assert {book.folder for book in found} == {*Path("results/store/answers").iterdir()}
+    assert book_of("ask_model", again["params"], list(again["inputs"]), "results/store") is None
+
+    folder.rename(study.folder / "teachers/gone")
+    assert "corpus.teachers.own.model.id: there is no folder teachers/mine below" in (
+        study.snakemake("--dry-run", traces, check=False)
+    )

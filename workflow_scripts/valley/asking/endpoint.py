@@ -13,6 +13,7 @@ import tenacity
 
 from valley.asking.limits import Limiter
 from valley.asking.questions import Answers, Question, Said, Stopping, with_think_tags
+from valley.asking.settings import Asked, Endpoint
 
 _LOOK_UP_S = 0.2  # between looks at whether to stop
 _GRACE_S = 20  # for answers under way when the job is asked to stop
@@ -34,64 +35,37 @@ class _HalfAnswer(Exception):
     """An answer that broke off, or is no answer at all: asked again."""
 
 
-class Endpoint:
-    """A teacher's endpoint.
+class Client:
+    """Who asks at an endpoint.
 
     Args:
-        base_url: up to /v1, as providers give it.
-        model: name of the model there.
-        key_variable: environment variable that holds the key; None where no key is needed.
-        temperature, top_p, max_tokens: of the answers.
-        send_seed: whether the server takes a seed.
-        extra: further fields of each request.
-        concurrent: requests at a time.
-        requests_per_minute, tokens_per_minute: limits to keep; None is none.
-        timeout_s: longest wait for one answer.
-        attempts: how often a question is asked in all, when the server is busy or breaks off.
-        backoff_s: first pause before asking again; it doubles each time.
+        endpoint: the teacher's.
+        asked: how answers are drawn.
 
     Raises:
         EndpointError: the key's variable is not set.
     """
 
-    def __init__(
-        self,
-        *,
-        base_url: str,
-        model: str,
-        key_variable: str | None,
-        temperature: float,
-        top_p: float,
-        max_tokens: int,
-        send_seed: bool,
-        extra: dict,
-        concurrent: int,
-        requests_per_minute: int | None,
-        tokens_per_minute: int | None,
-        timeout_s: float,
-        attempts: int,
-        backoff_s: float,
-    ):
+    def __init__(self, endpoint: Endpoint, asked: Asked):
         import openai
 
-        self._openai, self._key = openai, _key(key_variable)
+        self._openai, self._key = openai, _key(endpoint.key_variable)
         self._client = openai.AsyncOpenAI(
-            base_url=base_url,
+            base_url=endpoint.base_url,
             api_key=self._key or "none",
-            timeout=timeout_s,
+            timeout=endpoint.timeout_s,
             max_retries=0,  # here, where limits, stops and half answers are known of
         )
         self._request = {
-            "model": model,
-            "temperature": temperature,
-            "top_p": top_p,
-            "max_tokens": max_tokens,
-            "extra_body": extra,
+            "model": endpoint.model,
+            "temperature": asked.temperature,
+            "top_p": asked.top_p,
+            "max_tokens": asked.max_tokens,
+            "extra_body": endpoint.extra,
         }
-        self._send_seed = send_seed
-        self._concurrent = concurrent
-        self._attempts, self._backoff_s = attempts, backoff_s
-        self._limiter = Limiter(requests_per_minute, tokens_per_minute, max_tokens)
+        self._endpoint = endpoint
+        limits = (endpoint.requests_per_minute, endpoint.tokens_per_minute)
+        self._limiter = Limiter(*limits, asked.max_tokens)
         self._stopping = False
         self.measured = {"requests": 0, "asked_again": {}}
 
@@ -105,7 +79,7 @@ class Endpoint:
         with asyncio.Runner() as runner:
             try:
                 while (waiting or running) and not stopping():
-                    while waiting and len(running) < self._concurrent:
+                    while waiting and len(running) < self._endpoint.concurrent:
                         number, question = waiting.pop()
                         running[runner.get_loop().create_task(self._ask(question))] = number
                     ended = runner.run(_ended(running, _LOOK_UP_S))
@@ -136,7 +110,7 @@ class Endpoint:
         """Ask until there is an answer, or no more use in asking."""
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(self._passes),
-            stop=lambda state: self._stopping or state.attempt_number >= self._attempts,
+            stop=lambda state: self._stopping or state.attempt_number >= self._endpoint.attempts,
             wait=self._pause,
             sleep=self._nap,
             reraise=True,
@@ -164,7 +138,7 @@ class Endpoint:
         tokens = 0
         self.measured["requests"] += 1
         try:
-            seeded = {"seed": question.seed} if self._send_seed else {}
+            seeded = {"seed": question.seed} if self._endpoint.send_seed else {}
             turn = [{"role": "user", "content": question.prompt}]
             reply = await self._client.chat.completions.create(
                 messages=turn, **self._request, **seeded
@@ -205,7 +179,8 @@ class Endpoint:
             told = float(headers.get("retry-after", 0))
         except ValueError:
             told = 0.0
-        grown = tenacity.wait_random_exponential(self._backoff_s, max=_LONGEST_PAUSE_S)(state)
+        first = self._endpoint.backoff_s
+        grown = tenacity.wait_random_exponential(first, max=_LONGEST_PAUSE_S)(state)
         return min(max(told, grown), 10 * _LONGEST_PAUSE_S)
 
     def _clean(self, error: Exception) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from valley.asking.questions import Answers, Question, Said, Stopping, with_think_tags
+from valley.asking.settings import Asked, Model
 from valley.core import asides
 from valley.core.files import write_json
 from valley.lm.requests import Request, room
@@ -14,21 +15,26 @@ class Local:
     """A model of the hub, or of a local folder, as a teacher.
 
     Args:
-        id, revision: the model's place.
-        engine: "vllm" or "transformers".
-        max_tokens: longest answer.
-        settings: of the engine, see `valley.lm.engines`.
+        model: the model, and what runs it.
+        asked: how answers are drawn.
+        gpus: of the job.
     """
 
-    def __init__(
-        self, *, id: str, revision: str | None, engine: str, max_tokens: int, **settings: object
-    ):
-        module = importlib.import_module(f"valley.lm.engines.with_{engine}")
+    def __init__(self, model: Model, asked: Asked, gpus: int = 0):
+        module = importlib.import_module(f"valley.lm.engines.with_{model.engine}")
+        settings = {
+            "precision": model.precision,
+            "temperature": asked.temperature,
+            "top_p": asked.top_p,
+            "stop": [],
+            "batch_size": model.batch_size,
+            "vllm": model.vllm,
+        }
         with asides.scratch() as folder:
             manifest = Path(folder) / "checkpoint.json"
-            write_json(manifest, {"hub": {"id": id, "revision": revision}})
-            self._engine = module.Engine(manifest, **settings)
-        self._max_tokens = max_tokens
+            write_json(manifest, {"hub": {"id": model.id, "revision": model.revision}})
+            self._engine = module.Engine(manifest, gpus=gpus, **settings)
+        self._max_tokens = asked.max_tokens
 
     @property
     def measured(self) -> dict:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from valley.core.files import read_parquet
+from valley.asking.settings import Asked
+from valley.core.files import digest, read_parquet
 from valley.core.prompts import compose
 from valley.core.seeds import derive
 from valley.lm import book
@@ -39,15 +40,12 @@ Answers = Iterator[list[tuple[int, Said]]]
 Stopping = Callable[[], bool]
 
 
-def questions(
-    problems: Path, *, answers: int, seed: int, prompt: list[str] | None
-) -> list[Question]:
+def questions(problems: Path, asked: Asked, prompt: list[str] | None) -> list[Question]:
     """Return what a teacher is asked, ordered by problem and sample.
 
     Args:
         problems: problem table of the corpus.
-        answers: wanted per problem.
-        seed: of the draws.
+        asked: how many answers a problem wants, and the seed of the draws.
         prompt: texts that statements are put in (`valley.core.prompts`); None is the statement.
     """
     columns = ["id", "statement", "starter_code", "difficulty", "source"]
@@ -56,11 +54,11 @@ def questions(
             compose(prompt, row["statement"], row["starter_code"]),
             row["id"],
             number,
-            derive("teacher", seed, row["id"], number),
+            derive("teacher", asked.seed, row["id"], number),
             {name: row[name] for name in ("id", "statement", "difficulty", "source")},
         )
         for row in sorted(read_parquet(problems, columns=columns), key=lambda row: row["id"])
-        for number in range(answers)
+        for number in range(asked.answers)
     ]
 
 
@@ -78,12 +76,14 @@ def with_think_tags(reasoning: str | None, content: str | None) -> str:
 BESIDE = ("answers", "seed", "prompt", "unanswered", "store", "code")
 
 
-def teacher_book(store: str | Path, params: dict) -> book.Book:
+def teacher_book(store: str | Path, params: dict, content: dict[str, str]) -> book.Book:
     """Return the book of a teacher's answers, as a job with these params asks for them.
 
     Args:
         store: root of the store.
         params: of a job of the rules that ask.
+        content: digests of the files of a teacher that is a folder here, by name; else none.
     """
     about = {name: value for name, value in params.items() if name not in BESIDE}
-    return book.Book(store, {"teacher": about, "seed": params["seed"]})
+    same = {"content": digest(content)} if content else {}
+    return book.Book(store, {"teacher": {**about, **same}, "seed": params["seed"]})

@@ -68,10 +68,10 @@ def wanted(study: Study) -> Iterator[Wanted]:
     given = {f"corpus.sources.{name}": source for name, source in study.all_corpora.items()}
     given |= {f"corpus.questions.{name}": source for name, source in study.questions.items()}
     for what, source in given.items():
-        if source["path"] is None:
-            files = source["files"]
+        if source.path is None:
+            files = source.files
             globs = files if isinstance(files, list) else chain(*files.values())
-            yield Wanted(what, "dataset", source["hub"], source["revision"], tuple(globs))
+            yield Wanted(what, "dataset", source.hub, source.revision, tuple(globs))
     for name, source in study.sources.items():
         if source["path"] is None:
             hub = source["hub"] or home(source["format"], source["release"]).hub

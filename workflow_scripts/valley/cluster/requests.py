@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from valley.core.arms import Arm
-from valley.core.sidecars import SUFFIX, provenances
+from valley.core.sidecars import SUFFIX, provenances, warn
 from valley.planning.estimates import Unestimated, estimate, parameters_of
 
 MARGIN = 2.0  # of time, over what is expected
@@ -112,8 +112,9 @@ def measured(config: dict, root: Path) -> dict[tuple[str, str], float]:
     found: dict[tuple[str, str], float] = {}
     kinds = {"checkpoints": "train", "generations": sampling_rule(config), "verdicts": "judge"}
     for kind, rule in kinds.items():
-        for path, about in provenances(root / kind):
-            if about.get("restored") or about.get("rule") != rule:
+        for path, about in provenances(root / kind, damaged=warn):
+            took = about["measured"].get("wall_seconds")
+            if about.get("restored") or about["rule"] != rule or took is None:
                 continue
             place = path.relative_to(root / kind).parent.as_posix()
             wildcards = {"place": place, "benchmark": path.name.removesuffix(SUFFIX)}
@@ -124,7 +125,7 @@ def measured(config: dict, root: Path) -> dict[tuple[str, str], float]:
                 expected = estimate(config, rule, wildcards).wall_seconds(plan.gpus, plan.cpus)
             except (Unestimated, KeyError):
                 continue
-            ratio = about["measured"]["wall_seconds"] / expected
+            ratio = took / expected
             key = rule, place.partition("/")[0]
             found[key] = max(found.get(key, 0.0), ratio)
     return found

@@ -59,7 +59,7 @@ def finished(root: str | Path, sidecars: Iterable[tuple[Path, dict]]) -> list[Fi
     """
     found = []
     for path, about in sidecars:
-        took = about.get("measured", {})
+        took = about["measured"]
         if about.get("restored") or "wall_seconds" not in took:
             continue
         asked = took.get("asked", {})

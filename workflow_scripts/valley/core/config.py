@@ -193,6 +193,26 @@ def _fill(value: object, schema: dict, root: dict) -> None:
                 _fill(value[key], rest, root)
 
 
+def defaults(name: str) -> list[object]:
+    """Return the defaults of all keys of a name, wherever they stand in the study file."""
+    found = []
+
+    def look(schema: object) -> None:
+        if isinstance(schema, list):
+            for item in schema:
+                look(item)
+        if not isinstance(schema, dict):
+            return
+        for key, below in schema.get("properties", {}).items():
+            if key == name and "default" in resolved(below, _schema()):
+                found.append(resolved(below, _schema())["default"])
+        for below in schema.values():
+            look(below)
+
+    look(_schema())
+    return found
+
+
 def resolved(schema: dict, root: dict) -> dict:
     """Return a schema with its `$ref` followed; keys beside the reference win."""
     if "$ref" not in schema:

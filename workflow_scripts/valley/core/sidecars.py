@@ -2,12 +2,17 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from valley.core.files import read_json
 
 SUFFIX = ".meta.json"
+# What each sidecar has, as a mapping where nothing else is said.
+PARTS = {"rule": str, "params": dict, "inputs": dict, "outputs": dict, "measured": dict}
+
+
+class DamagedSidecar(ValueError):
+    """A sidecar is cut off, or lacks a part; the message names it and says what to do."""
 
 
 def sidecar(target: str | Path) -> Path:
@@ -15,16 +20,48 @@ def sidecar(target: str | Path) -> Path:
     return Path(target).with_suffix(SUFFIX)
 
 
-def provenance(target: str | Path) -> dict:
-    """Return what a target's sidecar says; empty if there is none, or none that can be read."""
-    with suppress(OSError, ValueError):
-        return read_json(sidecar(target))
-    return {}
+def read_sidecar(path: str | Path) -> dict | None:
+    """Return what a sidecar says; None if it is not there.
+
+    Raises:
+        DamagedSidecar: it can't be read, or lacks a part.
+    """
+    try:
+        about = read_json(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        fault = str(error)
+    else:
+        parts = about if isinstance(about, dict) else {}
+        wrong = [name for name, kind in PARTS.items() if not isinstance(parts.get(name), kind)]
+        if not wrong:
+            return about
+        fault = f"it lacks {', '.join(wrong)}"
+    raise DamagedSidecar(f"{path}: damaged ({fault}); delete it with its result") from None
+
+
+def quiet(said: str) -> None:
+    """Pass a damaged sidecar over without a word: another part of the command says it."""
 
 
 def warn(said: str) -> None:
     """Say on standard error that a damaged sidecar is passed over."""
     print(f"passed over: {said}", file=sys.stderr)
+
+
+def provenance(target: str | Path, damaged: Callable[[str], object] = quiet) -> dict:
+    """Return what a target's sidecar says; empty if there is none, or a damaged one.
+
+    Args:
+        target: the result.
+        damaged: called with a sentence that names the sidecar if it is damaged.
+    """
+    try:
+        return read_sidecar(sidecar(target)) or {}
+    except DamagedSidecar as error:
+        damaged(str(error))
+        return {}
 
 
 def provenances(
@@ -37,19 +74,15 @@ def provenances(
         damaged: called with a sentence that names each damaged sidecar, which is then passed over.
 
     Raises:
-        ValueError: one is damaged, and `damaged` is not given.
+        DamagedSidecar: one is damaged, and `damaged` is not given.
     """
     for path in sorted(Path(root).rglob(f"*{SUFFIX}")):
         try:
-            about = read_json(path)
-            if not isinstance(about, dict):
-                raise ValueError(f"a {type(about).__name__}, not an object")
-        except FileNotFoundError:
-            continue  # its result has just gone
-        except ValueError as error:
-            said = f"{path}: damaged ({error}); delete it with its result"
+            about = read_sidecar(path)
+        except DamagedSidecar as error:
             if damaged is None:
-                raise ValueError(said) from None
-            damaged(said)
+                raise
+            damaged(str(error))
             continue
-        yield path, about
+        if about is not None:  # else its result has just gone
+            yield path, about

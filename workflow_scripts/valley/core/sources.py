@@ -1,5 +1,7 @@
 """What a study file says of corpora made elsewhere: known forms, defaults, mistakes."""
 
+from dataclasses import dataclass, field, fields
+
 from valley.core.config import nearest
 
 # What a column can be to us.
@@ -90,6 +92,79 @@ QUESTIONS: dict[str, dict] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the files of a data set lie.
+
+    Attributes:
+        hub: its id on the hub; None where it is here.
+        revision: its commit there.
+        path: file or folder of it here.
+    """
+
+    hub: str | None = None
+    revision: str | None = None
+    path: str | None = None
+
+    @property
+    def place(self) -> dict[str, str | None]:
+        """Where it lies alone, as `valley.core.hub.find` takes it."""
+        return {one.name: getattr(self, one.name) for one in fields(Place)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source(Place):
+    """A corpus, all that a job needs of it; the fields are the schema's keys, and its defaults.
+
+    What its form says is filled in, so the form itself is not here. Nor is `answers`, which decides
+    who reads it at all.
+
+    Attributes:
+        name: the study's word for it.
+        files: names or globs of its files, in order.
+        columns: which column is what to us (`ROLES`), by the user's names for columns.
+        only: columns, each with the values of the rows that are wanted, by the user's names.
+        teacher: who answered, where no column tells.
+        rows: at most so many are read; None reads all.
+        longest_line: bytes of a JSONL line; a longer one is a bad row.
+    """
+
+    name: str
+    files: list[str]
+    columns: dict[str, str] = field(default_factory=dict)
+    only: dict[str, list]
+    teacher: str
+    rows: int | None = None
+    longest_line: int = 64 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions(Place):
+    """A data set that holds the questions of others; the fields are the schema's keys.
+
+    Attributes:
+        files: names or globs of the files of each split, by the data set's names for splits.
+    """
+
+    files: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """Which traces of sources are dropped; the fields are the schema's keys, and its defaults.
+
+    Attributes:
+        languages: of programs to keep, in lower case; None keeps any.
+        max_tokens: longest trace, in words and marks; None has no bound.
+        near_duplicates: Jaccard similarity (0 to 1) of two answers' word 5-grams from which on the
+            later one is dropped; None compares none.
+    """
+
+    languages: list[str] | None = field(default_factory=lambda: ["python"])
+    max_tokens: int | None = 32768
+    near_duplicates: float | None = 0.8
+
+
 def form_of(source: dict) -> str:
     """Return the form of a source: named, told by its id on the hub, or of its own columns."""
     if source["form"]:
@@ -98,35 +173,35 @@ def form_of(source: dict) -> str:
     return known.get(source["hub"], "columns")
 
 
-def resolved(name: str, source: dict) -> dict:
-    """Return a source with its form's defaults filled in: plain values, all that a job needs."""
+def resolved(name: str, source: dict) -> Source:
+    """Return a source of a completed study file with its form's defaults filled in."""
     form = FORMS[form_of(source)]
     columns = {**form["columns"], **source["columns"]}
-    return {
-        "name": name,
-        "hub": None if source["path"] else source["hub"] or form["hub"],
-        "revision": source["revision"],
-        "path": source["path"],
-        "files": source["files"] or form["files"] or ["**/*.parquet", "**/*.jsonl"],
-        "columns": {role: column for role, column in columns.items() if column is not None},
-        "only": form["only"] if source["only"] is None else source["only"],
-        "teacher": source["teacher"] or form["teacher"] or name,
-        "rows": source["rows"],
-        "longest_line": source["longest_line"],
-    }
+    return Source(
+        name=name,
+        hub=None if source["path"] else source["hub"] or form["hub"],
+        revision=source["revision"],
+        path=source["path"],
+        files=source["files"] or form["files"] or ["**/*.parquet", "**/*.jsonl"],
+        columns={role: column for role, column in columns.items() if column is not None},
+        only=form["only"] if source["only"] is None else source["only"],
+        teacher=source["teacher"] or form["teacher"] or name,
+        rows=source["rows"],
+        longest_line=source["longest_line"],
+    )
 
 
-def resolved_questions(questions: dict) -> dict:
+def resolved_questions(questions: dict) -> dict[str, Questions]:
     """Return the data sets that hold questions, each with its known files filled in."""
     filled = {}
     for name, given in questions.items():
         known = QUESTIONS.get(name, {"hub": None, "files": {}})
-        filled[name] = {
-            "hub": None if given["path"] else given["hub"] or known["hub"],
-            "revision": given["revision"],
-            "path": given["path"],
-            "files": given["files"] or known["files"],
-        }
+        filled[name] = Questions(
+            hub=None if given["path"] else given["hub"] or known["hub"],
+            revision=given["revision"],
+            path=given["path"],
+            files=given["files"] or known["files"],
+        )
     return filled
 
 
@@ -143,7 +218,7 @@ def mistakes(corpus: dict) -> list[str]:
         where = f"corpus.questions.{name}"
         full = resolved_questions({name: given})[name]
         found += _place_mistakes(where, full)
-        if not full["files"]:
+        if not full.files:
             found.append(
                 f"{where}.files: is missing; name the files of each split, such as "
                 f"{{train: [train.jsonl]}} (known without: {', '.join(QUESTIONS)})"
@@ -166,12 +241,12 @@ def mistakes(corpus: dict) -> list[str]:
     return found
 
 
-def _place_mistakes(where: str, full: dict) -> list[str]:
-    if full["path"] is None and full["hub"] is None:
+def _place_mistakes(where: str, full: Place) -> list[str]:
+    if full.path is None and full.hub is None:
         return [f"{where}: say where it is: hub (and revision), or path"]
-    if full["path"] is None and not full["revision"]:
+    if full.path is None and not full.revision:
         return [
-            f"{where}.revision: is missing; pin the commit of {full['hub']}, so that next year's "
+            f"{where}.revision: is missing; pin the commit of {full.hub}, so that next year's "
             "run reads what this one does"
         ]
     return []
@@ -181,7 +256,7 @@ def _source_mistakes(where: str, name: str, source: dict, corpus: dict) -> list[
     if name in corpus.get("teachers", {}):
         return [f"{where}: there is a teacher of that name; the two would write one file"]
     full = resolved(name, source)
-    found, columns = _place_mistakes(where, full), full["columns"]
+    found, columns = _place_mistakes(where, full), full.columns
     for role in source["columns"]:
         if role not in ROLES:
             found.append(

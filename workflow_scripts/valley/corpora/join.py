@@ -10,6 +10,7 @@ from valley.core.complaints import BadRow, Complaints
 from valley.core.files import stream_rows
 from valley.core.hub import find
 from valley.core.rows import read_rows
+from valley.core.sources import Questions
 from valley.corpora.columns import names_of, text, word
 from valley.judging.forms import convert
 from valley.judging.sources import HEAVY
@@ -42,13 +43,13 @@ def problem_id(values: dict, source: str) -> str:
 
 
 def read_questions(
-    wanted: dict[str, dict[str, set[int]]], questions: dict, complaints: Complaints
+    wanted: dict[str, dict[str, set[int]]], questions: dict[str, Questions], complaints: Complaints
 ) -> Iterator[dict]:
     """Yield the PROBLEM rows of the wanted places, in the order of data sets, splits and rows.
 
     Args:
         wanted: rows by data set and split.
-        questions: as `valley.core.sources.resolved_questions` gives them.
+        questions: the data sets, by name.
         complaints: told of rows that are none, or not there.
     """
     for dataset in sorted(wanted):
@@ -57,14 +58,13 @@ def read_questions(
 
 
 def _read_split(
-    dataset: str, split: str, wanted: set[int], about: dict, complaints: Complaints
+    dataset: str, split: str, wanted: set[int], about: Questions, complaints: Complaints
 ) -> Iterator[dict]:
     from tqdm import tqdm
 
     # A row is known by its number: a file that can't be read to its end would shift all others.
     fatal = Complaints("stop")
-    place = {name: about[name] for name in ("hub", "revision", "path")}
-    files = find(about["files"][split], **place)
+    files = find(about.files[split], **about.place)
     names, before, left = names_of(files), 0, len(wanted)
     with tqdm(desc=f"{dataset} {split}", unit=" questions", total=left, disable=None) as bar:
         for path in files:

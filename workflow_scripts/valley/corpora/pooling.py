@@ -10,6 +10,7 @@ import numpy as np
 from valley.core import slices
 from valley.core.files import ParquetStream, merged_rows, stream_rows
 from valley.core.holdout import is_held_out
+from valley.core.sources import Cleaning
 from valley.corpora.cleaning import KEPT, STEPS, NearDuplicates, fault, fingerprint, repeated
 
 # Steps that every summary tells of, whether they dropped anything or not.
@@ -46,7 +47,7 @@ class Difficulty:
         return None
 
 
-def faults(traces: list[Path], contaminated: set[str], cleaning: dict | None) -> np.ndarray:
+def faults(traces: list[Path], contaminated: set[str], cleaning: Cleaning | None) -> np.ndarray:
     """Return, for each trace in their merged order, the step that drops it; KEPT if none does.
 
     Memory: 33 bytes a trace, and 40 more while near duplicates are looked for.
@@ -54,7 +55,7 @@ def faults(traces: list[Path], contaminated: set[str], cleaning: dict | None) ->
     from tqdm import tqdm
 
     codes, ids, texts, lone = array("B"), bytearray(), bytearray(), array("q")
-    threshold = cleaning and cleaning["near_duplicates"]
+    threshold = cleaning and cleaning.near_duplicates
     near = NearDuplicates(threshold) if threshold else None
     for number, row in enumerate(tqdm(merged_rows(traces), "clean", unit=" rows", disable=None)):
         ids += fingerprint(row["id"])

@@ -4,6 +4,7 @@ from collections import Counter
 
 from valley.core.complaints import BadRow, Complaints
 from valley.core.files import ParquetStream
+from valley.core.sources import Questions, Source
 from valley.corpora.columns import source_rows, text, word
 from valley.corpora.join import place_of, plain_problem, problem_id, read_questions
 
@@ -11,7 +12,7 @@ ROLES = {"problem", "prompt", "dataset", "split", "index", "difficulty", "origin
 
 
 def gather(
-    stream: ParquetStream, sources: list[dict], questions: dict, bad_rows: str
+    stream: ParquetStream, sources: list[Source], questions: dict[str, Questions], bad_rows: str
 ) -> dict[str, object]:
     """Write each problem once, and return counts.
 
@@ -26,18 +27,18 @@ def gather(
                 joined = place_of(values)
                 if joined is not None:
                     dataset, split, index = joined
-                    _known(questions, dataset, split, source["name"])
+                    _known(questions, dataset, split, source.name)
                     wanted.setdefault(dataset, {}).setdefault(split, set()).add(index)
                     continue
-                identity = problem_id(values, source["name"])
+                identity = problem_id(values, source.name)
                 if identity in told:
                     continue
-                origin = word(values, "origin") or source["name"]
+                origin = word(values, "origin") or source.name
                 row = plain_problem(
                     identity, text(values, "prompt"), word(values, "difficulty"), origin
                 )
             except BadRow as error:
-                complaints(f"{source['name']}: {place}: {error}")
+                complaints(f"{source.name}: {place}: {error}")
                 continue
             told.add(identity)
             stream.write(row)
@@ -56,15 +57,15 @@ def gather(
     }
 
 
-def _known(questions: dict, dataset: str, split: str, source: str) -> None:
+def _known(questions: dict[str, Questions], dataset: str, split: str, source: str) -> None:
     """Check that the study file says where a question stands."""
     if dataset not in questions:
         raise BadRow(
             f"its question stands in {dataset}, which corpus.questions does not have; add it, or "
             f"say corpus.sources.{source}.only: {{dataset: [{', '.join(questions) or '…'}]}}"
         )
-    if split not in questions[dataset]["files"]:
+    if split not in questions[dataset].files:
         raise BadRow(
             f"its question stands in split {split} of {dataset}, but corpus.questions.{dataset}."
-            f"files has only {', '.join(questions[dataset]['files'])}"
+            f"files has only {', '.join(questions[dataset].files)}"
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from valley.core.complaints import BadRow, Complaints
 from valley.core.files import ParquetStream
+from valley.core.sources import Source
 from valley.core.text import tokens
 from valley.corpora.columns import correct, source_rows, text, word
 from valley.corpora.join import Statements, place_of, problem_id
@@ -13,20 +14,20 @@ from valley.corpora.join import Statements, place_of, problem_id
 def convert(
     stream: ParquetStream,
     problems: Path,
-    source: dict,
+    source: Source,
     correctness: str,
     pass_rate: float,
     bad_rows: str,
 ) -> dict[str, object]:
     """Write a source's rows as pool rows, one by one, and return counts."""
     complaints, counts, teachers = Complaints(bad_rows, "corpus.bad_rows"), Counter(), Counter()
-    rows = source_rows(source, set(source["columns"]), complaints, counts)
+    rows = source_rows(source, set(source.columns), complaints, counts)
     with Statements(problems) as statements:
         for place, values in rows:
             try:
                 row = _row(place, values, source, statements)
             except BadRow as error:
-                complaints(f"{source['name']}: {place}: {error}")
+                complaints(f"{source.name}: {place}: {error}")
                 continue
             if correctness != "judge":
                 row["correct"] = correct(values, correctness, pass_rate, counts)
@@ -43,24 +44,24 @@ def convert(
     }
 
 
-def _row(place: str, values: dict, source: dict, statements: Statements) -> dict:
-    identity = problem_id(values, source["name"])
+def _row(place: str, values: dict, source: Source, statements: Statements) -> dict:
+    identity = problem_id(values, source.name)
     known = statements.get(identity)
     if known is None:
         raise BadRow(f"problem {identity} is not among the corpus' problems")
     response = text(values, "response").strip()
-    if "reasoning" in source["columns"]:
+    if "reasoning" in source.columns:
         response = f"<think>\n{text(values, 'reasoning').strip()}\n</think>\n\n{response}"
     # A data set that holds questions knows their difficulty; a row may hold a copy of it.
     told = known[1] if place_of(values) is not None else ""
     return {
-        "id": f"{source['name']}/{word(values, 'id') or place}",
+        "id": f"{source.name}/{word(values, 'id') or place}",
         "problem_id": identity,
         "prompt": known[0],
         "response": response,
         "difficulty": word({"label": told}, "label") or word(values, "difficulty"),
         "correct": None,
-        "teacher": word(values, "teacher") or source["teacher"],
+        "teacher": word(values, "teacher") or source.teacher,
         "tokens": tokens(response),
-        "source": word(values, "origin") or source["name"],
+        "source": word(values, "origin") or source.name,
     }

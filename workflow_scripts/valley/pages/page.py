@@ -10,16 +10,10 @@ import hashlib
 import json
 from pathlib import Path
 
-from valley.core.files import digest, file_digest
 from valley.core.text import duration
 
 NONE = "\u2013"
 TEMPLATES = Path(__file__).parent / "templates"
-
-
-def templates_digest() -> str:
-    """Return the digest of all templates: a page is made again when one changes."""
-    return digest({path.name: file_digest(path) for path in sorted(TEMPLATES.iterdir())})
 
 
 def render(template: str, **context) -> str:

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from valley.core.config import defaults
 from valley.core.files import digest, write_json
-from valley.core.sidecars import provenance, sidecar
+from valley.core.sidecars import provenance, sidecar, warn
 from valley.core.store import Store
 from valley.core.study import Study
 from valley.planning.books import book_of
@@ -30,7 +31,8 @@ class Change:
         job: the job that makes it.
         about: content of its sidecar.
         differing: the params that differ, each with its value then and now.
-        obstacles: differences that were not said to be cosmetic.
+        obstacles: differences that were not said to be cosmetic; settings that the code takes anew,
+            at their defaults, or takes no more, are differences of code.
     """
 
     job: PlannedJob
@@ -114,19 +116,29 @@ def changes(jobs: Iterable[PlannedJob], cosmetic: set[str]) -> list[Change]:
     """
     found = []
     for job in jobs:
-        about = provenance(job.outputs[0])
+        about = provenance(job.outputs[0], damaged=warn)
         differing = differences(about, determining(job.params)) if about else {}
         if not differing:
             continue
         obstacles = [
             f"{name} {_short(then)} → {_short(now)}"
             for name, (then, now) in differing.items()
-            if not is_code(name) and name not in cosmetic
+            if not (is_code(name) or name in cosmetic or _of_code(name, then, now))
         ]
         if set(about["inputs"]) != set(job.inputs):
             obstacles.append("it would be made from other files")
         found.append(Change(job, about, differing, obstacles))
     return found
+
+
+def _of_code(name: str, then: object, now: object) -> bool:
+    """Tell whether a setting differs for no other reason than that the code takes other settings.
+
+    It takes this one no more; or it takes a new one, of which the study file says nothing yet: it
+    stands at its default.
+    """
+    known = defaults(name) or [None]
+    return now is ... or (then is ... and all(now == default for default in known))
 
 
 def accept(change: Change, store: Store) -> None:
@@ -135,7 +147,7 @@ def accept(change: Change, store: Store) -> None:
     The result is then found under its new key too, so that another study finds it there.
     """
     about, job = change.about, change.job
-    book = book_of(job.rule, about["params"], job.inputs, store.root)
+    book = book_of(job.rule, about["params"], about["inputs"], store.root)
     now = {name: value for name, (_, value) in change.differing.items() if value is not ...}
     kept = {name: v for name, v in about["params"].items() if name not in change.differing}
     was = {name: then for name, (then, _) in change.differing.items() if then is not ...}
@@ -151,7 +163,7 @@ def accept(change: Change, store: Store) -> None:
         store.keep_as(about["key"], key, {**noted, **contents})
         about["key"] = key
     if book:
-        book.open_as(book_of(job.rule, about["params"], job.inputs, store.root).about)
+        book.open_as(book_of(job.rule, about["params"], about["inputs"], store.root).about)
     write_json(sidecar(job.outputs[0]), about)
 
 

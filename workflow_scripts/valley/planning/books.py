@@ -1,5 +1,6 @@
 """Which book of answers in the store a result is cut out of."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from valley.asking.questions import teacher_book
@@ -9,17 +10,21 @@ STAGES = ("generate", "answer")
 TEACHERS = ("ask_endpoint", "ask_model")
 
 
-def book_of(rule: str, params: dict, inputs: list[str], store: str) -> Book | None:
+def book_of(rule: str, params: dict, inputs: Iterable[str], store: str) -> Book | None:
     """Return the book that a job's answers are in; None where there are none, or can't be known.
 
     Args:
         rule: the job's rule.
         params: its params, as its sidecar has them.
-        inputs: its files; the first is the checkpoint's manifest.
+        inputs: its files, as its sidecar has them: with the digest of each. Where there are none,
+            as of a job that has not run, the book of a teacher that is a folder can't be known.
         store: root of the store.
     """
     if rule in TEACHERS:
-        return teacher_book(store, params)
+        content = {Path(path).name: path for path in inputs if Path(path).parent == _folder(params)}
+        if content and not isinstance(inputs, Mapping):
+            return None
+        return teacher_book(store, params, {name: inputs[path] for name, path in content.items()})
     manifests = [path for path in inputs if Path(path).name == "checkpoint.json"]
     if rule not in STAGES or not manifests:
         return None
@@ -27,6 +32,11 @@ def book_of(rule: str, params: dict, inputs: list[str], store: str) -> Book | No
     if manifest is None:
         return None
     return of_job(manifest, store, params)
+
+
+def _folder(params: dict) -> Path | None:
+    """Return where a teacher that is run here would lie, were it a folder."""
+    return Path(params["id"]).expanduser() if "id" in params else None
 
 
 def tombstone(manifest: str | Path) -> Path:

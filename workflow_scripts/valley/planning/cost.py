@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from valley.core.files import read_json
-from valley.core.sidecars import provenances
+from valley.core.sidecars import provenances, warn
 from valley.core.study import Study
 from valley.planning.dag import PlannedJob
 from valley.planning.estimates import Unestimated, estimate, trained_examples
@@ -114,8 +114,8 @@ def measurements(root: Path) -> Iterator[tuple[tuple[str, str], float, float, fl
 
     Jobs that only took their result from the store say nothing about what it costs to make.
     """
-    for path, about in provenances(root):
-        if about.get("restored") or "wall_seconds" not in about.get("measured", {}):
+    for path, about in provenances(root, damaged=warn):
+        if about.get("restored") or "wall_seconds" not in about["measured"]:
             continue
         parts = path.relative_to(root).parts
         size = next((p for p in reversed(parts) if p.startswith("n") and "-s" in p), "n1-")

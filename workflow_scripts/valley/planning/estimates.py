@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 
 from valley.core.published import home
+from valley.core.recipes import Recipe
+from valley.core.sampling import Sampling
 from valley.lm import flops as flops_of
 from valley.lm.flops import Shape
 
@@ -170,18 +172,18 @@ def _student(config: dict, wildcards: dict) -> Estimate:
 
 
 def _training(config: dict, student: str, recipe: str, size: int, what: str) -> Estimate:
-    assumed, how = config["estimates"], config["recipes"][recipe]
-    count, lora = parameters_of(config, student), bool(how["lora"])
-    length = min(assumed["trace_tokens"] or how["max_length"] / 4, how["max_length"])
-    batch = how["batch_examples"] or how["batch_tokens"] / length
-    seen = trained_examples(size, how["epochs"], how["steps"], batch)
+    assumed, how = config["estimates"], Recipe(**config["recipes"][recipe])
+    count, lora = parameters_of(config, student), bool(how.lora)
+    length = min(assumed["trace_tokens"] or how.max_length / 4, how.max_length)
+    batch = how.batch_examples or how.batch_tokens / length
+    seen = trained_examples(size, how.epochs, how.steps, batch)
     flops = flops_of.dense(count, seen * length, lora)
     return Estimate(
         flops,
         "FLOP",
         assumed["job_seconds"],
         **_device_seconds(config, student, flops, "training_utilisation", 1),
-        disk_bytes=checkpoint_bytes(count, how["precision"]),
+        disk_bytes=checkpoint_bytes(count, how.precision),
         resume_bytes=resume_bytes(count, lora),
         said=f"{flops_of.dense(1, 1, lora):.0f} x {count:.3g} parameters x {seen:,.0f} {what} x "
         f"{length:,.0f} tokens",
@@ -207,12 +209,12 @@ def _device_seconds(
 
 
 def _generate(config: dict, wildcards: dict) -> Estimate:
-    assumed, sampling = config["estimates"], config["sampling"]
-    if sampling["engine"] == "vllm" and "benchmark" in wildcards:  # copied out of the book
+    assumed, sampling = config["estimates"], Sampling(**config["sampling"])
+    if sampling.engine == "vllm" and "benchmark" in wildcards:  # copied out of the book
         return Estimate(0, "FLOP", assumed["job_seconds"], said="answers are copied")
     student = wildcards["place"].split("/")[0]
     count = parameters_of(config, student)
-    length = min(assumed["answer_tokens"] or sampling["max_tokens"] / 2, sampling["max_tokens"])
+    length = min(assumed["answer_tokens"] or sampling.max_tokens / 2, sampling.max_tokens)
     asked = [wildcards["benchmark"]] if "benchmark" in wildcards else config["benchmarks"]
     answers = sum(_answers(config, {"benchmark": benchmark}) for benchmark in asked)
     flops = flops_of.FORWARD * count * answers * length

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from valley.core.files import file_digest
-from valley.core.sidecars import provenance
+from valley.core.sidecars import provenance, warn
 from valley.core.versions import installed
 from valley.planning.dag import PlannedJob, planned
 from valley.planning.errors import in_a_line
@@ -48,7 +48,7 @@ def now(job: PlannedJob) -> list[str]:
 
 def made(job: PlannedJob) -> list[str]:
     """Return what the sidecar says of how the file was made, and what is wanted otherwise now."""
-    about = provenance(job.outputs[0])
+    about = provenance(job.outputs[0], damaged=warn)
     if not about:
         return ["", "Nothing is known of how it was made."] if job.state != "missing" else []
     wanted = determining(job.params)
@@ -66,8 +66,9 @@ def made(job: PlannedJob) -> list[str]:
     for name in sorted(about["inputs"].keys() | set(job.inputs)):
         lines.append(f"  {name}  {_change(name, about['inputs'].get(name), name in job.inputs)}")
     cost = about["measured"]
-    lines += ["", f"On {cost.get('host')}, {cost.get('finished')}, in {cost['wall_seconds']:.1f} s"]
-    if about["restored"]:
+    took = cost.get("wall_seconds", 0.0)
+    lines += ["", f"On {cost.get('host')}, {cost.get('finished')}, in {took:.1f} s"]
+    if about.get("restored"):
         return [*lines, "  taken from the store"]
     here = installed()
     for name, version in cost.get("versions", {}).items():

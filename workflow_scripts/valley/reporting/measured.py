@@ -13,11 +13,7 @@ def measured(root: str | Path) -> dict:
     from the store are counted, but not their time: they did not compute. Damaged sidecars are
     passed over with a warning.
     """
-    sidecars = [
-        (path, about)
-        for path, about in provenances(root, damaged=warn)
-        if "rule" in about and "measured" in about  # another tool's file has neither
-    ]
+    sidecars = list(provenances(root, damaged=warn))
     computed = [about["measured"] for _, about in sidecars if not about.get("restored")]
     versions = [about["measured"].get("versions", {}) for _, about in sidecars]
     by_arm = cost.of_study(str(root), sidecars)

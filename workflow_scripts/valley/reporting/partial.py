@@ -6,7 +6,6 @@ that goes when the page is written. Nothing of the study is touched.
 """
 
 import contextlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from valley.analysis import fitting, plot_losses, plots, scoring
 from valley.core.arms import FIELDS
 from valley.core.files import write_json
 from valley.core.layout import Layout
-from valley.core.sidecars import sidecar
+from valley.core.sidecars import provenance
 from valley.judging.answers import Extraction
 from valley.pages import answers, tables
 from valley.reporting.finished import done, state_of
@@ -274,7 +273,7 @@ def _current(path: Path, inputs: list) -> bool:
     with contextlib.suppress(OSError, ValueError, KeyError):
         if not inputs or not path.is_file():
             return False
-        said = json.loads(sidecar(path).read_text(encoding="utf-8"))["inputs"]
+        said = provenance(path).get("inputs", {})
         own = {Path(name).name for name in said} == {Path(name).name for name in inputs}
         when = path.stat().st_mtime_ns
         late = any(Path(name).stat().st_mtime_ns > when for name in inputs)

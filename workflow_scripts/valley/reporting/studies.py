@@ -1,11 +1,11 @@
 """Which study a command means: a study file, or a folder of results."""
 
-import json
 from pathlib import Path
 
 import yaml
 
 from valley.core.layout import Layout
+from valley.core.sidecars import DamagedSidecar, read_sidecar
 from valley.core.study import Study, StudyError
 
 
@@ -21,14 +21,19 @@ def layout_of(path: str | Path) -> Layout:
     """
     path = Path(path)
     if path.is_dir():
-        about = path / "report.meta.json"
-        if not about.is_file():
-            raise StudyError(
-                f"{path}: no report.meta.json in it, so what was declared is not known; give the "
-                "study file instead, or let the report be made there first"
-            )
-        config = json.loads(about.read_text(encoding="utf-8"))["params"]["study"]
-        return Layout(Study(config), root=str(path))
+        unknown = (
+            "so what was declared is not known; give the study file instead, or let the report be "
+            "made there first"
+        )
+        try:
+            about = read_sidecar(path / "report.meta.json")
+        except DamagedSidecar as error:
+            raise StudyError(f"{error}, {unknown}") from error
+        if about is None:
+            raise StudyError(f"{path}: no report.meta.json in it, {unknown}")
+        if "study" not in about["params"]:
+            raise StudyError(f"{path}/report.meta.json: it names no study, {unknown}")
+        return Layout(Study(about["params"]["study"]), root=str(path))
     if not path.is_file():
         raise StudyError(f"{path}: there is no such study file or folder of results")
     try:

@@ -15,6 +15,7 @@ Snakemake. So what runs is what is digested: the digest follows everything that 
 """
 
 import dataclasses
+import functools
 import string
 import types
 import typing
@@ -23,14 +24,15 @@ from pathlib import Path
 from typing import ClassVar
 
 from valley.core.closure import code_digest
+from valley.core.settings import HANDLING
 from valley.workflow.job import Job, bind
 
 ROLE = "role"
 
 
-def _field(role: str, key: str | None, default: object):
+def _field(role: str, key: str | None, default: object, **about: object):
     given = {} if default is dataclasses.MISSING else {"default": default}
-    return dataclasses.field(**given, metadata={ROLE: role, "key": key})
+    return dataclasses.field(**given, metadata={ROLE: role, "key": key, **about})
 
 
 def reads(default: object = dataclasses.MISSING):
@@ -43,14 +45,25 @@ def writes(default: object = dataclasses.MISSING):
     return _field("output", None, default)
 
 
-def param(key: str | None = None, default: object = dataclasses.MISSING):
+def param(
+    key: str | None = None,
+    default: object = dataclasses.MISSING,
+    *,
+    only: tuple[str, ...] | None = None,
+    whole: bool = False,
+):
     """Declare what determines the result, beside the inputs' content.
+
+    A dataclass, such as a recipe, is spread out: each of its fields is a param of its own, but for
+    those that change no result (`core.settings.HANDLING`), which are options.
 
     Args:
         key: where it stands in the study file, dotted, with {wildcards}; None: the rule gives it.
         default: of the field, and of a key that the study file leaves out.
+        only: the fields of a dataclass that the task takes; to read another is an error.
+        whole: a dataclass is one param, a mapping of its fields.
     """
-    return _field("param", key, default)
+    return _field("param", key, default, only=only, whole=whole)
 
 
 def option(key: str | None = None, default: object = dataclasses.MISSING):
@@ -113,8 +126,20 @@ def of_role(task: type, role: str) -> list[dataclasses.Field]:
 
 
 def part(field: dataclasses.Field) -> type | None:
-    """Return the dataclass that a field holds, such as a recipe; None for a plain value."""
-    return field.type if dataclasses.is_dataclass(field.type) else None
+    """Return the dataclass that is spread out in a field's place, such as a recipe, or None."""
+    spread = dataclasses.is_dataclass(field.type) and not field.metadata.get("whole")
+    return field.type if spread else None
+
+
+def inner(field: dataclasses.Field, role: str) -> list[dataclasses.Field]:
+    """Return the fields of a spread-out dataclass that a task takes as params, or as options."""
+    only = field.metadata.get("only")
+    return [
+        one
+        for one in dataclasses.fields(part(field))
+        if (only is None or one.name in only)
+        and (HANDLING.items() <= one.metadata.items()) == (role == "option")
+    ]
 
 
 def flat(task: Task, role: str) -> dict[str, object]:
@@ -123,10 +148,9 @@ def flat(task: Task, role: str) -> dict[str, object]:
     for field in of_role(type(task), role):
         value = getattr(task, field.name)
         if part(field) and value:
-            inner = dataclasses.fields(value)
-            found |= {recorded(one): getattr(value, one.name) for one in inner}
+            found |= {recorded(one): getattr(value, one.name) for one in inner(field, role)}
         else:
-            found[field.name] = value
+            found[field.name] = _plain(value)
     return found
 
 
@@ -171,8 +195,8 @@ def params_of(task: type[Task], look_up: Callable, given: dict) -> dict[str, obj
     Args:
         task: the contract.
         look_up: returns a param for a dotted key of the study file, and a default.
-        given: what the rule says itself. For a nested part it is a function that returns a param
-            for the name of one of its fields.
+        given: what the rule says itself. For a spread-out dataclass it is a function that returns
+            a param for the name of one of its fields.
 
     Raises:
         TypeError: the rule gives what the task does not have, or leaves out what it needs.
@@ -183,12 +207,16 @@ def params_of(task: type[Task], look_up: Callable, given: dict) -> dict[str, obj
         name, key = field.name, field.metadata["key"]
         if name in task.more_code:
             continue
-        if part(field):
-            of_part = left.pop(name)
-            inner = dataclasses.fields(part(field))
-            found |= {recorded(one): of_part(one.name) for one in inner}
+        if part(field) and (name in left or key):
+
+            def below(one: str, key=key):
+                return look_up(f"{key}.{one}", None)
+
+            of_part = left.pop(name, below)
+            found |= {recorded(one): of_part(one.name) for one in inner(field, "param")}
         elif name in left:
-            found[name] = left.pop(name)
+            given = left.pop(name)
+            found[name] = _plain(given) if _holds_dataclass(field.type) else given
         elif key:
             default = field.default
             found[name] = look_up(key, None if default is dataclasses.MISSING else default)
@@ -199,6 +227,32 @@ def params_of(task: type[Task], look_up: Callable, given: dict) -> dict[str, obj
     if left:
         raise TypeError(f"{task.__name__} has no param {', '.join(left)}")
     return found
+
+
+def _holds_dataclass(kind: object) -> bool:
+    inside = typing.get_args(kind)
+    return dataclasses.is_dataclass(kind) or any(map(_holds_dataclass, inside))
+
+
+def _plain(value: object) -> object:
+    """Return a value with its dataclasses as mappings, as sidecars have them.
+
+    Of a function of the wildcards it is one that returns such a value.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if not callable(value):
+        return value
+
+    @functools.wraps(value)  # keeps the signature, by which Snakemake knows such a function
+    def made(*args, **named):
+        return _plain(value(*args, **named))
+
+    return made
 
 
 def task_of(snakemake, tasks: Iterable[type[Task]]) -> Task:
@@ -217,41 +271,65 @@ def task_of(snakemake, tasks: Iterable[type[Task]]) -> Task:
     values = {
         **_files(of_role(task, "input"), snakemake.input),
         **_files(of_role(task, "output"), snakemake.output),
-        **_params(task, snakemake.params),
-        **_options(task, snakemake),
     }
+    study = _Study(snakemake)
+    for field in of_role(task, "param") + of_role(task, "option"):
+        values[field.name] = _setting(field, snakemake.params, study)
     return task(**values)
 
 
-def _params(task: type, params) -> dict[str, object]:
-    found = {}
-    for field in of_role(task, "param") + of_role(task, "option"):
-        inner = part(field)
-        if inner and field.metadata[ROLE] == "param":
-            names = {one.name: recorded(one) for one in dataclasses.fields(inner)}
-            found[field.name] = inner(**{own: params[name] for own, name in names.items()})
-        elif not field.metadata["key"] or field.metadata[ROLE] == "param":
-            found[field.name] = _typed(field, params[field.name])
-    return found
+def _setting(field: dataclasses.Field, params, study: "_Study") -> object:
+    """Return the value of a param or an option in a job."""
+    role, key = field.metadata[ROLE], field.metadata["key"]
+    if role == "option" and key:
+        return _typed(field.type, study.now(key))
+    if not part(field):
+        return _typed(field.type, params[field.name])
+    given = {one.name: params[recorded(one)] for one in inner(field, "param")}
+    given |= {one.name: study.now(f"{key}.{one.name}") for one in inner(field, "option")}
+    return _holding(field.type, given)
 
 
-def _options(task: type, snakemake) -> dict[str, object]:
-    """Return what the study file says of options now; it is looked up here, not when planned."""
-    fields = [field for field in of_role(task, "option") if field.metadata["key"]]
-    if not fields:
-        return {}
-    from valley.core.config import complete
+class _Study:
+    """What the study file says of options now: looked up when a job runs, not when planned."""
 
-    config, found = complete(snakemake.config), {}
-    for field in fields:
-        value = config
-        for step in field.metadata["key"].split("."):
-            value = value.get(step.format(**snakemake.wildcards)) if value is not None else None
-        inner = part(field)
-        if inner and value is not None:
-            value = inner(**{f.name: value[f.name] for f in dataclasses.fields(inner)})
-        found[field.name] = value
-    return found
+    def __init__(self, snakemake):
+        self._snakemake = snakemake
+
+    @functools.cached_property
+    def _config(self) -> dict:
+        from valley.core.config import complete
+
+        return complete(self._snakemake.config)
+
+    def now(self, key: str) -> object:
+        value = self._config
+        for step in key.split("."):
+            value = value.get(step.format(**self._snakemake.wildcards)) if value else None
+        return value
+
+
+def _holding(kind: type, given: dict[str, object]) -> object:
+    """Return a dataclass of some of its fields; to read one of the others is an error."""
+    names = frozenset(given)
+    if names == {field.name for field in dataclasses.fields(kind)}:
+        return kind(**given)
+    made = object.__new__(_limited(kind, names))
+    for name, value in given.items():
+        object.__setattr__(made, name, value)
+    return made
+
+
+@functools.cache
+def _limited(kind: type, names: frozenset[str]) -> type:
+    def untaken(name: str) -> property:
+        def read(_self):
+            raise AttributeError(f"the task takes no {kind.__name__}.{name}; see its `only`")
+
+        return property(read)
+
+    others = (f.name for f in dataclasses.fields(kind) if f.name not in names)
+    return type(kind.__name__, (kind,), {name: untaken(name) for name in others})
 
 
 def _files(fields: list[dataclasses.Field], files) -> dict[str, object]:
@@ -261,11 +339,11 @@ def _files(fields: list[dataclasses.Field], files) -> dict[str, object]:
         raise TypeError(f"the task does not declare the rule's {', '.join(sorted(unknown))}")
     if not named and len(fields) == 1:
         (field,) = fields
-        return {field.name: _typed(field, list(files) if _is_list(field) else files[0])}
+        return {field.name: _typed(field.type, list(files) if _is_list(field) else files[0])}
     found = {}
     for field in fields:
         value = named.get(field.name) or ([] if _is_list(field) else None)
-        found[field.name] = _typed(field, value)
+        found[field.name] = _typed(field.type, value)
     return found
 
 
@@ -273,13 +351,22 @@ def _is_list(field: dataclasses.Field) -> bool:
     return typing.get_origin(field.type) is list
 
 
-def _typed(field: dataclasses.Field, value: object) -> object:
-    """Return a value as the field wants it: paths as such, one file where a list is wanted."""
-    wanted = field.type
+def _typed(wanted: object, value: object) -> object:
+    """Return a value as a field wants it: paths and dataclasses as such, one file as a list."""
     if isinstance(wanted, types.UnionType):
+        if value is None:
+            return None
         wanted = next(one for one in typing.get_args(wanted) if one is not types.NoneType)
-    if typing.get_origin(wanted) is list and typing.get_args(wanted) == (Path,):
+    if dataclasses.is_dataclass(wanted):
+        own = {field.name: field.type for field in dataclasses.fields(wanted)}
+        return wanted(**{name: _typed(own[name], item) for name, item in value.items()})
+    origin, inside = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is list and inside == (Path,):
         return [Path(item) for item in ([value] if isinstance(value, str) else value)]
+    if origin is list and isinstance(value, list):
+        return [_typed(inside[0], item) for item in value]
+    if origin is dict and isinstance(value, dict):
+        return {name: _typed(inside[1], item) for name, item in value.items()}
     if wanted is not Path or value is None:
         return value
     if isinstance(value, str | Path):

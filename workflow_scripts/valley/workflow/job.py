@@ -47,6 +47,7 @@ class Job:
         study: name of the study.
         wildcards: of its rule.
         measured: measurements to note in the sidecar.
+        digests: of input files, by path.
     """
 
     key: str = ""
@@ -60,6 +61,11 @@ class Job:
     study: str = ""
     wildcards: dict[str, str] = field(default_factory=dict)
     measured: dict[str, object] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+
+    def digest_of(self, path: Path) -> str:
+        """Return the digest of an input; large ones are not read twice."""
+        return self.digests.get(str(path)) or file_digest(path)
 
 
 def determining(params) -> dict:
@@ -123,6 +129,7 @@ def bind(
             log=Path(snakemake.log[0]) if snakemake.log else None,
             study=snakemake.config.get("study", ""),
             wildcards=dict(snakemake.wildcards.items()),
+            digests=about["inputs"],
         )
         versions = installed(LIBRARIES)
         if restored:

@@ -22,8 +22,8 @@ from snakemake.persistence import (
 from snakemake.persistence.file import FilePersistence
 
 from valley.core import disk
-from valley.core.files import file_digest, read_json
-from valley.core.sidecars import SUFFIX, sidecar
+from valley.core.files import file_digest
+from valley.core.sidecars import SUFFIX, DamagedSidecar, read_sidecar, sidecar
 from valley.core.versions import as_then
 from valley.workflow.job import decisive, determining, is_code
 
@@ -148,8 +148,9 @@ def _shown(name: str, value: object) -> str:
 
 
 def _read(path: Path) -> dict:
-    with suppress(OSError, ValueError):
-        about = read_json(path)
-        if isinstance(about, dict) and {"rule", "params", "inputs", "outputs"} <= about.keys():
-            return {**about, "sidecar": path}
-    return {"outputs": {}}
+    try:
+        about = read_sidecar(path)
+    except DamagedSidecar as error:
+        logger.warning(f"{error}. Without it, nothing but Snakemake's own record tells its age.")
+        about = None
+    return {**about, "sidecar": path} if about else {"outputs": {}}
