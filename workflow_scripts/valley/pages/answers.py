@@ -6,13 +6,16 @@ arms differ most (where there is something to see). Long answers lose their midd
 """
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from valley.analysis.load import marked_problems
 from valley.core.files import read_json, write_json
 from valley.judging.answers import Extraction
+from valley.judging.packages import missing_package
 
 BUDGET = 8_000_000  # characters of answers in one page, over all benchmarks
 MOST, LEAST = 24, 6  # problems of a benchmark
