@@ -128,6 +128,8 @@ def collect(
                 for name, why in picked
             ],
             "of": len(shares),
+            "marked": int(marked_problems(problems).sum()),
+            "lacking": _lacking(arm["verdicts"] for arm in arms),
             "characters": each,
             "arms": [
                 {key: arm[key] for key in arm if key not in ("generations", "verdicts")}
@@ -141,6 +143,15 @@ def collect(
 def read(paths: list[Path]) -> list[dict]:
     """Return the examples of several benchmarks."""
     return [read_json(path) for path in paths]
+
+
+def _lacking(paths: Iterable[Path]) -> dict[str, int]:
+    """Return how many programs lacked a package, by its name."""
+    found = Counter()
+    for path in paths:
+        for word in pq.read_table(path, columns=["detail"])["detail"].to_pylist():
+            found[missing_package(word or "")] += 1
+    return {name: found[name] for name in sorted(filter(None, found))}
 
 
 def _shares(path: Path) -> dict[str, float]:
