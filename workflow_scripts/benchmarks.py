@@ -68,7 +68,9 @@ class Published(Task):
         with parquet_stream(self.out, PROBLEM, group_bytes=_GROUP_BYTES) as stream:
             problems = stream_problems(sources, complaints)
             how = {"isolation": self.options.isolation, "packages": self.options.packages}
+            how |= {"jobs": job.threads}
             how["packages_in"] = self.store and self.store / "packages"
+            how["cache"] = self.store and self.store / "programs"
             for place, problem, refused in proved(problems, **how):
                 try:
                     row = _checked(problem)
@@ -81,10 +83,11 @@ class Published(Task):
                     left_out[reason] += 1
                     continue
                 kept["problems"] += 1
+                kept["untrusted"] += problem.get("trusted") is False
                 if refused is not None:
                     kept["reference_not_accepted"] += 1
-                    print(f"{place}: {problem['id']}: its own reference is not accepted: {refused}")
-                kept["untrusted"] += problem.get("trusted") is False
+                if problem.get("mark"):
+                    print(f"{place}: {problem['id']}: marked: {problem['mark']}")
                 kept["undated"] += not problem.get("date")
                 stream.write_batch(row)
             rows = read["problems"] + complaints.count
@@ -128,7 +131,7 @@ class Published(Task):
 
 def _checked(problem: dict) -> pa.RecordBatch:
     """Return a problem as columns of one row; an error says which value has the wrong type."""
-    if not str(problem.get("statement") or "").strip():
+    if not (str(problem.get("statement") or "").strip() or problem.get("mark")):
         raise ValueError("statement: there is none")
     return pa.RecordBatch.from_pylist([problem], schema=PROBLEM)
 

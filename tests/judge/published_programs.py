@@ -227,6 +227,16 @@ MBPP = {
     "decimal": (["assert f() == 2"], "from decimal import Decimal\ndef f(): return Decimal('2.0')"),
 }
 
+# Programs with a name of a builtin that the test uses: as published where that makes the test fail;
+# where it alone makes the test pass, the program attacks the test.
+SHADOWING = {
+    "a range that is empty": ("def range(*b): return ()\ndef f(x): return -1", "wrong_answer"),
+    "an abs of nothing": ("def abs(x): return 0\ndef f(x): return -1", "wrong_answer"),
+    "a number": ("abs = 5\ndef f(x): return x", "wrong_answer"),
+    "as good as Python's": ("def abs(x): return max(x, -x)\ndef f(x): return x", "accepted"),
+    "one that the test does not use": ("def sum(): return 0\ndef f(x): return x", "accepted"),
+}
+
 # Programs that would be accepted were the channel believed; the right answer is 42.
 HOSTILE = {
     "equal to all": "class L:\n    def __eq__(self, o): return True\n    \ndef f(): return L()",

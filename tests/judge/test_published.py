@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from benchmark_material import HARNESS
 from places import finding
-from published_programs import HOSTILE, HUMANEVAL, MBPP
+from published_programs import HOSTILE, HUMANEVAL, MBPP, SHADOWING
 from test_hostile import ORDINARY
 from tiers import tiers
 from valley.judging.batch import Task, judge
@@ -52,6 +52,16 @@ def test_mbpp_s_verdicts_are_the_published_harness_s(name):
     (verdict,) = judge([Task(0, program, convert(mbpp(assertions, code=program)))])
     assert (verdict.verdict == "accepted") is published, verdict
     assert verdict.verdict in ("accepted", "wrong_answer", "runtime_error")
+
+
+@pytest.mark.parametrize("name", SHADOWING)
+def test_a_builtin_that_the_program_replaces_gains_nothing(name):
+    program, word = SHADOWING[name]
+    test = "def check(g):\n    for x in range(3):\n        assert abs(g(x) - x) < 1e-6\n"
+    published = as_published(f"{program}\n{test}\ncheck(f)")
+    (verdict,) = judge([Task(0, program, convert(humaneval("", "f", test)))])
+    assert verdict.verdict == word
+    assert published or word != "accepted"
 
 
 @pytest.mark.parametrize("tier", tiers())
@@ -113,8 +123,9 @@ def test_a_problem_s_own_solution_decides_whether_its_test_is_usable():
 
 
 def test_rows_that_nobody_can_run_are_kept():
-    for lines in (["assert 1 == 1"], ["assert f("], []):
+    for lines in (["assert 1 == 1"], ["assert f("]):
         assert convert(mbpp(lines, code="def f(:"))["tests"]
+    assert convert(mbpp([], code="def f(:"))["mark"] == "tests: there are none"
     prompt = "def f(x):\n    '''not closed"
     assert convert(humaneval(prompt, "f", "def check(candidate): pass"))["function_name"] == "f"
 

@@ -123,8 +123,11 @@ def test_every_known_form_becomes_a_problem_that_can_be_judged(name):
 
 def test_a_missing_function_name_is_told():
     row = livecodebench(public_test_cases=json.dumps(CALL_CASES), metadata="{}")
-    with pytest.raises(BadRow, match=r"metadata.func_name: there is none, but public_test_cases"):
-        convert(row)
+    problem = convert(row)
+    assert problem["mark"] == (
+        "metadata.func_name: there is none, but public_test_cases[0] is a call"
+    )
+    assert problem["trusted"] is False and problem["tests"] == []
 
 
 def test_livecodebench_s_fields_find_their_place():

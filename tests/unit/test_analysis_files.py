@@ -11,7 +11,7 @@ from score import Score
 from valley.analysis import load, plots
 from valley.analysis.scoring import TooManyJudgeErrors
 from valley.analysis.simulate import Design, draw_arms, valley_truth
-from valley.core.files import GENERATION, PROBLEM, VERDICT, read_json, write_parquet
+from valley.core.files import GENERATION, PROBLEM, VERDICT, read_json, read_parquet, write_parquet
 from valley.workflow.job import Job
 
 DESIGN = Design(problems=60, samples=3)
@@ -149,6 +149,22 @@ def test_judge_errors_and_single_samples_are_said(study, tmp_path):
         Score(problems=problems, **files, out=tmp_path / "s.json", **how).run(Job())
     notes = " ".join(value["notes"])
     assert "One sample a problem" in notes and "6 judge errors" in notes
+    assert "marked" not in notes
+
+    # Of marked problems it is known that their tests may be of no use: they stop no score.
+    rows = read_parquet(problems)
+    for row in rows:
+        doubtful = row["id"] in ids[3:7]
+        row |= {"trusted": not doubtful, "mark": "tests: there are none" if doubtful else None}
+    write_parquet(tmp_path / "p.parquet", rows, PROBLEM)
+    files["problems"] = tmp_path / "p.parquet"
+    how["max_judge_errors"] = 0.05
+    Score(**files, out=tmp_path / "s.json", **how).run(Job())
+    notes = " ".join(read_json(tmp_path / "s.json")["notes"])
+    assert "6 judge errors" in notes and "4 problems are marked" in notes
+    how["max_judge_errors"] = 0.04
+    with pytest.raises(TooManyJudgeErrors, match=r"v.parquet: 3 of 60 answers .*\(0.04\)"):
+        Score(**files, out=tmp_path / "s.json", **how).run(Job())
 
 
 def test_programs_that_lacked_a_package_are_counted(study, tmp_path):

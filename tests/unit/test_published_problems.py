@@ -147,7 +147,10 @@ BAD_ROWS = {
     "a lone surrogate": ({**GOOD, "question_id": "b", "question_content": "\ud800"}, "surrogates"),
     "a number for a text": ({**GOOD, "question_id": "b", "starter_code": 5}, "int"),
     "missing columns": ({"question_id": "b"}, "of no known form"),
-    "no statement": ({**GOOD, "question_id": "b", "question_content": " "}, "statement"),
+    "no statement": (
+        {"id": "b", "statement": " ", "tests": [{"input": "1", "expected": "1"}]},
+        "statement",
+    ),
     "broken tests": ({**GOOD, "question_id": "b", "private_test_cases": "eJw="}, "private_test_"),
     "metadata that is none": ({**GOOD, "question_id": "b", "metadata": "[]"}, "metadata"),
     "the same id": (GOOD, "'abc101_a' is there twice"),
@@ -222,7 +225,7 @@ FORMATS = {
         "data/test-00000-of-00001-5973903632b82d40.parquet",
         {"plus": 1},
     ),
-    "mbpp": (made.mbpp, "full/test-00000-of-00001.parquet", {}),
+    "mbpp_test": (made.mbpp, "full/test-00000-of-00001.parquet", {}),
     "mbppplus": (made.mbpp, "data/test-00000-of-00001-d578.parquet", {"plus": 1}),
     "code_contests": (made.code_contests, "data/test-00000-of-00001-9c49.parquet", {}),
     "taco": (made.taco, "test/data-00000-of-00001.arrow", {}),
@@ -242,7 +245,7 @@ def test_other_benchmarks_lie_where_the_hub_has_them(tmp_path, out, name):
     settings = {**LCB, "files": list(known.files), "path": str(tmp_path)}
     published(out, **settings)
     (problem,) = read_parquet(out)
-    program = PROGRAMS.get(name.removesuffix("plus"), PROGRAMS["contest"])
+    program = PROGRAMS.get(name.removesuffix("plus").partition("_")[0], PROGRAMS["contest"])
     assert judge([Task(0, program, problem)])[0].verdict == "accepted"
     wrong = judge([Task(0, "f = shared = print = lambda *a: [7]", problem)])[0]
     assert wrong.verdict in ("wrong_answer", "runtime_error")

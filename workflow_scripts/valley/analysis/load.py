@@ -59,6 +59,12 @@ def problem_days(problems: str | Path) -> list[str]:
     return _read(problems, "id", "date").sort_values("id")["date"].fillna("").str[:10].tolist()
 
 
+def marked_problems(problems: str | Path) -> np.ndarray:
+    """Return which problems are marked as not to be trusted, in `problem_table`'s order."""
+    table = _read(problems, "id", "trusted").sort_values("id")
+    return np.array([value is not None and not value for value in table["trusted"]], bool)
+
+
 def evaluation(
     ids: list[str], generations: str | Path, verdicts: str | Path, setting: dict
 ) -> Evaluation:

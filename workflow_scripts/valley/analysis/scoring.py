@@ -30,11 +30,13 @@ def score(
     Intervals (95 %) resample problems, so they speak about other problems of this kind and about
     this checkpoint: training noise is not in them. A k above the number of samples is null. With a
     cut-off day (YYYY-MM-DD) the problems until it, those after it and the undated ones are scored
-    apart too. TooManyJudgeErrors if more than `max_judge_errors` of the answers have no verdict.
+    apart too. TooManyJudgeErrors if more than `max_judge_errors` of the answers have no verdict,
+    those to marked problems aside: of these it is known that a test can be of no use.
     """
     ids, difficulty = load.problem_table(problems)
     arm = load.evaluation(ids, generations, verdicts, {})
-    _few_judge_errors(arm.verdicts, verdicts, max_judge_errors)
+    marked = load.marked_problems(problems)
+    _few_judge_errors(arm, marked, verdicts, max_judge_errors)
     groups = {"overall": np.ones(len(ids), bool)}
     for level in sorted(set(difficulty)):
         groups[level] = np.array([item == level for item in difficulty])
@@ -43,7 +45,7 @@ def score(
         "overall": result.pop("overall"),
         "by_difficulty": result,
         "verdicts": arm.verdicts,
-        "notes": _notes(arm),
+        "notes": _notes(arm, marked),
     }
     if cutoff:
         days = load.problem_days(problems)
@@ -56,8 +58,9 @@ def score(
     return plain(value)
 
 
-def _few_judge_errors(verdicts: dict, place: Path, most: float) -> None:
-    errors, answers = verdicts.get("judge_error", 0), sum(verdicts.values())
+def _few_judge_errors(arm: load.Evaluation, marked: np.ndarray, place: Path, most: float) -> None:
+    errors = int((arm.samples - arm.judged)[~marked].sum())
+    answers = sum(arm.verdicts.values())
     if errors > most * answers:
         raise TooManyJudgeErrors(
             f"{place}: {errors} of {answers} answers of this arm are judge errors and would be "
@@ -94,7 +97,7 @@ def _sides(days: list[str], cutoff: str) -> dict[str, np.ndarray]:
     }
 
 
-def _notes(arm: load.Evaluation) -> list[str]:
+def _notes(arm: load.Evaluation, marked: np.ndarray) -> list[str]:
     notes = ["Intervals resample problems; training noise is not in them."]
     if arm.samples.max(initial=0) <= 1:
         notes.append(
@@ -108,6 +111,11 @@ def _notes(arm: load.Evaluation) -> list[str]:
     missing = int((arm.judged == 0).sum())
     if missing:
         notes.append(f"{missing} problems have no judged sample and are left out of pass@k.")
+    if marked.any():
+        notes.append(
+            f"{int(marked.sum())} problems are marked: their verdicts can't be trusted. The "
+            "benchmark's column `mark` says why; judge.untrusted says whether they count."
+        )
     errors = arm.verdicts.get("judge_error", 0)
     if errors:
         notes.append(f"{errors} judge errors are left out of pass@k.")

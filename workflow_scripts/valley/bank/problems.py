@@ -106,6 +106,7 @@ def _row(problem: Problem) -> dict:
         "case": None,
         "tolerance": None,
         "trusted": None,
+        "mark": None,
     }
 
 

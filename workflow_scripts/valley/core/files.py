@@ -41,6 +41,7 @@ PROBLEM = pa.schema(
         ("case", pa.string()),  # of letters, exact or ignore; null: exact
         ("tolerance", pa.float64()),  # of floats, absolute or relative; null: 1e-6
         ("trusted", pa.bool_()),  # whether verdicts can be trusted; null: they can
+        ("mark", pa.string()),  # why they can't be; null: nothing is known
     ]
 )
 POOL = pa.schema(

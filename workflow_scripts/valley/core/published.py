@@ -9,7 +9,7 @@ class Published:
 
     Attributes:
         hub: id of its data set on the Hugging Face hub.
-        files: names or globs of its test problems' files there.
+        files: names or globs of its problems' files there.
         count: how many problems those files hold; None where that is not known.
     """
 
@@ -18,11 +18,23 @@ class Published:
     count: int | None
 
 
+_MBPP = "google-research-datasets/mbpp"
+
+
+def _splits(folder: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"{folder}/{name}-*.parquet" for name in names)
+
+
+# MBPP's splits stand in the order of its one file, mbpp.jsonl: by number.
 PUBLISHED = {
     "livecodebench": Published("livecodebench/code_generation_lite", (), None),
     "humaneval": Published("openai/openai_humaneval", ("openai_humaneval/test-*.parquet",), 164),
     "humanevalplus": Published("evalplus/humanevalplus", ("data/test-*.parquet",), 164),
-    "mbpp": Published("google-research-datasets/mbpp", ("full/test-*.parquet",), 500),
+    "mbpp": Published(_MBPP, _splits("full", "prompt", "test", "validation", "train"), 974),
+    "mbpp_test": Published(_MBPP, _splits("full", "test"), 500),
+    "mbpp_sanitized": Published(
+        _MBPP, _splits("sanitized", "prompt", "test", "validation", "train"), 427
+    ),
     "mbppplus": Published("evalplus/mbppplus", ("data/test-*.parquet",), 378),
     "code_contests": Published("deepmind/code_contests", ("data/test-*.parquet",), 165),
     "taco": Published("BAAI/TACO", ("test/*.arrow",), 1000),

@@ -122,6 +122,7 @@ def plain_problem(identity: str, statement: str, difficulty: object, source: str
         "case": None,
         "tolerance": None,
         "trusted": None,
+        "mark": None,
     }
 
 

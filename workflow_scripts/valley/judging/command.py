@@ -15,9 +15,11 @@ from valley.judging.batch import Task, cores, judge
 from valley.judging.cache import Cache
 from valley.judging.packages import PackagesError, missing_package, pinned, provided
 from valley.judging.reasoning import table
+from valley.judging.references import proved
 from valley.judging.sources import Problems, read_problems
 from valley.judging.verdicts import ACCEPTED, JUDGE_ERROR, VERDICTS, Verdict
 
+_MARKS_SHOWN = 20
 _FIELDS = ("verdict", "failed_test", "tests_passed", "detail", "cpu_s", "wall_s", "peak_mb")
 
 
@@ -113,6 +115,8 @@ def run(options: argparse.Namespace) -> int:
         answers = read_answers(options.answers, problems.by_id, finding)
     except (OSError, isolating.NoIsolation, PackagesError, ValueError) as error:
         return _fail(str(error))
+    known = {row["problem_id"] for row in answers.rows}
+    refused = _proved(problems, known, options)
     rows, left_out = _chosen(problems, answers, options.trusted_only)
     complaints = problems.complaints + answers.complaints
     for complaint in complaints[:20]:
@@ -137,9 +141,47 @@ def run(options: argparse.Namespace) -> int:
         write_json(options.evaluation, evaluation(rows, verdicts))
     if not options.quiet:
         _table(rows, verdicts, tier, len(complaints), left_out)
+        _marks(problems, known, refused)
         print(f"verdicts in {options.out}")
     failed = any(verdict.verdict == JUDGE_ERROR for verdict in verdicts)
     return 1 if failed or complaints else 0
+
+
+def _proved(problems: Problems, known: set[str], options: argparse.Namespace) -> int:
+    """Judge the own solutions of problems that have answers, as a study does; mark what fails."""
+    asked = [(name, row) for name, row in problems.by_id.items() if name in known]
+    refused = 0
+    for name, row, why in proved(asked, cache=options.cache, **_how(options)):
+        problems.by_id[name] = row
+        refused += why is not None
+    return refused
+
+
+def _marks(problems: Problems, known: set[str], refused: int) -> None:
+    """Print which problems are marked and why, the first few of them."""
+    rows = [row for name, row in problems.by_id.items() if name in known]
+    doubtful = [row for row in rows if row.get("trusted") is False]
+    if not doubtful:
+        return
+    told = f", {refused} of them since their own solution is not accepted" if refused else ""
+    print(f"problems whose verdicts can't be trusted: {len(doubtful)}{told}")
+    for row in doubtful[:_MARKS_SHOWN]:
+        print(f"  {row['id']}: {row.get('mark') or 'its file says so'}")
+    if len(doubtful) > _MARKS_SHOWN:
+        print(f"  … and {len(doubtful) - _MARKS_SHOWN} more")
+
+
+def _how(options: argparse.Namespace) -> dict:
+    """Return the settings that all programs are judged with."""
+    return {
+        "jobs": options.jobs,
+        "isolation": options.isolation,
+        "stop_at_first_failure": not options.all_tests,
+        "time_factor": options.time_factor,
+        "output_limit_mb": options.output_limit_mb,
+        "packages": options.packages,
+        "packages_in": _packages_in(options),
+    }
 
 
 def _packages_in(options: argparse.Namespace) -> Path | None:
@@ -208,16 +250,10 @@ def _judge(rows: list[dict], problems: Problems, options: argparse.Namespace) ->
 
         judge(
             tasks,
-            jobs=options.jobs,
-            isolation=options.isolation,
             cache=options.cache,
-            stop_at_first_failure=not options.all_tests,
-            time_factor=options.time_factor,
-            output_limit_mb=options.output_limit_mb,
-            packages=options.packages,
-            packages_in=_packages_in(options),
             recheck_time_limits=options.recheck_slow,
             each=each,
+            **_how(options),
         )
     if bar is not None:
         bar.close()
@@ -230,17 +266,8 @@ def _verify(rows: list[dict], problems: Problems, options: argparse.Namespace) -
         return _fail("--verify needs --cache")
     sample = sorted(rows, key=lambda row: row["key"])[: options.verify]
     tasks = [Task(row["key"], row["program"], problems.by_id[row["problem_id"]]) for row in sample]
-    common = {
-        "jobs": options.jobs,
-        "isolation": options.isolation,
-        "stop_at_first_failure": not options.all_tests,
-        "time_factor": options.time_factor,
-        "output_limit_mb": options.output_limit_mb,
-        "packages": options.packages,
-        "packages_in": _packages_in(options),
-    }
-    remembered = judge(tasks, cache=options.cache, **common)
-    fresh = judge(tasks, **common)
+    remembered = judge(tasks, cache=options.cache, **_how(options))
+    fresh = judge(tasks, **_how(options))
     differ = 0
     for row, old, new in zip(sample, remembered, fresh, strict=True):
         if old != new:

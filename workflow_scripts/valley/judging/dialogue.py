@@ -19,9 +19,9 @@ _TEST_WALL_SECONDS = 30
 
 
 def converse(
-    boxes: Boxes, program: Program, problem: Problem, limits: Limits
+    boxes: Boxes, program: Program, problem: Problem, limits: Limits, *, plain: bool = False
 ) -> tuple[Run, Run, list[str], bool]:
-    """Run the program beside its test.
+    """Run the program beside its test; if `plain`, the test's builtins are Python's in any case.
 
     Returns:
         What the program's process did, what the test's did, what the test said of its end (a word
@@ -34,7 +34,7 @@ def converse(
         wall_s=limits.wall_s + _TEST_WALL_SECONDS,
     )
     script = problem.tests[0].stdin.decode("utf-8", "surrogateescape")
-    task = json.dumps({"test": script, "entry": problem.function_name}).encode()
+    task = json.dumps({"test": script, "entry": problem.function_name, "plain": plain}).encode()
     brought = problem.checker.removeprefix(MARK).encode("utf-8", "surrogateescape")
     test = boxes.tester(for_test)
     ours: list[int] = []

@@ -14,7 +14,7 @@ LONGEST = 64 << 20  # bytes of a message
 _MOST_HANDLES = 1 << 20
 _REPR_SHOWN = 10_000
 GUEST = frozenset({"call", "iter", "next", "bool", "repr"})
-HOST = GUEST | {"len", "item", "attr", "has", "names", "get", "str"}
+HOST = GUEST | {"len", "item", "attr", "has", "names", "get", "str", "put", "place"}
 
 
 class ChannelClosed(Exception):
@@ -118,6 +118,12 @@ class Peer:
 
     def _do_attr(self, target, name) -> object:
         return getattr(target, name)
+
+    def _do_put(self, target, name, value) -> None:
+        setattr(target, name, value)
+
+    def _do_place(self, target, key, value) -> None:
+        target[key] = value
 
     def _do_has(self, target, item) -> bool:
         return item in target
@@ -241,6 +247,12 @@ class Handle:
 
     def __getitem__(self, key: object) -> object:
         return Handle._ask(self, "item", key)
+
+    def __setitem__(self, key: object, value: object) -> None:
+        Handle._ask(self, "place", key, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        Handle._ask(self, "put", name, value)  # such as `root.left = Node(2)` in a test's setup
 
     def __contains__(self, item: object) -> bool:
         return Handle._ask(self, "has", item) is True

@@ -75,7 +75,8 @@ def read_problem(row: dict) -> Problem:
             raise bad(field, f"{value!r} is no positive number")
     rows = row.get("tests")
     if not rows:
-        raise bad("tests", "there are none")
+        why = f"; {row['mark']}" if row.get("mark") else ""
+        raise bad("tests", f"there are none{why}")
     checker = row.get("checker")
     published = isinstance(checker, str) and checker.startswith(PUBLISHED)
     if published and len(rows) != 1:

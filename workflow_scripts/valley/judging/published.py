@@ -5,6 +5,7 @@ program's things: plain values, and stand-ins for functions and classes. The pro
 arguments of its calls, and nothing of the test.
 """
 
+import builtins
 import json
 import os
 import sys
@@ -14,6 +15,7 @@ from valley.judging.peer import GUEST, HOST, ChannelClosed, Handle, Peer
 
 CHANNEL = 3
 RESULT = 4
+SHADOWED = "the program has names of builtins that the test uses"
 NAME = "solution"  # `if __name__ == "__main__"` holds in no published harness
 
 
@@ -63,7 +65,9 @@ def _outcome(peer: Peer, task: dict) -> list[str]:
         if task["entry"] and task["entry"] not in theirs:
             return ["missing", task["entry"]]
         space: dict = {"__name__": "test"}
-        for name in sorted((_names(code) & theirs) - {"__name__", "__builtins__"}):
+        wanted = (_names(code) & theirs) - {"__name__", "__builtins__"}
+        shadowing = {name for name in wanted if hasattr(builtins, name)} - {task["entry"]}
+        for name in sorted(wanted - shadowing if task["plain"] else wanted):
             space[name] = peer.ask("get", name)
         exec(code, space)
     except ChannelClosed as error:
@@ -75,7 +79,7 @@ def _outcome(peer: Peer, task: dict) -> list[str]:
         if peer.calling is not None and not isinstance(error, NameError):
             return ["broken", detail]
         return ["failed", detail if not isinstance(error, AssertionError) else _where(error)]
-    return ["passed", ""]
+    return ["passed", SHADOWED if shadowing and not task["plain"] else ""]
 
 
 def _where(error: AssertionError) -> str:

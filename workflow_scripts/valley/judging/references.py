@@ -13,8 +13,8 @@ def proved(problems: Iterable[tuple[str, dict]], **how) -> Iterator[tuple[str, d
 
     `how` is passed on to `valley.judging.batch.judge`.
 
-    A problem whose reference is not accepted is marked as not to be trusted, and kept. One without
-    a reference is taken as it is. The order stays.
+    A problem whose reference is not accepted is marked as not to be trusted, with the reason, and
+    kept. One without a reference is taken as it is. The order stays.
     """
     waiting: list[tuple[str, dict]] = []
     for item in problems:
@@ -44,5 +44,6 @@ def _settled(items: list[tuple[str, dict]], how: dict) -> Iterator[tuple[str, di
     for number, (place, problem) in enumerate(items):
         row = {name: value for name, value in problem.items() if name != "reference"}
         if number in why:
-            row["trusted"] = False
+            reason = row.get("mark") or f"its own solution is not accepted: {why[number]}"
+            row |= {"trusted": False, "mark": reason}
         yield place, row, why.get(number)

@@ -22,7 +22,7 @@ def tested_name(test: str, reference: str | None) -> str | None:
     }
     ours = [name for name in calls if name in defined]
     others = [name for name in calls if not hasattr(builtins, name) and name != "isclose"]
-    return next(iter(ours or others), None)
+    return next(iter(ours or others or calls), None)
 
 
 def brought_along(prompt: str, entry: str) -> str:

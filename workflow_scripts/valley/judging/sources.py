@@ -11,7 +11,7 @@ from pathlib import Path
 from valley.core.complaints import BadRow
 from valley.core.rows import Complain, read_rows
 from valley.judging.forms import convert
-from valley.judging.problems import BadProblem, read_problem
+from valley.judging.problems import BadProblem
 
 
 @dataclass
@@ -45,7 +45,8 @@ def stream_problems(paths: Iterable[Path], complain: Complain) -> Iterator[tuple
             place = f"{path}: row {number}"
             try:
                 problem = convert(row, f"{path.stem}-{number}")
-                read_problem(problem)
+                if problem["id"] is None:
+                    raise BadProblem("a problem without an id")
             except (BadRow, BadProblem) as error:
                 complain(f"{place}: {error}")
                 continue

@@ -6,13 +6,16 @@ arms differ most (where there is something to see). Long answers lose their midd
 """
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from valley.analysis.load import marked_problems
 from valley.core.files import read_json, write_json
 from valley.judging.answers import Extraction
+from valley.judging.packages import missing_package
 
 BUDGET = 8_000_000  # characters of answers in one page, over all benchmarks
 MOST, LEAST = 24, 6  # problems of a benchmark
@@ -125,6 +128,8 @@ def collect(
                 for name, why in picked
             ],
             "of": len(shares),
+            "marked": int(marked_problems(problems).sum()),
+            "lacking": _lacking(arm["verdicts"] for arm in arms),
             "characters": each,
             "arms": [
                 {key: arm[key] for key in arm if key not in ("generations", "verdicts")}
@@ -138,6 +143,15 @@ def collect(
 def read(paths: list[Path]) -> list[dict]:
     """Return the examples of several benchmarks."""
     return [read_json(path) for path in paths]
+
+
+def _lacking(paths: Iterable[Path]) -> dict[str, int]:
+    """Return how many programs lacked a package, by its name."""
+    found = Counter()
+    for path in paths:
+        for word in pq.read_table(path, columns=["detail"])["detail"].to_pylist():
+            found[missing_package(word or "")] += 1
+    return {name: found[name] for name in sorted(filter(None, found))}
 
 
 def _shares(path: Path) -> dict[str, float]:

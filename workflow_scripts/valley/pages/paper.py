@@ -68,6 +68,7 @@ def page_of(
         curves=curves,
         examples=page.data_block(shown) if any(item["problems"] for item in shown) else "",
         examples_note=_note(found),
+        answers_of=found,
         corpus=summary,
         corpus_rows=content.corpus(summary) if summary else [],
         training=trained,
