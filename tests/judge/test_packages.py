@@ -1,13 +1,18 @@
 """Packages that programs may import: installed once by their pins, read-only, part of the key."""
 
 import json
+import os
 import re
+import subprocess
+import tempfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
+from places import finding
+from test_hostile import ORDINARY
 from tiers import tiers
 from valley.judging import identity, packages
 from valley.judging.batch import Task, judge
@@ -100,6 +105,68 @@ def test_without_a_network_the_error_says_what_to_do(wheels, tmp_path):
         judge([Task(0, "print(1)", problem("1"))], **how)
     assert "pip download" in str(it.value)
     assert [path.name for path in (tmp_path / "store").iterdir()] == [".lock"]
+
+
+AS_USER = """
+import sys
+from valley.judging.boxes import Boxes
+from valley.judging.packages import PackagesError, pinned, provided
+from valley.judging.problems import read_problem
+from valley.judging.trial import judge_program
+from valley.judging.verdicts import Options
+tier, shared, own = sys.argv[1:]
+problem = read_problem(eval(sys.stdin.read()))
+for store, name in ((shared, "tiny==1.0"), (shared, "tiny==2.0"), (own, "tiny==2.0")):
+    pins = pinned([name])
+    try:
+        there = provided(store, pins)
+        with Boxes(tier, packages=there) as boxes:
+            text = "import tiny\\nprint(tiny.answer)"
+            print(judge_program(boxes, text, problem, Options(packages=pins)).verdict)
+    except PackagesError as error:
+        print(str(error).replace("\\n", " "))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user to share with")
+@pytest.mark.parametrize(
+    "isolation", [tier for tier in ("namespaces", "landlock") if tier in JAILS]
+)
+def test_another_user_shares_what_is_installed_and_is_told_what_to_do_about_the_rest(
+    isolation, wheels
+):
+    """One who may read the store only, where no package can be fetched."""
+    interpreter = "/usr/bin/python3"
+    version = "import pip, sys; sys.exit(sys.version_info < (3, 11))"
+    if not os.path.exists(interpreter) or subprocess.run([interpreter, "-c", version]).returncode:
+        pytest.skip("needs a system Python >= 3.11 with pip, which an ordinary user may read")
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        shared, own = Path(place, "shared"), Path(place, "own")
+        own.mkdir()
+        os.chmod(own, 0o777)
+        settings = finding(Path(__file__).parent)
+        install = (
+            "import sys; from valley.judging.packages import pinned, provided\n"
+            "provided(sys.argv[1], pinned(['tiny==1.0']))"
+        )
+        subprocess.run([interpreter, "-c", install, str(shared)], env=settings, check=True)
+        settings |= {"PIP_FIND_LINKS": place}  # where there are no wheels
+        done = subprocess.run(
+            [interpreter, "-c", ORDINARY, AS_USER, isolation, str(shared), str(own)],
+            input=repr(problem("imported\n42\n")),
+            capture_output=True,
+            text=True,
+            cwd="/",
+            env=settings,
+        )
+        said = done.stdout.splitlines()
+        assert len(said) == 3, done.stdout + done.stderr[-2000:]
+        assert said[0] == "accepted"
+        assert "tiny==2.0 are not in" in said[1] and "Permission denied" in said[1]
+        assert "Let a user who may write there judge once" in said[1]
+        assert "pip could not install tiny==2.0" in said[2] and "PIP_FIND_LINKS" in said[2]
+        assert [path.name for path in own.iterdir()] == [".lock"]
 
 
 def test_names_are_pinned_with_what_they_need():

@@ -95,11 +95,26 @@ def provided(root: Path | None, pins: tuple[str, ...]) -> Packages | None:
     platform = (sysconfig.get_platform(), sysconfig.get_config_var("SOABI") or sys.version)
     name = hashlib.sha256("\n".join((*pins, *platform)).encode()).hexdigest()[:20]
     folder = Path(root).resolve() / name
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(folder.parent):
-            if not folder.is_dir():
-                _install(folder, pins)
+    if not os.path.isdir(folder):  # nor where a folder above it can't be entered
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with _locked(folder.parent):
+                if not folder.is_dir():
+                    _install(folder, pins)
+        except OSError as error:
+            raise PackagesError(
+                f"judge.packages: {' '.join(pins)} are not in {folder.parent}, and can't be put "
+                f"there ({error.strerror or error}). Let a user who may write there judge once "
+                "with the same packages: then anyone may who can read the folder. Or use a store "
+                "(--cache) of your own"
+            ) from None
+    try:
+        os.listdir(folder)
+    except OSError as error:
+        raise PackagesError(
+            f"judge.packages: {folder} can't be read ({error.strerror}); let its owner give others "
+            "the right to read it and the folders that lead to it (chmod a+rx)"
+        ) from None
     return Packages(folder, _modules(folder))
 
 
@@ -129,6 +144,8 @@ def _install(folder: Path, pins: tuple[str, ...]) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=asides.prefix(folder.name)) as aside:
         new = Path(aside) / "packages"
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--no-deps"]
+        # Where there is no network this says so in seconds, not after minutes of trying.
+        command += ["--disable-pip-version-check", "--retries", "2", "--timeout", "15"]
         command += ["--only-binary", ":all:", "--no-compile", "--target", str(new), *pins]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
