@@ -224,6 +224,19 @@ MBPP = {
     ),
     "two calls at once": (["assert f([1]) + f([2]) == [1, 2]"], "def f(x): return x"),
     "sorted": (["assert sorted(f('ba')) == ['a', 'b']"], "def f(x): return set(x)"),
+    "a date": (
+        ["import datetime", "assert f(datetime.date(2020, 1, 2)) == datetime.date(2020, 1, 3)"],
+        "import datetime\ndef f(day): return day + datetime.timedelta(days=1)",
+    ),
+    "another day": (
+        ["import datetime as d", "assert f() == d.datetime(2020, 1, 2, 3, 4, 5, 6)"],
+        "import datetime\ndef f(): return datetime.datetime(2020, 1, 2, 3, 4, 5, 7)",
+    ),
+    "keys": (["assert f() == {1}", "assert list(f()) == [1]"], "def f(): return {1: 2}.keys()"),
+    "keys in their order": (["assert list(f()) == [2, 1]"], "def f(): return {2: 0, 1: 0}.keys()"),
+    "values": (["assert list(f()) == [2, 2]"], "def f(): return {1: 2, 3: 2}.values()"),
+    "values are no list": (["assert f() == [2]"], "def f(): return {1: 2}.values()"),
+    "items": (["assert sorted(f()) == [(1, 2)]"], "def f(): return {1: 2}.items()"),
     "decimal": (["assert f() == 2"], "from decimal import Decimal\ndef f(): return Decimal('2.0')"),
 }
 

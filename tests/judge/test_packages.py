@@ -17,6 +17,7 @@ from tiers import tiers
 from valley.judging import identity, packages
 from valley.judging.batch import Task, judge
 from valley.judging.command import add_parser
+from valley.judging.forms import convert
 from valley.judging.packages import PackagesError, missing_package, pinned, provided
 from valley.judging.verdicts import Options
 
@@ -279,6 +280,21 @@ PROGRAMS = {
     ),
     "symbols": ("import sympy\nprint(sympy.factorint(12))", problem("{2: 2, 3: 1}\n")),
 }
+
+
+@pytest.mark.parametrize(
+    ("program", "word"),
+    [
+        ("return np.array(x).sum()", "accepted"),
+        ("return np.float64(sum(x))", "accepted"),
+        ("return np.array(x).mean()", "wrong_answer"),
+        ("return np.array([sum(x)] * 2)", "wrong_answer"),
+    ],
+)
+def test_numbers_out_of_arrays_are_numbers_to_published_tests(program, word, installed):
+    row = {"task_id": 1, "text": "?", "code": "", "test_list": ["assert f([1, 2]) == 3"]}
+    task = Task(0, f"import numpy as np\ndef f(x): {program}", convert(row))
+    assert judge([task], packages=WANTED, packages_in=installed)[0].verdict == word
 
 
 @pytest.mark.parametrize("isolation", JAILS)

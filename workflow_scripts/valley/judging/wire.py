@@ -5,6 +5,7 @@ crosses: a handle. No name that comes from the other side is ever looked up, but
 """
 
 import builtins
+import datetime
 from collections import Counter, OrderedDict, defaultdict, deque
 from decimal import Decimal
 from fractions import Fraction
@@ -16,6 +17,14 @@ from sys import set_int_max_str_digits as _set_digits
 DEPTH = 200
 _SEQUENCES = {"[": list, "(": tuple, "{": set, "f": frozenset, "q": deque}
 _MAPPINGS = {"d": dict, "C": Counter, "O": OrderedDict}
+_DATES = {
+    datetime.date: "year month day",
+    datetime.time: "hour minute second microsecond",
+    datetime.datetime: "year month day hour minute second microsecond",
+    datetime.timedelta: "days seconds microseconds",
+}
+_DATE_TAGS = {kind.__name__: kind for kind in _DATES}
+_VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
 _TAGS = {kind: tag for tag, kind in (_SEQUENCES | _MAPPINGS).items()}
 _SCALARS = (type(None), bool, int, float, str)
 # Types and functions that are the same on both sides; none of them reaches anything.
@@ -83,6 +92,14 @@ def _packed(value: object, handle, depth: int) -> object:
             return ["F", value.numerator, value.denominator]
         if kind is Decimal:
             return ["D", str(value)]
+        if kind in _DATES and getattr(value, "tzinfo", None) is None:
+            return ["t", kind.__name__, *[getattr(value, part) for part in _DATES[kind].split()]]
+        if kind in _VIEWS:
+            pairs = enumerate(value) if _VIEWS[kind] == "values" else value
+            whole = dict.fromkeys(value) if _VIEWS[kind] == "keys" else dict(pairs)
+            return ["v", _VIEWS[kind], _packed(whole, handle, depth - 1)]
+        if kind.__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+            return _packed(value.item(), handle, depth - 1)  # a number that came out of an array
         if id(value) in _NAMES:
             return ["n", _NAMES[id(value)]]
         plain = _as_base(value, kind)
@@ -128,6 +145,14 @@ def _unpacked(value: object, resolve) -> object:
         return Fraction(*value[1:])
     if tag == "D":
         return Decimal(value[1])
+    if tag == "t" and value[1] in _DATE_TAGS:
+        kind = _DATE_TAGS[value[1]]
+        return kind(**dict(zip(_DATES[kind].split(), value[2:], strict=True)))
+    if tag == "v" and value[1] in _VIEWS.values():
+        whole = _unpacked(value[2], resolve)
+        if type(whole) is not dict:
+            raise WireError("no value: a view of something else")
+        return getattr(whole, value[1])()
     if tag == "n" and value[1] in NAMED:
         return NAMED[value[1]]
     if tag == "h":
