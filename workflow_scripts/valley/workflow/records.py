@@ -36,6 +36,7 @@ class SidecarPersistence(FilePersistence):
     def __init__(self, *args, **kwargs):
         self._known: dict[str, dict | None] = {}
         self._records: dict[str, MetadataRecord | None] = {}
+        self._damaged: set[str] = set()
         super().__init__(*args, **kwargs)
         if self.dag is not None:
             # Sidecars hold digests of inputs of any size: an input that is newer, but the same,
@@ -46,14 +47,25 @@ class SidecarPersistence(FilePersistence):
         """Return the sidecar that vouches for a file: its own, or the one of the same job."""
         path = str(path)
         if path not in self._known:
-            found = _read(sidecar(path))
+            found = self._read(sidecar(path))
             if path not in found["outputs"]:
                 # Another output of its job may have given the sidecar its name. There may be
                 # thousands beside it: they are looked through only if the file is there.
                 near = sorted(Path(path).parent.glob(f"*{SUFFIX}")) if os.path.exists(path) else []
-                found = next((a for a in map(_read, near) if path in a["outputs"]), None)
+                found = next((a for a in map(self._read, near) if path in a["outputs"]), None)
             self._known[path] = found
         return self._known[path]
+
+    def _read(self, path: Path) -> dict:
+        """Return a sidecar, with its own path; one without outputs where there is none."""
+        try:
+            about = read_sidecar(path)
+        except DamagedSidecar as error:
+            if str(error) not in self._damaged:  # other outputs may look for theirs in it, too
+                self._damaged.add(str(error))
+                logger.warning(f"{error}. Without it, only Snakemake's own record tells its age.")
+            about = None
+        return {**about, "sidecar": path} if about else {"outputs": {}}
 
     def params_changed(self, job, file=None) -> ParamsChange:
         """Return the params that differ, by name."""
@@ -145,12 +157,3 @@ def differences(about: dict, now: dict) -> dict[str, tuple[object, object]]:
 def _shown(name: str, value: object) -> str:
     text = "(none)" if value is ... else repr(value)
     return f"{name}={text}" if len(text) <= SHOWN else f"{name}=({len(text)} characters)"
-
-
-def _read(path: Path) -> dict:
-    try:
-        about = read_sidecar(path)
-    except DamagedSidecar as error:
-        logger.warning(f"{error}. Without it, nothing but Snakemake's own record tells its age.")
-        about = None
-    return {**about, "sidecar": path} if about else {"outputs": {}}
