@@ -150,6 +150,7 @@ def train(
         row_tokens=recipe.row_tokens,
         micro_tokens=upfront.pass_tokens(recipe),
         precision=recipe.precision,
+        quadratic=upfront.quadratic_of(model),
     )
     every = what.how.get("save_every")  # minutes
     keeper = Keeper(what.state and Path(what.state), learner, adamw, world, every and every * 60)
