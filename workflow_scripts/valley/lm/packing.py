@@ -140,7 +140,7 @@ def micro_batches(
 
 
 def cost(lengths: Iterable[int], quadratic: float) -> float:
-    """Return the work of a row that holds examples of these lengths, in that of one token's matrices.
+    """Return the work of a row with examples of these lengths, in that of one token's matrices.
 
     Args:
         lengths: tokens of the examples.
