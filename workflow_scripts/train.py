@@ -7,6 +7,7 @@ to bottom: what a job is, how its processes are started, what each of them does;
 
 import dataclasses
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -197,30 +198,40 @@ def one_of_several(job: Path) -> None:
             os._exit(1)
         return told() or launch.wish_of(job).exists()
 
+    def hangs(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+        write_json(launch.outcome_of(job), {"hangs": line})
+
     with stop_signals() as told:
         try:
             what = Training.of(read_json(job))
             with disk.explained(what.manifest, what.state):
-                outcome = {"measured": work(what, asked)}
+                outcome = {"measured": work(what, asked, hangs)}
         except Stopped as stopped:
-            outcome = {"stopped": stopped.message}
+            outcome = {"stopped": stopped.message, "limit": stopped.limit}
     if os.environ["RANK"] == "0":
         write_json(launch.outcome_of(job), outcome)
 
 
-def work(what: Training, asked: Callable[[], bool] = lambda: False) -> dict | None:
+def work(
+    what: Training,
+    asked: Callable[[], bool] = lambda: False,
+    hangs: Callable[[str], None] = lambda line: None,
+) -> dict | None:
     """Load the start, train it and save it; every process of a training calls this.
 
     Args:
         what: the training.
         asked: tells whether to stop.
+        hangs: gets the line that names a process that hangs, before this one ends.
 
     Returns:
         Measurements for the sidecar; None in processes other than the first.
     """
     from valley.lm import card, chat, parallel, students, upfront
 
-    world, recipe = parallel.join(), what.recipe
+    recipe = what.recipe
+    world = parallel.join(what.how.get("timeout", parallel.TIMEOUT), hangs)
     loaded = {"dtype": students.DTYPES[recipe.weights], "attention": recipe.attention}
     upfront.check_kernels(recipe.attention, world.device)
     shape = None
@@ -229,7 +240,10 @@ def work(what: Training, asked: Callable[[], bool] = lambda: False) -> dict | No
         upfront.check_memory(shape, recipe, what.how, world)
         bits = (recipe.lora or {}).get("bits")
         upfront.base_of(what.start, recipe.lora)  # refuses before any weight is loaded
-        model, tokenizer = students.load(what.start, bits=bits, **loaded)
+        model, tokenizer = world.first_then_others(
+            "loading its start",
+            lambda: students.load(what.start, bits=bits, skeleton=not world.first, **loaded),
+        )
     else:
         texts = [row["prompt"] + row["response"] for p in what.texts for row in read_parquet(p)]
         model, tokenizer = new_student(texts, **what.made)
@@ -239,7 +253,8 @@ def work(what: Training, asked: Callable[[], bool] = lambda: False) -> dict | No
         """Make the start's plain model once more; return it with the ids of new tokens."""
         if not what.start:
             return new_student(texts, **what.made)[0], []
-        model, tokenizer = students.load(what.start, **loaded)
+        # What is trained whole needs no weights but its own.
+        model, tokenizer = students.load(what.start, skeleton=not recipe.lora, **loaded)
         new = chat.add_think_tokens(model, tokenizer) if what.think == "tokens" else []
         return model, new
 

@@ -64,6 +64,7 @@ class Forward:
             examples, self.row_tokens, self.micro_tokens, self.world.size, self.quadratic
         )
         for rows in shares[self.world.rank]:
+            self.world.note()
             batch = packing.collate(rows, self.pad_id)
             batch = {name: torch.from_numpy(array).to(device) for name, array in batch.items()}
             with torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=self.bf16):

@@ -107,6 +107,7 @@ def train(
 
     from valley.lm import adapters, chat, optim, packing, parallel, students, upfront
     from valley.lm.forward import Forward
+    from valley.lm.limit import Limit, end_of_job
     from valley.lm.loss import Learner
     from valley.lm.state import Keeper
 
@@ -159,6 +160,7 @@ def train(
     if first:
         print(f"going on after update {first} of {len(plan)}")
 
+    limit = Limit(end_of_job())
     begun = time.monotonic()
     for step in range(first, len(plan) + 1):
         if step in looks and step not in [look["step"] for look in at["looks"]]:
@@ -167,11 +169,14 @@ def train(
             log(step, {"loss/held-out": loss})
         if step == len(plan):
             break
-        stop = world.any(asked())
-        if stop or world.any(keeper.due):
+        world.note(f"update {step + 1} of {len(plan)}")
+        keeper.check()
+        stop, near, due = world.any(asked(), limit.near(keeper.seconds), keeper.due)
+        if stop or near or due:
             keeper.save(at)
-        if stop:
-            raise Stopped(f"{step} of {len(plan)} updates are done and saved")
+        if stop or near:
+            keeper.finish()
+            raise Stopped(f"{step} of {len(plan)} updates are done and saved", limit=near)
 
         chosen = [examples[i] for i in plan[step]]
         peak, warmup, schedule = recipe.learning_rate, recipe.warmup, recipe.schedule
@@ -194,6 +199,7 @@ def train(
             pace = seen / (time.monotonic() - begun)
             print(f"update {step + 1}/{len(plan)}  loss {loss:.4f}  {pace:,.0f} tokens/s")
     seconds = time.monotonic() - begun
+    keeper.finish()
 
     model = adapters.whole_model(learner, recipe.lora, world, again)
     if not world.first:
