@@ -22,6 +22,7 @@ from valley.core.files import (
 )
 from valley.core.recipes import Recipe
 from valley.core.resume import Stopped, stop_signals
+from valley.lm.encoded import FOLDER as ENCODED
 from valley.lm.training import Training, new_student, train
 from valley.workflow.contract import Task, execute, option, param, reads, task, writes
 from valley.workflow.job import Job
@@ -160,9 +161,12 @@ def noted(made: Train | Student, job: Job) -> dict:
     """Return what a training notes of itself, beside its result."""
     board = job.log.with_suffix("") if job.log and made.training["tensorboard"] else None
     digests = job.about["inputs"]
+    known = {name: found[0] for name, found in digests.items() if found}
     recipe = {name: value for name, value in made.settings().items() if name != "hub"}
     return {
         "tensorboard": board and str(board),
+        "encoded": str(made.store / ENCODED),
+        "digests": {**known, "code": str(job.about["params"].get("code", ""))},
         "about": {
             "study": job.study,
             "arm": job.wildcards,

@@ -4,12 +4,14 @@ import itertools
 import random
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from lm_material import pool_rows
 from training_material import model_of, tokenizer_of
 from valley.lm import chat, flops, packing
 from valley.lm.chunks import chunk_positions
+from valley.lm.encoded import SCHEMA, Encoded
 from valley.lm.forward import Forward
 from valley.lm.loss import Learner, cross_entropy, response_loss
 from valley.lm.parallel import World
@@ -183,7 +185,8 @@ def test_looks_are_spread_from_the_first_update_to_the_last():
 
 
 def test_cut_examples_lose_their_end_and_prompts_alone_are_left_out():
-    long, short = chat.Example("a", [1] * 9, 3), chat.Example("b", [1] * 9, 7)
-    kept, count = chat.fit_length([long, short], 6, "cut")
+    rows = {"id": ["a", "b"], "ids": [[1] * 9, [1] * 9], "prompt_tokens": [3, 7]}
+    examples = Encoded([pa.RecordBatch.from_pydict(rows, schema=SCHEMA)])
+    kept, count = examples.fitting(6, "cut")
     assert [(example.id, len(example.ids)) for example in kept] == [("a", 6)]
     assert count == 2
