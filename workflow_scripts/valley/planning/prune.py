@@ -1,9 +1,9 @@
 """`./valley prune`: what takes room and nobody wants: listed with its size, removed on request.
 
 Three kinds: weights that the study file's `retention` lets go; results that no arm of the study
-wants any more; entries of the store (encoded shards and answers too) that no study below the results root
-refers to. What is wanted,
-frozen, adopted, running or unknown is never touched; the unknown is listed.
+wants any more; entries of the store, answers and encoded shards in it too, that no study below the
+results root refers to. What is wanted, frozen, adopted, running or unknown is never touched; the
+unknown is listed.
 """
 
 import os
