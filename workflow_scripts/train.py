@@ -7,6 +7,7 @@ to bottom: what a job is, how its processes are started, what each of them does;
 
 import dataclasses
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from valley.core.files import (
 )
 from valley.core.recipes import Recipe
 from valley.core.resume import Stopped, stop_signals
+from valley.lm.encoded import FOLDER as ENCODED
 from valley.lm.training import Training, new_student, train
 from valley.workflow.contract import Task, execute, option, param, reads, task, writes
 from valley.workflow.job import Job
@@ -159,9 +161,12 @@ def noted(made: Train | Student, job: Job) -> dict:
     """Return what a training notes of itself, beside its result."""
     board = job.log.with_suffix("") if job.log and made.training["tensorboard"] else None
     digests = job.about["inputs"]
+    known = {name: found[0] for name, found in digests.items() if found}
     recipe = {name: value for name, value in made.settings().items() if name != "hub"}
     return {
         "tensorboard": board and str(board),
+        "encoded": str(made.store / ENCODED),
+        "digests": {**known, "code": str(job.about["params"].get("code", ""))},
         "about": {
             "study": job.study,
             "arm": job.wildcards,
@@ -197,30 +202,40 @@ def one_of_several(job: Path) -> None:
             os._exit(1)
         return told() or launch.wish_of(job).exists()
 
+    def hangs(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+        write_json(launch.outcome_of(job), {"hangs": line})
+
     with stop_signals() as told:
         try:
             what = Training.of(read_json(job))
             with disk.explained(what.manifest, what.state):
-                outcome = {"measured": work(what, asked)}
+                outcome = {"measured": work(what, asked, hangs)}
         except Stopped as stopped:
-            outcome = {"stopped": stopped.message}
+            outcome = {"stopped": stopped.message, "limit": stopped.limit}
     if os.environ["RANK"] == "0":
         write_json(launch.outcome_of(job), outcome)
 
 
-def work(what: Training, asked: Callable[[], bool] = lambda: False) -> dict | None:
+def work(
+    what: Training,
+    asked: Callable[[], bool] = lambda: False,
+    hangs: Callable[[str], None] = lambda line: None,
+) -> dict | None:
     """Load the start, train it and save it; every process of a training calls this.
 
     Args:
         what: the training.
         asked: tells whether to stop.
+        hangs: gets the line that names a process that hangs, before this one ends.
 
     Returns:
         Measurements for the sidecar; None in processes other than the first.
     """
     from valley.lm import card, chat, parallel, students, upfront
 
-    world, recipe = parallel.join(), what.recipe
+    recipe = what.recipe
+    world = parallel.join(what.how.get("timeout", parallel.TIMEOUT), hangs)
     loaded = {"dtype": students.DTYPES[recipe.weights], "attention": recipe.attention}
     upfront.check_kernels(recipe.attention, world.device)
     shape = None
@@ -229,7 +244,10 @@ def work(what: Training, asked: Callable[[], bool] = lambda: False) -> dict | No
         upfront.check_memory(shape, recipe, what.how, world)
         bits = (recipe.lora or {}).get("bits")
         upfront.base_of(what.start, recipe.lora)  # refuses before any weight is loaded
-        model, tokenizer = students.load(what.start, bits=bits, **loaded)
+        model, tokenizer = world.first_then_others(
+            "loading its start",
+            lambda: students.load(what.start, bits=bits, skeleton=not world.first, **loaded),
+        )
     else:
         texts = [row["prompt"] + row["response"] for p in what.texts for row in read_parquet(p)]
         model, tokenizer = new_student(texts, **what.made)
@@ -239,7 +257,8 @@ def work(what: Training, asked: Callable[[], bool] = lambda: False) -> dict | No
         """Make the start's plain model once more; return it with the ids of new tokens."""
         if not what.start:
             return new_student(texts, **what.made)[0], []
-        model, tokenizer = students.load(what.start, **loaded)
+        # What is trained whole needs no weights but its own.
+        model, tokenizer = students.load(what.start, skeleton=not recipe.lora, **loaded)
         new = chat.add_think_tokens(model, tokenizer) if what.think == "tokens" else []
         return model, new
 

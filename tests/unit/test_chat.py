@@ -1,9 +1,11 @@
 """Prompts and the loss mask: exactly the response is trained on."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from lm_material import tiny
 from valley.lm import chat, packing, students
+from valley.lm.encoded import SCHEMA, Encoded
 
 MODEL, TOKENIZER = tiny()
 PROMPT, RESPONSE = "Add 3 to 4 numbers.", "<think>\nadd 3\n</think>\n```python\nprint(1)\n```\n"
@@ -38,8 +40,14 @@ def test_any_text_survives_the_round_trip():
 
 @pytest.mark.parametrize(("policy", "kept"), [("drop", [3, 5]), ("cut", [3, 5, 5])])
 def test_length_policy_counts_what_is_too_long(policy, kept):
-    examples = [chat.Example(str(n), list(range(n)), 1) for n in (3, 5, 9)]
-    fitted, count = chat.fit_length(examples, 5, policy)
+    lengths = (3, 5, 9)
+    rows = {
+        "id": [str(n) for n in lengths],
+        "ids": [list(range(n)) for n in lengths],
+        "prompt_tokens": [1] * 3,
+    }
+    examples = Encoded([pa.RecordBatch.from_pydict(rows, schema=SCHEMA)])
+    fitted, count = examples.fitting(5, policy)
     assert [len(example.ids) for example in fitted] == kept
     assert count == 1
 

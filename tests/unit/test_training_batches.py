@@ -3,12 +3,15 @@
 import itertools
 import random
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from lm_material import pool_rows
 from training_material import model_of, tokenizer_of
-from valley.lm import chat, packing
+from valley.lm import chat, flops, packing
 from valley.lm.chunks import chunk_positions
+from valley.lm.encoded import SCHEMA, Encoded
 from valley.lm.forward import Forward
 from valley.lm.loss import Learner, cross_entropy, response_loss
 from valley.lm.parallel import World
@@ -90,6 +93,52 @@ def test_processes_share_every_example_once_in_equally_many_passes(processes, mi
             assert cells <= (micro_tokens or 10**9) or len(rows) <= 1
 
 
+def balance(lengths, examples, quadratic, processes=8, row_tokens=32768):
+    """Return the share of their time in which processes work, when they meet after every pass."""
+    worked = waited = 0.0
+    for at in range(0, len(lengths) - examples + 1, examples):
+        update = [chat.Example("", range(n), 0) for n in lengths[at : at + examples]]
+        shares = packing.micro_batches(update, row_tokens, row_tokens, processes, quadratic)
+        spent = [
+            [
+                sum(packing.cost([len(example.ids) for example in row], quadratic) for row in rows)
+                for rows in share
+            ]
+            for share in shares
+        ]
+        worked += sum(map(sum, spent))
+        waited += processes * sum(map(max, zip(*spent, strict=True)))
+    return worked / waited
+
+
+# The goal is met where an update has enough examples to fill up with. Where lengths differ less,
+# three long examples fill a row and one that is cut at the row's length costs more than they do;
+# sixteen processes have eight examples each.
+@pytest.mark.parametrize(
+    ("spread", "examples", "processes", "least"),
+    [(0.8, 128, 8, 0.98), (1.0, 128, 8, 0.98), (0.6, 128, 8, 0.965), (0.8, 128, 16, 0.94)],
+)
+def test_processes_are_evenly_loaded_in_every_pass(spread, examples, processes, least):
+    """30,000 examples of log-normal lengths, median 8,000, as a 7B model's work grows with them."""
+    draw = np.random.default_rng(0)
+    lengths = np.minimum(draw.lognormal(np.log(8000), spread, 30000), 32768).astype(int).tolist()
+    slope = flops.quadratic(flops.QWEN2_5_7B)
+    assert slope * 32768 == pytest.approx(0.5, abs=0.01), "attention is half the matrices there"
+    assert balance(lengths, examples, slope, processes) >= least
+
+
+def test_dealt_rows_hold_every_example_and_are_no_longer_than_a_row():
+    draw = random.Random(1)
+    for _ in range(50):
+        lengths = [draw.randrange(1, 200) for _ in range(draw.randrange(1, 40))]
+        processes = draw.choice([2, 3, 8])
+        passes = packing.deal(lengths, 150, processes, 1e-3)
+        assert {len(rows) for rows in passes} == {processes}
+        rows = [row for rows in passes for row in rows]
+        assert sorted(at for row in rows for at in row) == list(range(len(lengths)))
+        assert all(len(row) <= 1 or sum(lengths[at] for at in row) <= 150 for row in rows)
+
+
 def test_a_pass_without_examples_carries_no_loss_but_gradients_of_nought():
     """A process that has nothing to do meets the others all the same."""
     model = model_of("qwen2", TOKENIZER)
@@ -136,7 +185,8 @@ def test_looks_are_spread_from_the_first_update_to_the_last():
 
 
 def test_cut_examples_lose_their_end_and_prompts_alone_are_left_out():
-    long, short = chat.Example("a", [1] * 9, 3), chat.Example("b", [1] * 9, 7)
-    kept, count = chat.fit_length([long, short], 6, "cut")
+    rows = {"id": ["a", "b"], "ids": [[1] * 9, [1] * 9], "prompt_tokens": [3, 7]}
+    examples = Encoded([pa.RecordBatch.from_pydict(rows, schema=SCHEMA)])
+    kept, count = examples.fitting(6, "cut")
     assert [(example.id, len(example.ids)) for example in kept] == [("a", 6)]
     assert count == 2

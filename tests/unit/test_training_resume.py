@@ -2,13 +2,18 @@
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import pytest
 import torch
 import train
 from training_material import begin, description, hub_student, made, stop, work
+from valley.core.files import read_json
 from valley.core.resume import Stopped
+from valley.lm import launch, limit
+from valley.lm.parallel import World
+from valley.lm.state import Keeper
 
 OFTEN = {"save_every": 1e-9}  # after every update
 
@@ -75,6 +80,97 @@ def test_a_training_goes_on_to_the_same_weights_whatever_signal_stopped_it(tmp_p
         assert f"stopped as asked: {done} of 100 updates are done and saved" in said
     work({**job, "how": straight["how"]})
     same(made(job), made(straight))
+
+
+def test_killed_while_a_state_is_written_it_goes_on_from_the_one_before(tmp_path, start):
+    """A student whose states take long enough to be met half written."""
+    wide = hub_student(tmp_path / "wide", hidden_size=384, intermediate_size=1024)
+    settings = {"steps": 8, "epochs": None}
+    straight = description(tmp_path / "straight", wide, **settings)
+    work(straight)
+    job = description(tmp_path / "stopped", wide, how=OFTEN, **settings)
+    state = tmp_path / "stopped/state"
+    process = begin(job)
+    while process.poll() is None:
+        if (state / "position.json").exists() and any(state.glob(".writing/*.distcp")):
+            process.kill()
+    process.communicate()
+    assert process.returncode == -9
+    assert any(state.glob(".writing/*.distcp")), "it was half written"
+    assert 0 < json.loads((state / "position.json").read_text())["done"] < 8
+    work({**job, "how": straight["how"]})
+    same(made(job), made(straight))
+
+
+def test_training_goes_on_while_a_state_is_written(tmp_path, start):
+    """A saved state is a copy: what is learnt meanwhile is not in it."""
+    model = torch.nn.Linear(600, 600)
+    adamw = torch.optim.AdamW(model.parameters())
+
+    def update():
+        model(torch.ones(600)).sum().backward()
+        adamw.step()
+
+    update()
+    before = model.weight.detach().clone()
+    keeper = Keeper(tmp_path, model, adamw, World(), every=None)
+    expected = keeper.seconds
+    keeper.save({"done": 1})
+    update()
+    keeper.finish()
+    assert not torch.equal(model.weight, before)
+    assert keeper.load() == {"done": 1}
+    assert torch.equal(model.weight, before)
+    assert expected == 3 * 4 * (600 * 600 + 600) / 100e6
+    assert keeper.seconds != expected, "the next one's time is known"
+
+
+def test_a_state_that_cannot_be_written_ends_the_training_at_a_later_update(tmp_path, start):
+    job = description(tmp_path, start, how=OFTEN, epochs=20)
+    Path(job["state"]).mkdir()
+    (Path(job["state"]) / ".writing").write_text("a file in the way")
+    with pytest.raises(BaseException, match="writing") as error:
+        work(job)
+    assert not isinstance(error.value, Stopped)
+    assert not (Path(job["state"]) / "position.json").exists()
+    assert not Path(job["manifest"]).exists()
+
+
+def test_near_the_end_of_its_time_a_training_saves_its_state_and_stops(tmp_path, start):
+    long = {"epochs": 400, "learning_rate": 1e-3}
+    job = description(tmp_path / "stopped", start, **long)
+    process = begin(job, SLURM_JOB_END_TIME=str(time.time() + 40))
+    said = process.communicate()[0]
+    assert process.returncode == 0
+    done = json.loads((tmp_path / "stopped/state/position.json").read_text())["done"]
+    assert f"stopped as asked: {done} of 2000 updates are done and saved" in said
+    assert 0 < done < 2000
+    outcome = read_json(launch.outcome_of(tmp_path / "stopped/job.json"))
+    assert outcome["limit"], "the job is to be queued again"
+
+
+def test_a_job_too_short_for_anything_does_an_update_all_the_same(tmp_path, start):
+    job = description(tmp_path, start)
+    process = begin(job, SLURM_JOB_END_TIME=str(time.time()))
+    assert "1 of 15 updates are done" in process.communicate()[0]
+
+
+def test_what_must_be_left_of_a_job_s_time_grows_with_updates_and_states():
+    assert limit.needed(update=0, state=0) == 30
+    assert limit.needed(update=40, state=115) == 340
+
+
+def test_the_controller_is_asked_where_the_environment_does_not_say(tmp_path):
+    """As squeue prints it: the local time; nothing for a job without an end."""
+    squeue = tmp_path / "squeue"
+    squeue.write_text('#!/bin/sh\ntest "$2" = --jobs=7 && echo 2030-01-02T03:04:05 || echo N/A\n')
+    squeue.chmod(0o755)
+    path = {"PATH": f"{tmp_path}:/bin:/usr/bin"}
+    expected = time.mktime((2030, 1, 2, 3, 4, 5, 0, 0, -1))
+    assert limit.end_of_job({**path, "SLURM_JOB_ID": "7"}) == expected
+    assert limit.end_of_job({**path, "SLURM_JOB_ID": "8"}) is None
+    assert limit.end_of_job({**path, "SLURM_JOB_ID": "7", "SLURM_JOB_END_TIME": "9"}) == 9
+    assert limit.end_of_job(path) is None
 
 
 def test_one_state_is_kept(tmp_path, start):

@@ -163,11 +163,17 @@ def made(job: dict) -> dict:
     return {"weights": weights, "losses": losses, "looks": read_json(job["validated"])}
 
 
-def begin(job: dict) -> subprocess.Popen:
-    """Start a training as a process of its own, which a test may stop or kill."""
+def begin(job: dict, **settings: str) -> subprocess.Popen:
+    """Start a training as a process of its own, which a test may stop or kill.
+
+    Args:
+        job: its description.
+        settings: of its environment.
+    """
     file = Path(job["manifest"]).parents[1] / "job.json"
     write_json(file, job)
     environment = {**os.environ, "RANK": "0", "WORLD_SIZE": "1", "OMP_NUM_THREADS": "1"}
+    environment |= settings
     worker = train.one_of_several.__name__
     command = [sys.executable, str(launch.SCRIPT), worker, "--job", str(file)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)

@@ -1,9 +1,16 @@
 """What jobs ask for in the real workflow: learnt, overridden, more on a retry; and scratch."""
 
+import os
+import re
+import shutil
+
+import pytest
 from valley.cluster import requests
 from valley.core.files import read_json, write_json
 from valley.core.study import Study
+from workspace import REPOSITORY
 
+PROFILE = REPOSITORY / "profiles" / "slurm"
 SHARD = "results/smoke/shards/all.any/n16-s0.parquet"
 VERDICTS = "results/smoke/verdicts/tiny/base/bank.parquet"
 ARM = {"student": "tiny", "recipe": "distil", "start": "base", "slice": "all.any", "seed": "0"}
@@ -48,6 +55,48 @@ def test_a_retry_asks_for_more_and_the_study_file_for_what_it_says(copy, monkeyp
     copy.snakemake("--cores", "2", "--retries", "1", VERDICTS)
     assert (dying / "once").is_file()
     assert beside(copy, VERDICTS)["asked"] == {"minutes": 14, "gpus": 0, "nodes": 1, "cpus": 2}
+
+
+@pytest.fixture
+def submitted(copy, tmp_path, monkeypatch):
+    """Return a function: what a run with SLURM's profile asks for, submission by submission.
+
+    Commands of SLURM's names note it and refuse: nothing runs.
+    """
+    noted = tmp_path / "noted"
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, does in {
+        "sbatch": f'echo "$@" >> {noted}; echo refused >&2; exit 1',
+        "scontrol": 'echo "Slurmctld(primary) at here is UP"',
+        **dict.fromkeys(("sinfo", "squeue", "sacct", "sacctmgr"), "exit 0"),
+    }.items():
+        (tools / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tools / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+
+    def submissions(*targets: str) -> list[dict[str, str]]:
+        noted.unlink(missing_ok=True)
+        how = ("--workflow-profile", str(PROFILE), "--retries", "0")
+        said = copy.snakemake(*how, "--", *targets, check=False)
+        assert noted.exists(), said
+        lines = noted.read_text().splitlines()
+        return [dict(re.findall(r"--([a-z-]+)[= ](\S+)", line)) for line in lines]
+
+    return submissions
+
+
+def test_a_job_asks_for_all_its_cores_and_a_group_for_a_small_node_s(copy, submitted):
+    config = copy.smoke()
+    config["resources"] = {"train": {"cpus": 64}, "judge": {"cpus": 3}}
+    copy.write(config)
+    place = "tiny/distil/base/all.any/n16-s0"
+    shutil.rmtree(copy.folder / "results/smoke/checkpoints" / place)
+    (training,) = submitted(f"results/smoke/checkpoints/{place}/checkpoint.json")
+    assert training["cpus-per-task"] == "64"
+    shutil.rmtree(copy.folder / "results/smoke/verdicts")
+    groups = [one for one in submitted("verdicts") if one["cpus-per-task"] != "64"]
+    assert [group["cpus-per-task"] for group in groups] == ["15"], "five at a time, not all"
 
 
 def test_jobs_use_the_scratch_that_they_are_told(copy):

@@ -76,7 +76,7 @@ def request(
     except (Unestimated, KeyError):
         seconds = 60 * UNKNOWN_MINUTES
     minutes = own.get("runtime") or SPARE_MINUTES + math.ceil(MARGIN * seconds / 60)
-    memory = own.get("mem_mb") or SPARE_MB + _model_mb(config, rule, student, first)
+    memory = own.get("mem_mb") or SPARE_MB + _model_mb(config, rule, wildcards, student, first)
     longest = config["resources"]["longest"]
     return replace(
         first,
@@ -90,16 +90,26 @@ def sampling_rule(config: dict) -> str:
     return "answer" if config["sampling"]["engine"] == "vllm" else "generate"
 
 
-def _model_mb(config: dict, rule: str, student: str, asked: Request) -> int:
-    """Return the memory of a model's weights in single precision, one copy a process of a node."""
+def _model_mb(config: dict, rule: str, wildcards: dict, student: str, asked: Request) -> int:
+    """Return the memory on each node that a model takes.
+
+    To load it, a copy of its weights in single precision, however many processes there are. While
+    it trains, a copy of this node's part of the state that is being written, on cores also weights,
+    gradients and moments themselves; and for each process its libraries.
+    """
     if rule not in ("train", sampling_rule(config), "student") or not student:
         return 0
+    each, processes = 4.0, 1
+    if rule == "train":
+        processes = math.ceil(max(asked.gpus, config["training"]["processes"]) / asked.nodes)
+        recipe = config["recipes"].get(wildcards.get("recipe"), {})
+        state = 0 if recipe.get("lora") else {"bf16": 6}.get(recipe.get("weights"), 12)
+        each = max(each, (state if asked.gpus else 16 + state) / asked.nodes)
     try:
-        copies = max(asked.gpus, config["training"]["processes"]) if rule == "train" else 1
-        copies = math.ceil(copies / asked.nodes)
-        return SPARE_MB + math.ceil(copies * parameters_of(config, student) * 4 * 1.25 / 1e6)
+        parameters = parameters_of(config, student)
     except Unestimated:
         return 62000
+    return processes * SPARE_MB + math.ceil(parameters * each * 1.25 / 1e6)
 
 
 def measured(config: dict, root: Path) -> dict[tuple[str, str], float]:

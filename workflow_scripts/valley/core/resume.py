@@ -23,13 +23,14 @@ class Stopped(SystemExit):
 
     Args:
         message: what was saved, and where it goes on.
+        limit: it stopped by itself, since the end of the job's time is near.
     """
 
     STATUS = 75  # EX_TEMPFAIL: nothing is wrong, try again
 
-    def __init__(self, message: str):
+    def __init__(self, message: str, limit: bool = False):
         super().__init__(self.STATUS)
-        self.message = message
+        self.message, self.limit = message, limit
         print(f"stopped as asked: {message}", flush=True)
 
 
@@ -94,15 +95,19 @@ def stop_signals(*signals: int) -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def queue_again() -> None:
-    """Have SLURM start this job again if it was warned of its time limit: a chain of one job.
+def queue_again(limit: bool = False) -> None:
+    """Have SLURM start this job again if it was stopped by its time limit: a chain of one job.
 
-    Only after the warning (SIGUSR1): a cancelled job must not come back, and one that is preempted
-    or whose node is taken SLURM queues itself. Where requeueing is not allowed the job just ends,
-    and Snakemake's next try goes on from the saved state.
+    Only after the warning (SIGUSR1), or where the job saw the limit itself: a cancelled job must
+    not come back, and one that is preempted or whose node is taken SLURM queues itself. Where
+    requeueing is not allowed the job just ends, and Snakemake's next try goes on from the saved
+    state.
+
+    Args:
+        limit: the job saw the limit itself.
     """
     number = os.environ.get("SLURM_JOB_ID")
-    if not number or signal.SIGUSR1 not in _HEARD:
+    if not number or not (limit or signal.SIGUSR1 in _HEARD):
         return
     done = subprocess.run(["scontrol", "requeue", number], capture_output=True, text=True)
     said = f": {done.stderr.strip()}" if done.returncode else ""

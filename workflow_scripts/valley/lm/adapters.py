@@ -84,7 +84,8 @@ def whole_model(learner, lora: dict | None, world, again: Callable | None):
         model, tokens = again()
         if lora:
             model = with_lora(model, tokens=tokens, **lora)
-        strange = model.load_state_dict(weights, strict=False).unexpected_keys
+        # The trained weights themselves where it is a skeleton: one copy in memory, not two.
+        strange = model.load_state_dict(weights, strict=False, assign=not lora).unexpected_keys
         if strange:
             raise RuntimeError(f"trained weights that the start's model has not: {strange[:5]}")
     return model.merge_and_unload() if lora and lora.get("merge", True) else model

@@ -6,7 +6,8 @@ assistant's turn, and the student would then learn other text than the shard hol
 the same prompts, so what is learnt is what is asked.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 THINK = ("<think>", "</think>")
 # Some templates print a date, by default today's: a prompt must not change overnight.
@@ -25,7 +26,7 @@ class Example:
     """
 
     id: str
-    ids: list[int]
+    ids: Sequence[int]
     prompt_tokens: int
 
 
@@ -100,38 +101,23 @@ def encode(tokenizer, id: str, prompt: str, response: str, end: int | None = Non
     return Example(id, [*start, *answer, end], len(start))
 
 
-def encode_all(
-    tokenizer, rows: list[dict], *, end: int | None, max_length: int, overlong: str
-) -> tuple[list[Example], int]:
-    """Encode pool rows (id, prompt, response) and apply the length policy; see `fit_length`."""
-    examples = [encode(tokenizer, **row, end=end) for row in rows]
-    return fit_length(examples, max_length, overlong)
-
-
-def fit_length(
-    examples: list[Example], max_length: int, overlong: str
-) -> tuple[list[Example], int]:
-    """Apply the length policy.
+def encode_all(tokenizer, rows: list[dict], end: int) -> list[Example]:
+    """Encode rows (id, prompt, response) together, as `encode` does one by one.
 
     Args:
-        examples: encoded examples.
-        max_length: tokens at most, prompt included.
-        overlong: "drop" leaves longer examples out, "cut" shortens them (they lose their end);
-            one whose prompt alone is too long is left out in any case.
-
-    Returns:
-        The examples that stay, in order, and how many were dropped or cut.
+        tokenizer: with a chat template.
+        rows: of the pool.
+        end: `end_of_turn`.
     """
-    too_long = sum(len(example.ids) > max_length for example in examples)
-    if overlong == "drop":
-        kept = [example for example in examples if len(example.ids) <= max_length]
-    else:
-        kept = [
-            replace(example, ids=example.ids[:max_length])
-            for example in examples
-            if example.prompt_tokens < max_length
-        ]
-    return kept, too_long
+    turns = [[{"role": "user", "content": row["prompt"]}] for row in rows]
+    starts = tokenizer.apply_chat_template(
+        turns, add_generation_prompt=True, tokenize=True, return_dict=False, date_string=DATE
+    )
+    answers = tokenizer([row["response"] for row in rows], add_special_tokens=False)["input_ids"]
+    return [
+        Example(row["id"], [*start, *answer, end], len(start))
+        for row, start, answer in zip(rows, starts, answers, strict=True)
+    ]
 
 
 def add_think_tokens(model, tokenizer) -> list[int]:

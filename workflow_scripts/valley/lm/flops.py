@@ -144,6 +144,12 @@ STUDENTS = {
 }
 
 
+def quadratic(shape: Shape) -> float:
+    """Return attention's work per squared token of an example, in the matrices' work per token."""
+    matrices = shape.layers * shape.block_matrices
+    return shape.layers * shape.query / matrices
+
+
 def dense(parameters: float, tokens: float, lora: bool = False) -> float:
     """Return the operations of a training by its parameters and tokens alone: without attention."""
     return (FROZEN if lora else TRAINED) * parameters * tokens

@@ -17,12 +17,23 @@ class Forward:
         row_tokens: length of a packed row.
         micro_tokens: tokens of one pass; None is all at once.
         precision: "fp32", or "bf16" for autocast.
+        quadratic: how the work of examples grows with their length, see `packing.cost`.
     """
 
-    def __init__(self, learner, world: World, *, pad_id, row_tokens, micro_tokens, precision):
+    def __init__(
+        self,
+        learner,
+        world: World,
+        *,
+        pad_id: int,
+        row_tokens: int,
+        micro_tokens: int | None,
+        precision: str,
+        quadratic: float = 0.0,
+    ):
         self.learner, self.world, self.pad_id = learner, world, pad_id
         self.row_tokens, self.micro_tokens = row_tokens, micro_tokens
-        self.bf16 = precision == "bf16"
+        self.bf16, self.quadratic = precision == "bf16", quadratic
 
     def train(self, examples: list[Example]) -> float:
         """Add the gradients of an update's mean loss to the weights'; return that loss.
@@ -50,9 +61,10 @@ class Forward:
         device = self.world.device
         summed = torch.zeros((), device=device)
         shares = packing.micro_batches(
-            examples, self.row_tokens, self.micro_tokens, self.world.size
+            examples, self.row_tokens, self.micro_tokens, self.world.size, self.quadratic
         )
         for rows in shares[self.world.rank]:
+            self.world.note()
             batch = packing.collate(rows, self.pad_id)
             batch = {name: torch.from_numpy(array).to(device) for name, array in batch.items()}
             with torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=self.bf16):

@@ -150,7 +150,8 @@ def run(job: Path, where: Layout, threads: int, worker: str) -> dict:
 
     Raises:
         Stopped: they were asked to stop and have saved their state.
-        RuntimeError: one of them failed; what it said stands above, in the same log.
+        RuntimeError: one of them failed; what it said stands above, in the same log. Or one hangs:
+            the message names it.
     """
     outcome, wish = outcome_of(job), wish_of(job)
     outcome.unlink(missing_ok=True)
@@ -171,14 +172,16 @@ def run(job: Path, where: Layout, threads: int, worker: str) -> dict:
         finally:
             if started.poll() is None:
                 started.kill()
-    if started.returncode or not outcome.is_file():
+    told = read_json(outcome) if outcome.is_file() else {}
+    if "hangs" in told:
+        raise RuntimeError(told["hangs"])
+    if started.returncode or not told:
         raise RuntimeError(
             f"a process of this training failed (status {started.returncode}); "
             "its error stands above"
         )
-    told = read_json(outcome)
     if "stopped" in told:
-        raise Stopped(told["stopped"])
+        raise Stopped(told["stopped"], told["limit"])
     return told["measured"]
 
 

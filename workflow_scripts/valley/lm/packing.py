@@ -6,7 +6,7 @@ loss of a step is the same packed or padded.
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -98,12 +98,16 @@ def pack(lengths: list[int], row_tokens: int) -> list[list[int]]:
 
 
 def micro_batches(
-    examples: list[Example], row_tokens: int, micro_tokens: int | None, processes: int = 1
+    examples: list[Example],
+    row_tokens: int,
+    micro_tokens: int | None,
+    processes: int = 1,
+    quadratic: float = 0.0,
 ) -> list[list[list[list[Example]]]]:
     """Divide an update's examples among processes and, within each, into what fits its memory.
 
-    Every process gets equally many micro-batches, since they meet in each; one that would have
-    fewer gets empty ones. Accumulated over all of them, the loss is that of the whole batch.
+    Every process gets equally many micro-batches, since they meet in each; one that has no row left
+    gets empty ones. Accumulated over all of them, the loss is that of the whole batch.
 
     Args:
         examples: of one update.
@@ -111,27 +115,123 @@ def micro_batches(
         micro_tokens: tokens of a micro-batch, padding included (a longer row is one by itself);
             None is all of a process' rows at once.
         processes: how many there are.
+        quadratic: see `cost`; several processes get rows of equal cost.
 
     Returns:
         By process, by micro-batch: rows of examples.
     """
-    rows = [
-        [examples[at] for at in row] for row in pack([len(e.ids) for e in examples], row_tokens)
+    lengths = [len(example.ids) for example in examples]
+    if processes == 1:
+        dealt = [[row] for row in pack(lengths, row_tokens)]
+    else:
+        dealt = deal(lengths, row_tokens, processes, quadratic)
+    shares: list[list[list[list[Example]]]] = [[] for _ in range(processes)]
+    widest = 0
+    for together in dealt:
+        width = max(sum(lengths[at] for at in row) for row in together)
+        held = len(shares[0][-1]) if shares[0] else 0
+        fits = held and (held + 1) * max(widest, width) <= (micro_tokens or math.inf)
+        widest = max(widest, width) if fits else width
+        for share, row in zip(shares, together, strict=True):
+            if not fits:
+                share.append([])
+            share[-1].append([examples[at] for at in row])
+    return [[[row for row in rows if row] for rows in share] for share in shares]
+
+
+def cost(lengths: Iterable[int], quadratic: float) -> float:
+    """Return the work of a row with examples of these lengths, in that of one token's matrices.
+
+    Args:
+        lengths: tokens of the examples.
+        quadratic: of attention: work of an example of L tokens is L (1 + quadratic L).
+    """
+    return sum(length * (1 + quadratic * length) for length in lengths)
+
+
+# How far above its share of the work a pass may be filled, tried one by one: a little room lets
+# examples lie better, and leaves less for the passes after it.
+ROOM = (1.0, 1.01, 1.02, 1.04, 1.06, 1.08, 1.15, 1.2, math.inf)
+
+
+def deal(
+    lengths: list[int], row_tokens: int, processes: int, quadratic: float
+) -> list[list[list[int]]]:
+    """Lay examples into rows that processes pass through together, each pass of equal cost.
+
+    Sharded processes wait for each other in every block, so a pass takes as long as its dearest
+    row. The number of rows is a multiple of the processes'. The longest examples begin the rows of
+    the first pass, and each of the others goes, the longest first, to the row of least cost that
+    has room for it (longest processing time first) until the pass has its share of the work.
+    What stays unequal: an example that costs more than others that fill a row, and updates of few
+    examples a process.
+
+    Args:
+        lengths: tokens of the examples.
+        row_tokens: length of a row; a longer example has a row of its own.
+        processes: rows of a pass; some are empty where there are fewer examples.
+        quadratic: see `cost`.
+
+    Returns:
+        By pass, by process: positions in `lengths`.
+    """
+    costs = [cost([length], quadratic) for length in lengths]
+    passes = max(1, math.ceil(sum(lengths) / (row_tokens * processes)))
+    while True:
+        laid = (_lay(lengths, costs, row_tokens, processes, passes, room) for room in ROOM)
+        found = [rows for rows in laid if rows is not None]
+        if found:
+            break
+        passes += 1
+    dearest = [
+        sum(max(sum(costs[at] for at in row) for row in rows) for rows in way) for way in found
     ]
-    shares = []
-    for process in range(processes):
-        share: list[list[list[Example]]] = []
-        widest = 0
-        for row in rows[process::processes]:
-            widest = max(widest, _width(row))
-            if share and (len(share[-1]) + 1) * widest <= (micro_tokens or math.inf):
-                share[-1].append(row)
-            else:
-                share.append([row])
-                widest = _width(row)
-        shares.append(share)
-    most = max(map(len, shares))
-    return [share + [[]] * (most - len(share)) for share in shares]
+    spent = [0.0] * processes
+    dealt = []
+    for rows in found[dearest.index(min(dearest))]:
+        together: list[list[int]] = [[] for _ in range(processes)]
+        least = sorted(range(processes), key=lambda process: spent[process])
+        rows.sort(key=lambda row: -sum(costs[at] for at in row))
+        for process, row in zip(least, rows, strict=True):
+            together[process] = row
+            spent[process] += sum(costs[at] for at in row)
+        dealt.append(together)
+    return dealt
+
+
+def _lay(
+    lengths: list[int],
+    costs: list[float],
+    row_tokens: int,
+    processes: int,
+    passes: int,
+    room: float,
+) -> list[list[list[int]]] | None:
+    """Fill one pass after another up to `room` times its share; None if examples are left over."""
+    left = sorted(range(len(lengths)), key=lambda at: (-lengths[at], at))
+    laid = []
+    for number in range(passes):
+        share = sum(costs[at] for at in left) / (processes * (passes - number))
+        full = max(room * share, costs[left[0]]) if left and number < passes - 1 else math.inf
+        rows: list[list[int]] = [[] for _ in range(processes)]
+        filled, spent, later = [0] * processes, [0.0] * processes, []
+        for at in left:
+            fitting = [
+                row
+                for row in range(processes)
+                if not rows[row]
+                or (filled[row] + lengths[at] <= row_tokens and spent[row] + costs[at] <= full)
+            ]
+            if not fitting:
+                later.append(at)
+                continue
+            row = min(fitting, key=spent.__getitem__)
+            rows[row].append(at)
+            filled[row] += lengths[at]
+            spent[row] += costs[at]
+        left = later
+        laid.append(rows)
+    return None if left else laid
 
 
 def _width(row: list[Example]) -> int:

@@ -131,6 +131,7 @@ def load(
     dtype: str = "float32",
     attention: str | None = None,
     bits: int | None = None,
+    skeleton: bool = False,
 ):
     """Load the model (on the CPU) and tokenizer that a manifest describes.
 
@@ -141,6 +142,7 @@ def load(
         dtype: of the weights.
         attention: transformers' name of an attention kernel; None is its own choice.
         bits: 4 or 8 to quantize the weights (on a GPU, with bitsandbytes).
+        skeleton: without its weights, on PyTorch's device "meta": shapes and settings only.
 
     Raises:
         FileNotFoundError: the manifest's folder lacks a file; the message says which.
@@ -150,14 +152,18 @@ def load(
     described = read_json(manifest)
     source, revision = source_of(described, manifest)
     how = {"attn_implementation": attention} if attention else {}
+    if skeleton:
+        how["device_map"] = "meta"
     if bits:
         how["quantization_config"] = quantization(bits)
     model = AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=dtype, **how)
     if "adapter" not in described:
         return model, load_tokenizer(source, revision)
+    folder = Path(manifest).parent / FOLDER
+    if skeleton:  # adapters that are merged leave no trace but in weights
+        return model, load_tokenizer(folder)
     from peft import PeftModel
 
-    folder = Path(manifest).parent / FOLDER
     return PeftModel.from_pretrained(model, folder).merge_and_unload(), load_tokenizer(folder)
 
 

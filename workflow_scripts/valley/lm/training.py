@@ -7,12 +7,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from valley.core.files import read_parquet, write_json, write_text
+from valley.core.files import write_json, write_text
 from valley.core.recipes import Recipe
 from valley.core.resume import Stopped
 from valley.core.seeds import derive
-
-ENCODED = ["id", "prompt", "response"]  # what examples are made of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,6 +26,8 @@ class Training:
         manifest: `checkpoint.json` to write, last of all.
         validated: JSON file for the held-out losses, or None.
         state: folder of what a stopped run goes on from; None keeps nothing.
+        encoded: folder of encoded shards, of this training and others; None encodes in memory.
+        digests: of the content of `shard` and `validation`, and of the `code`, where known.
         recipe: how is trained.
         seed: decides the order of the examples (and dropout).
         evaluations: how often held-out loss is taken; None is once beside the first.
@@ -45,6 +45,8 @@ class Training:
     manifest: str
     validated: str | None = None
     state: str | None = None
+    encoded: str | None = None
+    digests: dict[str, str] = dataclasses.field(default_factory=dict)
     recipe: Recipe
     seed: int
     evaluations: int | None = None
@@ -105,8 +107,10 @@ def train(
     """
     import torch
 
-    from valley.lm import adapters, chat, optim, packing, parallel, students, upfront
+    from valley.lm import adapters, chat, encoded, optim, packing, parallel, students, upfront
+    from valley.lm.encoded import Encoded
     from valley.lm.forward import Forward
+    from valley.lm.limit import Limit, end_of_job
     from valley.lm.loss import Learner
     from valley.lm.state import Keeper
 
@@ -115,16 +119,26 @@ def train(
     said, end = chat.layout(tokenizer), chat.end_of_turn(tokenizer)
     new = chat.add_think_tokens(model, tokenizer) if what.think == "tokens" else []
 
-    encoding = {"end": end, "max_length": recipe.max_length, "overlong": recipe.overlong}
-    examples, too_long = chat.encode_all(tokenizer, read_parquet(what.shard, ENCODED), **encoding)
-    if not examples:
+    def encode(path: str, name: str) -> Encoded:
+        if not what.encoded:
+            return Encoded(list(encoded.encode(tokenizer, path, end)))
+        about = {"shard": what.digests.get(name), "code": what.digests.get("code", "")}
+        return world.first_then_others(
+            f"encoding {path}",
+            lambda: encoded.kept(tokenizer, path, end, what.encoded, about, first=world.first),
+        )
+
+    fit = recipe.max_length, recipe.overlong
+    examples, too_long = encode(what.shard, "shard").fitting(*fit)
+    if not len(examples):
         raise ValueError(
             f"{what.shard}: all {too_long} examples are longer than {recipe.max_length} tokens; "
             "let the recipe's max_length be larger, or its overlong be cut"
         )
-    held_out = read_parquet(what.validation, ENCODED) if what.validation else []
-    held_out, _ = chat.encode_all(tokenizer, held_out, **encoding)
-    lengths = [len(example.ids) for example in examples]
+    held_out = (
+        list(encode(what.validation, "validation").fitting(*fit)[0]) if what.validation else []
+    )
+    lengths = examples.lengths.tolist()
     plan = packing.batches(
         lengths,
         recipe.batch_examples,
@@ -150,6 +164,7 @@ def train(
         row_tokens=recipe.row_tokens,
         micro_tokens=upfront.pass_tokens(recipe),
         precision=recipe.precision,
+        quadratic=upfront.quadratic_of(model),
     )
     every = what.how.get("save_every")  # minutes
     keeper = Keeper(what.state and Path(what.state), learner, adamw, world, every and every * 60)
@@ -158,6 +173,7 @@ def train(
     if first:
         print(f"going on after update {first} of {len(plan)}")
 
+    limit = Limit(end_of_job())
     begun = time.monotonic()
     for step in range(first, len(plan) + 1):
         if step in looks and step not in [look["step"] for look in at["looks"]]:
@@ -166,11 +182,14 @@ def train(
             log(step, {"loss/held-out": loss})
         if step == len(plan):
             break
-        stop = world.any(asked())
-        if stop or world.any(keeper.due):
+        world.note(f"update {step + 1} of {len(plan)}")
+        keeper.check()
+        stop, near, due = world.any(asked(), limit.near(keeper.seconds), keeper.due)
+        if stop or near or due:
             keeper.save(at)
-        if stop:
-            raise Stopped(f"{step} of {len(plan)} updates are done and saved")
+        if stop or near:
+            keeper.finish()
+            raise Stopped(f"{step} of {len(plan)} updates are done and saved", limit=near)
 
         chosen = [examples[i] for i in plan[step]]
         peak, warmup, schedule = recipe.learning_rate, recipe.warmup, recipe.schedule
@@ -193,6 +212,7 @@ def train(
             pace = seen / (time.monotonic() - begun)
             print(f"update {step + 1}/{len(plan)}  loss {loss:.4f}  {pace:,.0f} tokens/s")
     seconds = time.monotonic() - begun
+    keeper.finish()
 
     model = adapters.whole_model(learner, recipe.lora, world, again)
     if not world.first:
@@ -217,7 +237,8 @@ def train(
         chat=said,
         **({"adapter": {"base": base, "rank": recipe.lora["rank"]}} if base else {}),
     )
-    return measured([examples[i] for batch in plan[first:] for i in batch], seconds, world)
+    ran = [at for batch in plan[first:] for at in batch]
+    return measured(examples.lengths[ran], examples.prompts[ran], seconds, world)
 
 
 def require_finite(loss: float, when: str, examples: list) -> None:
@@ -230,17 +251,21 @@ def require_finite(loss: float, when: str, examples: list) -> None:
         )
 
 
-def measured(ran: list, seconds: float, world) -> dict:
-    """Return what the sidecar says of a run that saw these examples."""
-    import torch
+def measured(lengths, prompts, seconds: float, world) -> dict:
+    """Return what the sidecar says of a run.
 
-    from valley.lm import packing
+    Args:
+        lengths, prompts: tokens of each example that it saw, and of its prompt (arrays).
+        seconds: that it took.
+        world: its processes.
+    """
+    import torch
 
     gpu = world.device != "cpu"
     return {
-        "tokens": sum(len(example.ids) for example in ran),
-        "response_tokens": packing.answered(ran),
-        "squared_lengths": sum(len(example.ids) ** 2 for example in ran),
+        "tokens": int(lengths.sum()),
+        "response_tokens": int((lengths - prompts).sum()),
+        "squared_lengths": int((lengths**2).sum()),
         "train_seconds": seconds,
         "processes": world.size,
         "device": torch.cuda.get_device_name() if gpu else "cpu",

@@ -47,9 +47,18 @@ def shape_of(start: str) -> flops.Shape | None:
     from valley.lm import students
 
     source, revision = students.source_of(read_json(start), start)
-    config = AutoConfig.from_pretrained(source, revision=revision).to_dict()
+    return _shape(AutoConfig.from_pretrained(source, revision=revision))
+
+
+def quadratic_of(model) -> float:
+    """Return how a model's work grows with an example's length (`packing.cost`); 0 if unknown."""
+    shape = _shape(model.config)
+    return flops.quadratic(shape) if shape else 0.0
+
+
+def _shape(config) -> flops.Shape | None:
     try:
-        return flops.Shape.of(config)
+        return flops.Shape.of(config.to_dict())
     except KeyError:
         return None
 

@@ -1,8 +1,9 @@
 """`./valley prune`: what takes room and nobody wants: listed with its size, removed on request.
 
 Three kinds: weights that the study file's `retention` lets go; results that no arm of the study
-wants any more; entries of the store that no study below the results root refers to. What is wanted,
-frozen, adopted, running or unknown is never touched; the unknown is listed.
+wants any more; entries of the store, answers and encoded shards in it too, that no study below the
+results root refers to. What is wanted, frozen, adopted, running or unknown is never touched; the
+unknown is listed.
 """
 
 import os
@@ -18,6 +19,7 @@ from valley.core.given import given
 from valley.core.sidecars import provenances, sidecar
 from valley.core.store import Store
 from valley.core.study import Study
+from valley.lm.encoded import FOLDER as ENCODED
 from valley.planning import retention
 from valley.planning.books import STAGES, book_of, tombstone
 from valley.planning.dag import PlannedJob, planned
@@ -132,6 +134,7 @@ def find(study: Study, jobs: list[PlannedJob]) -> Finding:
         if not entry.name.startswith(".") and entry.name not in keys
     ]
     found.removals["store"] += _books(study, jobs, left.values())
+    found.removals["store"] += _encoded(store, left.values())
     found.stopped = sorted((store.root / "resume").glob("*"))
     return found
 
@@ -191,6 +194,17 @@ def _books(study: Study, jobs: list[PlannedJob], abouts: Iterable[dict]) -> list
         and (about := read_json(folder / "about.json")).get("checkpoint")
         and about["checkpoint"] not in others
     ]
+
+
+def _encoded(store: Store, abouts: Iterable[dict]) -> list[Removal]:
+    """Return the encoded shards whose shard is no result that stays, and damaged ones."""
+    left = {one for about in abouts for one in about["outputs"].values()}
+    found = []
+    for folder in sorted((store.root / ENCODED).glob("[!.]*")):
+        described = folder / "about.json"
+        if not described.is_file() or read_json(described)["about"]["shard"] not in left:
+            found.append(Removal(f"{folder} (encoded shard)", [folder]))
+    return found
 
 
 def _identity(manifest: Path) -> dict:

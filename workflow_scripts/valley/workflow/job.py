@@ -137,8 +137,8 @@ def bind(
             versions = shelf.about(key).get("versions", versions)
         try:
             yield job
-        except Stopped:
-            queue_again()
+        except Stopped as stopped:
+            queue_again(stopped.limit)
             raise
         if shelf and not restored:
             shelf.keep(key, targets, folders, {**contents, "versions": versions})
