@@ -1,9 +1,14 @@
 """Examples through a model: packed into rows, in parts that fit, each process its share."""
 
+import math
+
+import numpy as np
 import torch
 
 from valley.lm import packing
+from valley.lm.attention import BOUNDED
 from valley.lm.chat import Example
+from valley.lm.loss import causal_model
 from valley.lm.parallel import World
 
 
@@ -17,12 +22,24 @@ class Forward:
         row_tokens: length of a packed row.
         micro_tokens: tokens of one pass; None is all at once.
         precision: "fp32", or "bf16" for autocast.
+        few_shapes: keep to few lengths of rows, since each is compiled by itself.
     """
 
-    def __init__(self, learner, world: World, *, pad_id, row_tokens, micro_tokens, precision):
+    def __init__(
+        self,
+        learner,
+        world: World,
+        *,
+        pad_id: int,
+        row_tokens: int,
+        micro_tokens: int | None,
+        precision: str,
+        few_shapes: bool = False,
+    ):
         self.learner, self.world, self.pad_id = learner, world, pad_id
         self.row_tokens, self.micro_tokens = row_tokens, micro_tokens
-        self.bf16 = precision == "bf16"
+        self.bf16, self.few_shapes = precision == "bf16", few_shapes
+        self.bounded = causal_model(learner.model).config._attn_implementation in BOUNDED
 
     def train(self, examples: list[Example]) -> float:
         """Add the gradients of an update's mean loss to the weights'; return that loss.
@@ -53,10 +70,26 @@ class Forward:
             examples, self.row_tokens, self.micro_tokens, self.world.size
         )
         for rows in shares[self.world.rank]:
-            batch = packing.collate(rows, self.pad_id)
-            batch = {name: torch.from_numpy(array).to(device) for name, array in batch.items()}
+            batch = self._batch(rows)
             with torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=self.bf16):
                 loss = self.learner(batch, total)
             use(loss)
             summed += loss.detach()
         return self.world.total(summed)
+
+    def _batch(self, rows: list[list[Example]]) -> dict:
+        """Return a pass's tensors, on their device."""
+        multiple = max(1, self.row_tokens // 4) if self.few_shapes else 1
+        arrays = packing.collate(rows, self.pad_id, multiple)
+        longest = {}
+        if self.bounded:
+            width = arrays["input_ids"].shape[1]
+            bounds = packing.bounds(rows, width)
+            longest = {"longest": int(np.diff(bounds).max())}
+            if self.few_shapes:  # further bounds enclose nothing; a larger longest costs little
+                fill = 2 ** math.ceil(math.log2(len(bounds))) - len(bounds)
+                bounds, longest = np.pad(bounds, (0, fill), mode="edge"), {"longest": width}
+            arrays["bounds"] = bounds
+        device = self.world.device
+        tensors = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+        return {**tensors, **longest}
