@@ -16,7 +16,7 @@ EXAMPLES = [
 LORA = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": "all-linear"}
 
 
-def learnt(kind, kernel, *, row_tokens, lora=None, recomputed=False, few_shapes=False, **shape):
+def learnt(kind, kernel, *, row_tokens, lora=None, recomputed=False, compiled=False, **shape):
     """Return the loss of the examples and its gradients, in double precision."""
     model = model_of(kind, TOKENIZER, **shape).double()
     model.set_attn_implementation(kernel)
@@ -28,6 +28,8 @@ def learnt(kind, kernel, *, row_tokens, lora=None, recomputed=False, few_shapes=
                 torch.nn.init.normal_(weight, std=0.1)
     learner = Learner(model).train()
     blocks.recompute(parallel.blocks(learner), recomputed)
+    if compiled:  # traced and differentiated ahead, as ever; only C++ code is not made
+        blocks.compile_each(parallel.blocks(learner), backend="aot_eager")
     forward = Forward(
         learner,
         parallel.World(),
@@ -35,7 +37,7 @@ def learnt(kind, kernel, *, row_tokens, lora=None, recomputed=False, few_shapes=
         row_tokens=row_tokens,
         micro_tokens=400,
         precision="fp32",
-        few_shapes=few_shapes,
+        few_shapes=compiled,
     )
     loss = forward.train(EXAMPLES)
     gradients = {n: w.grad for n, w in learner.named_parameters() if w.requires_grad}
@@ -64,13 +66,20 @@ def test_packed_is_unpacked_for_every_kernel(monkeypatch, kind, lora):
     assert kernel.forward and max(shape[0] for shape in kernel.shapes) > 200, "rows together"
 
 
-def test_rows_of_few_lengths_change_nothing(monkeypatch):
+@pytest.mark.parametrize("recomputed", [False, True, "selective"])
+def test_compiled_blocks_learn_the_same_on_rows_of_few_lengths(monkeypatch, recomputed):
+    """Attention is computed as often as without: what selective keeps is kept."""
     attention.register()
     with pretended(monkeypatch, exact=True) as kernel:
-        plain = learnt("llama", "varlen", row_tokens=200)
-        lengths = {shape[0] for shape in kernel.shapes}
+        plain = learnt("llama", "varlen", row_tokens=200, recomputed=recomputed)
+        calls, lengths = kernel.forward, {shape[0] for shape in kernel.shapes}
         kernel.shapes.clear()
-        same(learnt("llama", "varlen", row_tokens=200, few_shapes=True), plain)
+        torch._dynamo.utils.counters.clear()
+        compiled = learnt("llama", "varlen", row_tokens=200, recomputed=recomputed, compiled=True)
+    same(compiled, plain)
+    assert kernel.forward == 2 * calls
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
+    assert not torch._dynamo.utils.counters["graph_break"]
     assert all(shape[0] % 50 == 0 for shape in kernel.shapes)
     assert any(length % 50 for length in lengths)
 

@@ -73,15 +73,19 @@ def _policy(_context, operation, *_args, **_kwargs) -> CheckpointPolicy:
     return CheckpointPolicy.MUST_SAVE if kept else CheckpointPolicy.PREFER_RECOMPUTE
 
 
-def compile_each(blocks: list) -> None:
+def compile_each(blocks: list, backend: str = "inductor") -> None:
     """Compile blocks, each by itself: all of them share the code that is made for the first.
 
     Shapes are fixed: code for any length is slower. Rows come in few lengths, see
     `valley.lm.forward.Forward`.
+
+    Args:
+        blocks: modules.
+        backend: of torch.compile.
     """
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, SHAPES)
     for block in blocks:
-        block.forward = torch.compile(block.forward, dynamic=False)
+        block.forward = torch.compile(block.forward, dynamic=False, backend=backend)
 
 
 def check_liger(device: str) -> None:
