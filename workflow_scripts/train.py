@@ -81,6 +81,7 @@ class Train(Task):
             seed=self.seed,
             evaluations=self.evaluations,
             think=self.think,
+            gpus=job.gpus // job.nodes,
             how=self.training,
             **noted(self, job),
         )
@@ -179,9 +180,10 @@ def noted(made: Train | Student, job: Job) -> dict:
 
 def run_processes(what: Training, job: Job) -> dict:
     """Train in this process, or start several and wait for them; return measurements."""
-    from valley.lm import launch
+    from valley.lm import devices, launch
 
     where = launch.layout(job.gpus, job.nodes, what.how["processes"])
+    devices.require(what.gpus)
     if where.processes == 1:
         with stop_signals() as asked:
             return work(what, asked)
@@ -232,16 +234,16 @@ def work(
     Returns:
         Measurements for the sidecar; None in processes other than the first.
     """
-    from valley.lm import card, chat, parallel, students, upfront
+    from valley.lm import card, chat, devices, parallel, students, upfront
 
     recipe = what.recipe
+    upfront.settle_allocator()
+    devices.require(what.gpus)
     world = parallel.join(what.how.get("timeout", parallel.TIMEOUT), hangs)
-    loaded = {"dtype": students.DTYPES[recipe.weights], "attention": recipe.attention}
-    upfront.check_kernels(recipe.attention, world.device)
-    shape = None
     if what.start:
-        shape = upfront.shape_of(what.start)
-        upfront.check_memory(shape, recipe, what.how, world)
+        config = upfront.config_of(what.start)
+        kernel = upfront.check(config, recipe, what.how, world)
+        loaded = {"dtype": students.DTYPES[recipe.weights], "attention": kernel}
         bits = (recipe.lora or {}).get("bits")
         upfront.base_of(what.start, recipe.lora)  # refuses before any weight is loaded
         model, tokenizer = world.first_then_others(
@@ -251,6 +253,7 @@ def work(
     else:
         texts = [row["prompt"] + row["response"] for p in what.texts for row in read_parquet(p)]
         model, tokenizer = new_student(texts, **what.made)
+        model.set_attn_implementation(upfront.check(model.config, recipe, what.how, world))
     upfront.check_disk(model, recipe, what.manifest, what.state)
 
     def again():
@@ -267,6 +270,7 @@ def work(
     if world.first:
         folder = Path(what.manifest).parent / students.FOLDER
         write_text(folder / students.CARD, card.card(what.about, read_json(what.manifest)))
+        shape = upfront.shape_of(config) if what.start else None
         found["mfu"] = upfront.mfu(shape, found, bool(recipe.lora))
     world.leave()
     return found

@@ -18,12 +18,12 @@ import sys
 import time
 
 import torch
-from valley.lm import flops, memory, optim
+from valley.core.recipes import Recipe
+from valley.lm import attention, blocks, flops, memory, optim, parallel
 from valley.lm.adapters import with_lora
 from valley.lm.chat import Example
 from valley.lm.forward import Forward
 from valley.lm.loss import Learner
-from valley.lm.parallel import World
 
 TINY = flops.Shape(1000, 64, 2, 4, 2, 16, 160, biases=True)
 SHAPES = {**flops.STUDENTS, "tiny": TINY}
@@ -49,19 +49,21 @@ def random_model(shape: flops.Shape, device: str, attention: str):
 def measured(shape: flops.Shape, lora: dict | None, options) -> tuple[float, float | None]:
     """Return the median seconds of an update, and the peak of memory in bytes (on a GPU)."""
     device = options.device
+    if options.attention == attention.VARLEN:
+        attention.register()
     model = random_model(shape, device, options.attention)
     if lora:
         model = with_lora(model, rank=lora["rank"], alpha=32, dropout=0.0, targets="all-linear")
-    model.gradient_checkpointing_enable({"use_reentrant": False})
     learner = Learner(model).train()
+    blocks.recompute(parallel.blocks(learner), True)
     trained = [weight for weight in learner.parameters() if weight.requires_grad]
-    adamw = optim.adamw(trained, 1e-6, 0.0)
+    adamw = optim.adamw(trained, Recipe(learning_rate=1e-6))
     forward = Forward(
         learner,
-        World(device=device),
+        parallel.World(device=device),
         pad_id=0,
         row_tokens=options.tokens,
-        micro_tokens=1,
+        micro_tokens=None,
         precision="bf16",
     )
     if device == "cuda":
@@ -132,7 +134,7 @@ def estimates() -> list[str]:
                         SHAPES[name],
                         tokens,
                         devices=devices,
-                        attention="flash_attention_2",
+                        attention="varlen",
                         **settings,
                     )
                     fits = [
@@ -154,7 +156,7 @@ def main() -> int:
     parser.add_argument("--students", nargs="+", default=["Qwen2.5-1.5B", "Qwen2.5-7B"])
     parser.add_argument("--tokens", type=int, default=16384, help="of an example and an update")
     parser.add_argument("--prompt", type=int, default=64, help="tokens of them without loss")
-    parser.add_argument("--attention", default="sdpa", help="or flash_attention_2, flex_attention")
+    parser.add_argument("--attention", default="sdpa", help="or varlen, flash_attention_2")
     parser.add_argument("--warmup", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--estimate", action="store_true", help="print estimates of memory only")

@@ -9,9 +9,9 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 from training_material import model_of, tokenizer_of
 from valley.core.recipes import Recipe
-from valley.lm import flops, memory, upfront
+from valley.lm import blocks, flops, memory, parallel, upfront
 from valley.lm.adapters import with_lora
-from valley.lm.loss import causal_model, cross_entropy
+from valley.lm.loss import Learner, causal_model, cross_entropy
 
 TOKENIZER = tokenizer_of("qwen2")
 WIDE = {"hidden_size": 64, "intermediate_size": 224, "num_hidden_layers": 3}
@@ -74,8 +74,7 @@ def kept_by_a_block(kind, precision, weights, checkpointing):
     for layers in (2, 4):
         model = model_of(kind, TOKENIZER, **{**WIDE, "num_hidden_layers": layers}).train()
         model.to(torch.bfloat16 if weights == "bf16" else torch.float32)
-        if checkpointing:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
+        blocks.recompute(parallel.blocks(Learner(model)), checkpointing)
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
             sizes.append(kept(model, ids)[0])
     copies = shape_of(model).block_matrices * 2 if (precision, weights) == ("bf16", "fp32") else 0
@@ -198,7 +197,7 @@ ASKED = {
 
 
 def need(devices=1, tokens=16384, shape=flops.QWEN2_5_7B, **other):
-    settings = {"attention": "flash_attention_2", **ASKED, **other}
+    settings = {"attention": "varlen", **ASKED, **other}
     return memory.training_need(shape, tokens, devices=devices, **settings)
 
 
@@ -228,7 +227,7 @@ def test_each_setting_saves_what_it_should():
     [
         ({"micro_tokens": 65536}, 8, (65536, 32768)),
         ({"micro_tokens": 16384}, 8, (32768, 32768)),  # one example may be longer
-        ({"attention": "flash_attention_2", "micro_tokens": 65536}, 8, (32768, 32768)),
+        ({"attention": "varlen", "micro_tokens": 65536}, 8, (65536, 32768)),
         ({}, 8, (128 * 32768 // 8, 32768)),  # all of an update at once
         ({"batch_examples": None, "batch_tokens": 500_000}, 2, (250_000, 32768)),
     ],

@@ -29,7 +29,10 @@ def told(config):
         ({"weights": "bf16"}, "recipes.distil.weights: bf16 weights are worked with in bf16"),
         ({"optimiser": "adamw"}, "unknown key (did you mean 'optimizer'?)"),
         ({"optimizer": "adam"}, "'adam' is not allowed (did you mean 'adamw'?)"),
-        ({"attention": "flash"}, "choose from: sdpa, flash_attention_2, flex_attention"),
+        (
+            {"attention": "flash"},
+            "choose from: auto, sdpa, varlen, flash_attention_2, flash_attention_3",
+        ),
         ({"micro_tokens": 0}, "recipes.distil.micro_tokens: 0 is out of range"),
         ({"lora": {"rank": 8, "bits": 5}}, "recipes.distil.lora.bits: 5 is not allowed"),
         ({"lora": {"rank": 8, "merge": False}}, "but student 'tiny' is made here"),

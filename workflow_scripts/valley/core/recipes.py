@@ -1,10 +1,20 @@
 """Recipes: how is trained, and what a recipe may say together that a schema can't see."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from valley.core.arms import BASE
 
 EITHER = (("epochs", "steps"), ("batch_examples", "batch_tokens"))
+
+
+def later(default: object, earlier: object = ...):
+    """Declare a key that recorded trainings lack, or whose default was another.
+
+    Args:
+        default: what trainings without the key did.
+        earlier: the value that was recorded for the same; `...` is none at all.
+    """
+    return field(default=default, metadata={"earlier": earlier})
 
 
 @dataclass(frozen=True)
@@ -19,7 +29,10 @@ class Recipe:
         steps: updates, whatever the size of the shard.
         schedule: see `valley.lm.optim.learning_rate`.
         warmup: share of updates.
-        weight_decay: of AdamW, on matrices only.
+        final_rate: share of the peak rate at the end of cosine and linear.
+        beta1, beta2, eps: of AdamW.
+        weight_decay: of AdamW, on
+        decay_on: "matrices" or "all" weights.
         clip: largest norm of the gradient.
         max_length: tokens of an example, prompt included.
         overlong: "drop" or "cut" longer examples; both are counted.
@@ -29,8 +42,11 @@ class Recipe:
         precision: "fp32", or "bf16" for autocast; the checkpoint is then saved in bf16 too.
         weights: "fp32" or "bf16": what the optimizer updates.
         optimizer: see `valley.lm.optim.adamw`.
-        attention: kernel that keeps packed examples apart.
-        gradient_checkpointing: trade time for memory.
+        attention: kernel that keeps packed examples apart, see `valley.lm.attention.chosen`.
+        gradient_checkpointing: trade time for memory, see `valley.lm.blocks.recompute`.
+        compile: compile each block.
+        liger: run Liger's fused kernels.
+        head_positions: positions whose logits are computed at once; None is by the vocabulary.
         lora: None for full-parameter training, else rank, alpha, dropout, targets, merge and bits.
     """
 
@@ -41,7 +57,12 @@ class Recipe:
     steps: int | None = None
     schedule: str = "cosine"
     warmup: float = 0.1
+    final_rate: float = later(0.0)
+    beta1: float = later(0.9)
+    beta2: float = later(0.95)
+    eps: float = later(1e-8)
     weight_decay: float = 0.0
+    decay_on: str = later("matrices")
     clip: float = 1.0
     max_length: int = 32768
     overlong: str = "drop"
@@ -50,9 +71,30 @@ class Recipe:
     precision: str = "fp32"
     weights: str = "fp32"
     optimizer: str = "adamw"
-    attention: str = "sdpa"
-    gradient_checkpointing: bool = False
+    attention: str = later("auto", earlier="sdpa")
+    gradient_checkpointing: bool | str = False
+    compile: bool = later(False)
+    liger: bool = later(False)
+    head_positions: int | None = later(None)
     lora: dict | None = None
+
+
+def as_recorded_now(then: dict, now: dict) -> dict:
+    """Return the params of an earlier result, with what today's defaults are in today's words.
+
+    Args:
+        then: params by name, as recorded.
+        now: those of the same job today.
+    """
+    same = {
+        key.name: now[key.name]
+        for key in fields(Recipe)
+        if "earlier" in key.metadata
+        and key.name in now
+        and now[key.name] in (key.default, None)
+        and then.get(key.name, ...) == key.metadata["earlier"]
+    }
+    return {**then, **same}
 
 
 def mistakes(config: dict) -> list[str]:

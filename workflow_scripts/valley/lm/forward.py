@@ -1,9 +1,14 @@
 """Examples through a model: packed into rows, in parts that fit, each process its share."""
 
+import math
+
+import numpy as np
 import torch
 
 from valley.lm import packing
+from valley.lm.attention import BOUNDED
 from valley.lm.chat import Example
+from valley.lm.loss import causal_model
 from valley.lm.parallel import World
 
 
@@ -18,6 +23,7 @@ class Forward:
         micro_tokens: tokens of one pass; None is all at once.
         precision: "fp32", or "bf16" for autocast.
         quadratic: how the work of examples grows with their length, see `packing.cost`.
+        few_shapes: keep to few lengths of rows, since each is compiled by itself.
     """
 
     def __init__(
@@ -30,10 +36,12 @@ class Forward:
         micro_tokens: int | None,
         precision: str,
         quadratic: float = 0.0,
+        few_shapes: bool = False,
     ):
         self.learner, self.world, self.pad_id = learner, world, pad_id
         self.row_tokens, self.micro_tokens = row_tokens, micro_tokens
-        self.bf16, self.quadratic = precision == "bf16", quadratic
+        self.bf16, self.quadratic, self.few_shapes = precision == "bf16", quadratic, few_shapes
+        self.bounded = causal_model(learner.model).config._attn_implementation in BOUNDED
 
     def train(self, examples: list[Example]) -> float:
         """Add the gradients of an update's mean loss to the weights'; return that loss.
@@ -65,10 +73,26 @@ class Forward:
         )
         for rows in shares[self.world.rank]:
             self.world.note()
-            batch = packing.collate(rows, self.pad_id)
-            batch = {name: torch.from_numpy(array).to(device) for name, array in batch.items()}
+            batch = self._batch(rows)
             with torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=self.bf16):
                 loss = self.learner(batch, total)
             use(loss)
             summed += loss.detach()
         return self.world.total(summed)
+
+    def _batch(self, rows: list[list[Example]]) -> dict:
+        """Return a pass's tensors, on their device."""
+        multiple = max(1, self.row_tokens // 4) if self.few_shapes else 1
+        arrays = packing.collate(rows, self.pad_id, multiple)
+        longest = {}
+        if self.bounded:
+            width = arrays["input_ids"].shape[1]
+            bounds = packing.bounds(rows, width)
+            longest = {"longest": int(np.diff(bounds).max())}
+            if self.few_shapes:  # further bounds enclose nothing; a larger longest costs little
+                fill = 2 ** math.ceil(math.log2(len(bounds))) - len(bounds)
+                bounds, longest = np.pad(bounds, (0, fill), mode="edge"), {"longest": width}
+            arrays["bounds"] = bounds
+        device = self.world.device
+        tensors = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+        return {**tensors, **longest}

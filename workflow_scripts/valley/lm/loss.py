@@ -1,8 +1,11 @@
 """The loss: cross-entropy over response tokens, without ever holding all logits at once."""
 
+import copy
+
 import torch
 from torch.utils.checkpoint import checkpoint
 
+from valley.lm.attention import bounds_of
 from valley.lm.chunks import chunk_positions
 from valley.lm.packing import IGNORED
 
@@ -41,7 +44,8 @@ def response_loss(model, batch: dict, total: int | None = None, chunk: int | Non
 
     Args:
         model: a causal model, or one with adapters.
-        batch: tensors of shape (rows, width): input_ids, labels, position_ids.
+        batch: tensors of shape (rows, width): input_ids, labels, position_ids; for kernels that
+            are given bounds these too, see `valley.lm.packing.bounds`.
         total: what to divide by: the response tokens of the whole update, of which this batch may
             be a part; None is this batch's own.
         chunk: positions whose logits are held at once; None is by the vocabulary.
@@ -49,7 +53,10 @@ def response_loss(model, batch: dict, total: int | None = None, chunk: int | Non
     causal = causal_model(model)
     # use_cache=False: with a cache, transformers does not build the block-diagonal mask.
     hidden = causal.base_model(
-        input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False
+        input_ids=batch["input_ids"],
+        position_ids=batch["position_ids"],
+        use_cache=False,
+        **bounds_of(batch),
     ).last_hidden_state
     targets = batch["labels"][:, 1:]
     answered = targets != IGNORED
@@ -67,28 +74,51 @@ class Learner(torch.nn.Module):
     """A model whose forward pass is its loss, so that sharding it covers body and head alike.
 
     Args:
-        model: a causal model, or one with adapters.
-
-    Raises:
-        ValueError: the model does something to its logits that this loss would leave out.
+        model: a causal model, or one with adapters, that passed `check_logits`.
+        chunk: positions whose logits are held at once; None is by the vocabulary.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, chunk: int | None = None):
         super().__init__()
-        self.model = model
-        causal = causal_model(model)
-        if causal.device.type == "meta":  # the first process, which has weights, looks
-            return
-        with torch.no_grad():
-            ids = torch.arange(4, device=causal.device)[None] % causal.config.vocab_size
-            hidden = causal.base_model(input_ids=ids, use_cache=False).last_hidden_state
-            own = causal(input_ids=ids, use_cache=False).logits
-            same = torch.allclose(causal.get_output_embeddings()(hidden), own, atol=1e-4, rtol=1e-2)
-        if not same:
-            raise ValueError(
-                f"{type(causal).__name__} changes its logits after the output head (a cap or a "
-                "scale), which training does not support; choose a student of another family"
-            )
+        self.model, self.chunk = model, chunk
 
     def forward(self, batch: dict, total: int):
-        return response_loss(self.model, batch, total)
+        return response_loss(self.model, batch, total, self.chunk)
+
+
+def check_logits(config) -> None:
+    """Check that a model's logits are its output head's and nothing else, before it is loaded.
+
+    A model of the same class is asked, with the same settings but without blocks and with a small
+    vocabulary: it takes no time, and it needs neither weights nor a kernel. Its logits are large,
+    so that a cap shows.
+
+    Args:
+        config: the model's.
+
+    Raises:
+        ValueError: it does something to its logits that the loss would leave out.
+    """
+    from transformers import AutoModelForCausalLM
+
+    small = copy.deepcopy(config)
+    for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
+        setattr(small, name, None)
+    small.vocab_size, small.num_hidden_layers = 64, 0
+    if getattr(small, "layer_types", None):
+        small.layer_types = []
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        model = AutoModelForCausalLM.from_config(
+            small, dtype=torch.float32, attn_implementation="eager"
+        )
+        torch.nn.init.normal_(model.get_output_embeddings().weight, std=10.0)
+        ids = torch.arange(4)[None]
+        hidden = model.eval().base_model(input_ids=ids, use_cache=False).last_hidden_state
+        own = model(input_ids=ids, use_cache=False).logits
+        plain = model.get_output_embeddings()(hidden)
+    if not torch.allclose(plain, own, atol=1e-4, rtol=1e-3):
+        raise ValueError(
+            f"{type(model).__name__} changes its logits after the output head (a cap or a "
+            "scale), which training does not support; choose a student of another family"
+        )

@@ -63,6 +63,11 @@ def block_bytes(shape: Shape, width: int, stream: int) -> int:
     return 6 * shape.hidden * stream + 4 * (shape.query + shape.inner) * width
 
 
+def attention_bytes(shape: Shape, width: int) -> int:
+    """Return the bytes of attention's results per token: its output, and a sum for each head."""
+    return shape.query * width + 4 * shape.heads
+
+
 def stream_bytes(precision: str, weights: str, devices: int) -> int:
     """Return the bytes of a number in what runs from block to block.
 
@@ -79,11 +84,12 @@ def training_need(
     precision: str = "bf16",
     weights: str = "fp32",
     optimizer: str = "adamw",
-    gradient_checkpointing: bool = True,
+    gradient_checkpointing: bool | str = True,
+    alone: int = 0,
     attention: str = "sdpa",
     lora: dict | None = None,
     devices: int = 1,
-    chunk: int | None = None,
+    head_positions: int | None = None,
 ) -> Need:
     """Return what a training needs on each of its devices.
 
@@ -94,11 +100,13 @@ def training_need(
         precision: "fp32" or "bf16": what the passes work in.
         weights: "fp32" or "bf16": what the optimizer updates.
         optimizer: "adamw", or "adamw8bit".
-        gradient_checkpointing: whether only blocks' inputs are kept.
+        gradient_checkpointing: whether only blocks' inputs are kept; "selective" and "auto" keep
+            attention's outputs too.
+        alone: blocks that keep everything nevertheless.
         attention: "sdpa" writes its mask out; the other kernels don't.
         lora: the recipe's (rank, bits), or None.
         devices: among which weights, gradients and moments are sharded.
-        chunk: positions whose logits are held at once; None is as valley/lm/loss.py has it.
+        head_positions: whose logits are held at once; None is as valley/lm/loss.py has it.
     """
     width, master = (2 if precision == "bf16" else 4), (2 if weights == "bf16" else 4)
     stored = shape.parameters * master
@@ -119,11 +127,14 @@ def training_need(
     moment = {"adamw": 2 * trained_width, "adamw8bit": 2.03}[optimizer]
     stream = stream_bytes(precision, weights, devices)
     block = block_bytes(shape, width, stream) * tokens
-    kept = shape.layers * shape.hidden * tokens * stream + block
-    if not gradient_checkpointing:
-        kept = shape.layers * block
+    again = shape.layers - alone if gradient_checkpointing else 0
+    kept_by_each = shape.hidden * stream
+    if gradient_checkpointing in ("selective", "auto"):
+        kept_by_each += attention_bytes(shape, width)
+    # One block at a time is whole again while its gradients are taken.
+    kept = again * kept_by_each * tokens + (shape.layers - again + min(1, again)) * block
     row = row_tokens or tokens
-    positions = min(tokens, chunk or chunk_positions(shape.vocabulary))
+    positions = min(tokens, head_positions or chunk_positions(shape.vocabulary))
     return Need(
         weights=stored / devices + copies,
         gradients=trained * trained_width / devices,
@@ -132,6 +143,22 @@ def training_need(
         mask=float(tokens * row) if attention == "sdpa" else 0.0,
         logits=positions * shape.vocabulary * LOGIT_BYTES,
     )
+
+
+def most_alone(shape: Shape, has: float, **asked) -> int:
+    """Return how many blocks may keep everything within a device's memory.
+
+    Args:
+        shape: the model's.
+        has: bytes of the device.
+        asked: arguments of `training_need`.
+    """
+    fitting = (
+        alone
+        for alone in range(shape.layers, 0, -1)
+        if training_need(shape, alone=alone, **asked).total <= has * (1 - RESERVE)
+    )
+    return next(fitting, 0)
 
 
 def check(need: Need, has: float, device: str, settings: dict) -> None:
@@ -151,10 +178,12 @@ def check(need: Need, has: float, device: str, settings: dict) -> None:
     helps = []
     if not settings["gradient_checkpointing"]:
         helps.append("gradient_checkpointing: true")
+    elif settings["gradient_checkpointing"] in ("selective", "auto"):
+        helps.append("gradient_checkpointing: true (keeps no attention outputs)")
     if settings["precision"] == "fp32":
         helps.append("precision: bf16")
     if need.mask > 0.05 * has:
-        helps.append("attention: flash_attention_2 (no mask written out), or shorter row_tokens")
+        helps.append("attention: varlen (no mask written out), or shorter row_tokens")
     if need.activations + need.logits > 0.3 * has:
         helps.append("a smaller micro_tokens")
     if need.weights + need.gradients + need.moments > 0.5 * has:

@@ -238,14 +238,35 @@ def _width(row: list[Example]) -> int:
     return sum(len(example.ids) for example in row)
 
 
-def collate(rows: list[list[Example]], pad_id: int) -> dict[str, np.ndarray]:
-    """Return rows as arrays of shape (rows, longest row): input_ids, labels, position_ids.
+def bounds(rows: list[list[Example]], width: int) -> np.ndarray:
+    """Return where examples begin and end in a pass's tokens, rows one after another (int32).
+
+    What fills a row up counts as one example, so that the last bound is rows x width.
+
+    Args:
+        rows: of examples; none are one row of padding, as in `collate`.
+        width: tokens of each row.
+    """
+    found = [0]
+    for number, row in enumerate(rows or [[]]):
+        for example in row:
+            found.append(found[-1] + len(example.ids))
+        if found[-1] < (number + 1) * width:
+            found.append((number + 1) * width)
+    return np.array(found, dtype=np.int32)
+
+
+def collate(rows: list[list[Example]], pad_id: int, multiple: int = 1) -> dict[str, np.ndarray]:
+    """Return rows as arrays of shape (rows, width): input_ids, labels, position_ids.
+
+    The width is the longest row's, rounded up to a multiple.
 
     Positions start anew with every example: from them transformers builds the block-diagonal mask
     that keeps packed examples apart. Each padding token is at position 0 and so a block by itself.
     No rows give one row of two padding tokens, which carries no loss.
     """
-    shape = max(1, len(rows)), max(map(_width, rows), default=2)
+    width = max(map(_width, rows), default=2)
+    shape = max(1, len(rows)), -(-width // multiple) * multiple
     ids = np.full(shape, pad_id, dtype=np.int64)
     labels = np.full(shape, IGNORED, dtype=np.int64)
     positions = np.zeros(shape, dtype=np.int64)

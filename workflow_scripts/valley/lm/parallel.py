@@ -207,6 +207,11 @@ def blocks(learner) -> list:
     return [module for module in learner.modules() if type(module).__name__ in names]
 
 
+def whole(value: torch.Tensor) -> torch.Tensor:
+    """Return a value that lies in parts among the processes, whole; any other as it is."""
+    return value.full_tensor() if hasattr(value, "full_tensor") else value
+
+
 def trained_weights(learner) -> dict:
     """Return the trained weights, whole and on the CPU, in the first process; {} in others."""
     from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict

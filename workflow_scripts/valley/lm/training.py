@@ -32,6 +32,7 @@ class Training:
         seed: decides the order of the examples (and dropout).
         evaluations: how often held-out loss is taken; None is once beside the first.
         think: see `Train`.
+        gpus: of this machine that the job asked for.
         how: `processes`, `save_every` (minutes), `check_memory` of the study file's `training`.
         tensorboard: folder, or None.
         about: study, arm, recipe and digests of data, for the card.
@@ -51,6 +52,7 @@ class Training:
     seed: int
     evaluations: int | None = None
     think: str | None = None
+    gpus: int = 0
     how: dict = dataclasses.field(default_factory=dict)
     tensorboard: str | None = None
     about: dict = dataclasses.field(default_factory=dict)
@@ -102,12 +104,23 @@ def train(
 
     Raises:
         ValueError: no example fits the length limit, or the student can't be trained like this.
-        FloatingPointError: the loss is not finite; the message names update and examples.
+        FloatingPointError: the loss or the gradient's norm is not finite; the message names update
+            and examples, and no state is saved after the update before.
         Stopped: as asked, with the state saved.
     """
     import torch
 
-    from valley.lm import adapters, chat, encoded, optim, packing, parallel, students, upfront
+    from valley.lm import (
+        adapters,
+        blocks,
+        chat,
+        encoded,
+        optim,
+        packing,
+        parallel,
+        students,
+        upfront,
+    )
     from valley.lm.encoded import Encoded
     from valley.lm.forward import Forward
     from valley.lm.limit import Limit, end_of_job
@@ -150,21 +163,28 @@ def train(
     looks = packing.spread(what.evaluations or 1, len(plan)) if held_out else set()
 
     torch.manual_seed(seed)
+    kernel = model.config._attn_implementation
+    alone = upfront.blocks_alone(model.config, recipe, world)
+    if recipe.liger:
+        blocks.with_liger(model)
     if recipe.lora:
         model = adapters.with_lora(model, tokens=new, **recipe.lora)
-    if recipe.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
-    learner = parallel.place(Learner(model), world, recipe.precision).train()
+    learner = Learner(model, recipe.head_positions)
+    blocks.recompute(parallel.blocks(learner), recipe.gradient_checkpointing, alone)
+    if recipe.compile:
+        blocks.compile_each(parallel.blocks(learner))
+    learner = parallel.place(learner, world, recipe.precision).train()
     trained = [weight for weight in learner.parameters() if weight.requires_grad]
-    adamw = optim.adamw(trained, recipe.learning_rate, recipe.weight_decay, recipe.optimizer)
+    adamw = optim.adamw(trained, recipe)
     forward = Forward(
         learner,
         world,
         pad_id=tokenizer.pad_token_id or 0,
         row_tokens=recipe.row_tokens,
-        micro_tokens=upfront.pass_tokens(recipe),
+        micro_tokens=recipe.micro_tokens,
         precision=recipe.precision,
         quadratic=upfront.quadratic_of(model),
+        few_shapes=recipe.compile,
     )
     every = what.how.get("save_every")  # minutes
     keeper = Keeper(what.state and Path(what.state), learner, adamw, world, every and every * 60)
@@ -192,25 +212,26 @@ def train(
             raise Stopped(f"{step} of {len(plan)} updates are done and saved", limit=near)
 
         chosen = [examples[i] for i in plan[step]]
-        peak, warmup, schedule = recipe.learning_rate, recipe.warmup, recipe.schedule
-        now = optim.learning_rate(step, len(plan), peak, warmup, schedule)
+        now = optim.rate_of(recipe, step, len(plan))
         for group in adamw.param_groups:
             group["lr"] = now
         torch.manual_seed(derive("dropout", seed, step, world.rank))
         loss = forward.train(chosen)
-        require_finite(loss, f"update {step + 1} of {len(plan)}", chosen)
-        torch.nn.utils.clip_grad_norm_(trained, recipe.clip)
+        when = f"update {step + 1} of {len(plan)}"
+        require_finite("loss", loss, when, chosen)
+        norm = parallel.whole(torch.nn.utils.clip_grad_norm_(trained, recipe.clip)).item()
+        require_finite("gradient's norm", norm, when, chosen)
         adamw.step()
         adamw.zero_grad(set_to_none=True)
 
         at["done"] = step + 1
         at["tokens"] += sum(lengths[i] for i in plan[step])
-        at["history"].append({"step": step + 1, "loss": loss, "rate": now})
-        log(step + 1, {"loss/trained": loss, "rate": now})
+        at["history"].append({"step": step + 1, "loss": loss, "norm": norm, "rate": now})
+        log(step + 1, {"loss/trained": loss, "gradient/norm": norm, "rate": now})
         if world.first and (step + 1) % max(1, len(plan) // 10) == 0:
             seen = sum(lengths[i] for batch in plan[first : step + 1] for i in batch)
             pace = seen / (time.monotonic() - begun)
-            print(f"update {step + 1}/{len(plan)}  loss {loss:.4f}  {pace:,.0f} tokens/s")
+            print(f"{when}  loss {loss:.4f}  gradient {norm:.3g}  {pace:,.0f} tokens/s")
     seconds = time.monotonic() - begun
     keeper.finish()
 
@@ -238,16 +259,18 @@ def train(
         **({"adapter": {"base": base, "rank": recipe.lora["rank"]}} if base else {}),
     )
     ran = [at for batch in plan[first:] for at in batch]
-    return measured(examples.lengths[ran], examples.prompts[ran], seconds, world)
+    found = measured(examples.lengths[ran], examples.prompts[ran], seconds, world)
+    return {**found, "attention": kernel, "blocks_alone": alone}
 
 
-def require_finite(loss: float, when: str, examples: list) -> None:
-    """Raise FloatingPointError, with the update and its examples, if a loss is no number."""
-    if not math.isfinite(loss):
+def require_finite(what: str, value: float, when: str, examples: list) -> None:
+    """Raise FloatingPointError, with the update and its examples, if a value is no number."""
+    if not math.isfinite(value):
         named = ", ".join(example.id for example in examples[:5])
+        more = f" and {len(examples) - 5} more" if len(examples) > 5 else ""
         raise FloatingPointError(
-            f"the loss is {loss} at {when}, on examples {named} …; lower the learning rate or "
-            "look at these examples"
+            f"the {what} is {value} at {when}, on examples {named}{more}; its update was not made. "
+            "Lower the learning rate or look at these examples"
         )
 
 

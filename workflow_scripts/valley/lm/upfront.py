@@ -1,6 +1,7 @@
 """What is asked before a training begins, and noted beside it: nothing here changes its result."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,58 +10,76 @@ from valley.core.files import read_json
 from valley.core.recipes import Recipe
 from valley.lm import flops, memory
 
-GPU_KERNELS = {"flash_attention_2": "flash_attn", "flex_attention": None}
+# What of a recipe decides how much memory it takes.
+SIZES = (
+    "precision",
+    "weights",
+    "optimizer",
+    "gradient_checkpointing",
+    "lora",
+    "head_positions",
+)
+ALLOCATOR = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
 
 
-def check_kernels(attention: str, device: str) -> None:
-    """Check that an attention kernel runs here.
+def settle_allocator() -> None:
+    """Let CUDA's memory grow in place, unless the environment says how; before CUDA is used.
 
-    Raises:
-        RuntimeError: it needs a GPU or a package that is missing; the message says what to do.
+    Passes have rows of many lengths, which leave gaps between blocks of fixed size.
     """
-    from importlib.util import find_spec
-
-    if attention not in GPU_KERNELS:
-        return
-    if device == "cpu":
-        raise RuntimeError(
-            f"the recipe's `attention: {attention}` needs a CUDA GPU, and this machine has none; "
-            "run it on a GPU node, or choose `sdpa`"
-        )
-    package = GPU_KERNELS[attention]
-    if package and not find_spec(package):
-        raise RuntimeError(
-            f"the recipe's `attention: {attention}` needs the package {package}: "
-            "`pip install flash-attn --no-build-isolation`, or choose `flex_attention` or `sdpa`"
-        )
+    if not any(name in os.environ for name in ALLOCATOR):
+        os.environ[ALLOCATOR[0]] = "expandable_segments:True"
 
 
-def pass_tokens(recipe: Recipe) -> int | None:
-    """Return the tokens of a forward pass; flash attention keeps examples apart in one row."""
-    return 1 if recipe.attention == "flash_attention_2" else recipe.micro_tokens
-
-
-def shape_of(start: str) -> flops.Shape | None:
-    """Return the shape of a start's model; None for one of an unknown kind."""
+def config_of(start: str):
+    """Return the configuration of a start's model, as transformers has it."""
     from transformers import AutoConfig
 
     from valley.lm import students
 
     source, revision = students.source_of(read_json(start), start)
-    return _shape(AutoConfig.from_pretrained(source, revision=revision))
+    return AutoConfig.from_pretrained(source, revision=revision)
 
 
 def quadratic_of(model) -> float:
     """Return how a model's work grows with an example's length (`packing.cost`); 0 if unknown."""
-    shape = _shape(model.config)
+    shape = shape_of(model.config)
     return flops.quadratic(shape) if shape else 0.0
 
 
-def _shape(config) -> flops.Shape | None:
+def shape_of(config) -> flops.Shape | None:
+    """Return the shape that a model's configuration tells; None for one of an unknown kind."""
     try:
         return flops.Shape.of(config.to_dict())
     except KeyError:
         return None
+
+
+def check(config, recipe: Recipe, how: dict, world) -> str:
+    """Check that a recipe can train a model here, before its weights are loaded.
+
+    Args:
+        config: the model's.
+        recipe: how is trained.
+        how: the study file's `training`.
+        world: the processes.
+
+    Returns:
+        The attention kernel, by transformers' name.
+
+    Raises:
+        RuntimeError: a kernel can't run here.
+        ValueError: the loss does not hold for this model.
+        MemoryError: it does not fit.
+    """
+    from valley.lm import attention, blocks, loss
+
+    kernel = attention.chosen(recipe.attention, config, recipe.precision, world.device)
+    if recipe.liger:
+        blocks.check_liger(world.device)
+    loss.check_logits(config)
+    check_memory(shape_of(config), recipe, kernel, how, world)
+    return kernel
 
 
 def largest_pass(recipe: Recipe, processes: int) -> tuple[int, int]:
@@ -72,15 +91,32 @@ def largest_pass(recipe: Recipe, processes: int) -> tuple[int, int]:
     """
     # An example may be longer than a row: it then has one to itself.
     row = max(recipe.row_tokens, recipe.max_length)
-    if recipe.attention == "flash_attention_2":
-        return row, row
     if recipe.micro_tokens:
         return max(recipe.micro_tokens, row), row
     update = recipe.batch_tokens or recipe.batch_examples * recipe.max_length
     return max(update // processes, row), row
 
 
-def check_memory(shape: flops.Shape | None, recipe: Recipe, how: dict, world) -> None:
+def asked_of(recipe: Recipe, kernel: str, processes: int) -> dict:
+    """Return a training's size, as `memory.training_need` takes it."""
+    tokens, row = largest_pass(recipe, processes)
+    sizes = {name: getattr(recipe, name) for name in SIZES}
+    return {**sizes, "tokens": tokens, "row_tokens": row, "attention": kernel, "devices": processes}
+
+
+def blocks_alone(config, recipe: Recipe, world) -> int:
+    """Return how many blocks need not be computed again: with "auto", as many as fit the GPU."""
+    shape = shape_of(config)
+    if recipe.gradient_checkpointing != "auto" or world.device == "cpu" or shape is None:
+        return 0
+    import torch
+
+    has = torch.cuda.get_device_properties(world.device).total_memory
+    asked = asked_of(recipe, config._attn_implementation, world.size)
+    return memory.most_alone(shape, has, **asked)
+
+
+def check_memory(shape: flops.Shape | None, recipe: Recipe, kernel: str, how: dict, world) -> None:
     """Refuse a training that can't fit this process' GPU, before its weights are loaded.
 
     Raises:
@@ -91,19 +127,8 @@ def check_memory(shape: flops.Shape | None, recipe: Recipe, how: dict, world) ->
     import torch
 
     card = torch.cuda.get_device_properties(world.device)
-    tokens, row = largest_pass(recipe, world.size)
-    asked = {
-        name: getattr(recipe, name)
-        for name in ("precision", "weights", "optimizer", "gradient_checkpointing", "lora")
-    }
-    need = memory.training_need(
-        shape,
-        tokens,
-        row_tokens=row,
-        attention=recipe.attention,
-        devices=world.size,
-        **asked,
-    )
+    asked = asked_of(recipe, kernel, world.size)
+    need = memory.training_need(shape, **asked)
     memory.check(need, card.total_memory, card.name, asked)
 
 

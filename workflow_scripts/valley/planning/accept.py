@@ -13,6 +13,7 @@ from pathlib import Path
 
 from valley.core.config import defaults
 from valley.core.files import digest, write_json
+from valley.core.recipes import as_recorded_now
 from valley.core.sidecars import provenance, sidecar, warn
 from valley.core.store import Store
 from valley.core.study import Study
@@ -149,7 +150,8 @@ def accept(change: Change, store: Store) -> None:
     about, job = change.about, change.job
     book = book_of(job.rule, about["params"], about["inputs"], store.root)
     now = {name: value for name, (_, value) in change.differing.items() if value is not ...}
-    kept = {name: v for name, v in about["params"].items() if name not in change.differing}
+    then = as_recorded_now(about["params"], determining(job.params))
+    kept = {name: value for name, value in then.items() if name not in change.differing}
     was = {name: then for name, (then, _) in change.differing.items() if then is not ...}
     about = {**about, "params": {**kept, **now}}
     about["accepted"] = [

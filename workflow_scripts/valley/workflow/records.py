@@ -23,6 +23,7 @@ from snakemake.persistence.file import FilePersistence
 
 from valley.core import disk
 from valley.core.files import file_digest
+from valley.core.recipes import as_recorded_now
 from valley.core.sidecars import SUFFIX, DamagedSidecar, read_sidecar, sidecar
 from valley.core.versions import as_then
 from valley.workflow.job import decisive, determining, is_code
@@ -143,7 +144,8 @@ def differences(about: dict, now: dict) -> dict[str, tuple[object, object]]:
         about: content of a result's sidecar.
         now: the params that the result would be made with now.
     """
-    then, now = dict(about["params"]), json.loads(json.dumps(now))
+    now = json.loads(json.dumps(now))
+    then = as_recorded_now(about["params"], now)
     made_with = about.get("measured", {}).get("versions", {})
     for name in filter(is_code, then.keys() & now.keys()):
         then[name] = as_then(now[name], then[name], made_with)

@@ -1,0 +1,54 @@
+"""The GPUs of a job: asked for, and found.
+
+A job that holds GPUs and works on the CPU would do so without a word until its time limit. Where
+GPUs are only rehearsed, such as in tests of a scheduler, `VALLEY_REHEARSE_GPUS=1` says so: jobs
+then take the GPUs that they find, or the CPU.
+"""
+
+import os
+import re
+from pathlib import Path
+
+REHEARSAL = "VALLEY_REHEARSE_GPUS"
+DRIVER = Path("/proc/driver/nvidia/version")
+
+
+def rehearsed() -> bool:
+    """Tell whether GPUs that jobs hold need not be there."""
+    return os.environ.get(REHEARSAL) == "1"
+
+
+def require(gpus: int) -> None:
+    """Check that this machine has the GPUs that a job asked of it.
+
+    Args:
+        gpus: of this machine; 0 is a job on cores.
+
+    Raises:
+        RuntimeError: there are fewer; the message has both numbers, and why that may be.
+    """
+    if not gpus or rehearsed():
+        return
+    import torch
+
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if found >= gpus:
+        return
+    built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    shown = "" if visible is None else f", CUDA_VISIBLE_DEVICES={visible!r}"
+    raise RuntimeError(
+        f"this job asked for {gpus} GPU{'s' * (gpus > 1)} here and finds {found} that CUDA can "
+        f"use (PyTorch {torch.__version__} built {built}, NVIDIA driver {driver() or 'none'}"
+        f"{shown}). Install a PyTorch whose CUDA the driver knows, or ask for as many GPUs as "
+        "there are (`gpus` in the study file; 0 works on cores)"
+    )
+
+
+def driver() -> str | None:
+    """Return the version of the NVIDIA driver; None without one."""
+    try:
+        found = re.search(r"(\d+\.\d+[.\d]*)", DRIVER.read_text())
+    except OSError:
+        return None
+    return found and found[1]
