@@ -30,7 +30,9 @@ class Recipe:
         schedule: see `valley.lm.optim.learning_rate`.
         warmup: share of updates.
         final_rate: share of the peak rate at the end of cosine and linear.
-        beta1, beta2, eps: of AdamW.
+        beta1: of AdamW, the decay of the gradient's running mean.
+        beta2: of AdamW, the decay of the squared gradient's running mean.
+        eps: of AdamW, added to the divisor.
         weight_decay: of AdamW, on
         decay_on: "matrices" or "all" weights.
         clip: largest norm of the gradient.
