@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from browser import Elements, browser, dom
+from valley.core.files import PROBLEM, read_parquet, write_parquet
 from valley.pages import answers, drawing, page, paper
 from valley.reporting.command import report as write_report
 from valley.reporting.partial import Gathered
@@ -36,6 +37,25 @@ def whole(small, tmp_path_factory) -> str:
 
 def test_the_same_results_give_the_same_page(small, whole, tmp_path):
     assert made(small, tmp_path) == whole
+
+
+def test_marked_problems_and_programs_without_a_package_are_counted(whole, tmp_path):
+    assert "are marked" not in whole and "lacked" not in whole
+    lacking = "ModuleNotFoundError: numpy; judge.packages can provide it"
+    layout = generated_study.write(
+        tmp_path, generated_study.config(SIZES[:4], [0], 10), told=lacking
+    )
+    path = Path(layout.root) / "benchmarks/bank.parquet"
+    rows = read_parquet(path)
+    for row in rows[:3]:
+        row |= {"trusted": False, "mark": "tests: there are none"}
+    write_parquet(path, rows, PROBLEM)
+    text = " ".join(made(layout, tmp_path / "aside").split())
+    assert "Problems of bank that are marked, since their verdicts can't be trusted: 3." in text
+    number = re.search(r"Programs for bank that lacked numpy: ([\d,]+); judge.packages", text)[1]
+    verdicts = {p for p in Path(layout.root).glob("verdicts/**/*.parquet") if "times" not in p.name}
+    failed = sum(row["detail"] == lacking for p in verdicts for row in read_parquet(p))
+    assert int(number.replace(",", "")) == failed > 0
 
 
 def test_the_page_needs_nothing_outside_itself(whole):
