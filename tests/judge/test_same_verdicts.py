@@ -10,6 +10,7 @@ from benchmarks import Published
 from hub_files import jsonl
 from test_command import lines, valley
 from valley.core.files import GENERATION, read_parquet, write_parquet
+from valley.judging.options import JudgeOptions
 from valley.workflow.job import Job
 
 COMPARED = ("problem_id", "sample", "verdict", "failed_test", "tests_passed", "detail")
@@ -171,9 +172,9 @@ def test_with_the_study_s_settings_left_out_problems_are_the_same(tmp_path: Path
     Published(out=tmp_path / "b.parquet", **settings).run(Job(threads=2))
     write_parquet(tmp_path / "g.parquet", said, GENERATION)
     files = {"problems": tmp_path / "b.parquet", "generations": tmp_path / "g.parquet"}
-    summary = stage.Judge(**files, verdicts=tmp_path / "v.parquet", untrusted="leave_out").run(
-        Job()
-    )
+    summary = stage.Judge(
+        **files, verdicts=tmp_path / "v.parquet", options=JudgeOptions(untrusted="leave_out")
+    ).run(Job())
     assert valley(source, answered, "--trusted-only", "-q").returncode == 0
     found = lines(tmp_path / "answers.verdicts.jsonl")
     kept = read_parquet(tmp_path / "v.parquet")
