@@ -41,6 +41,17 @@ def test_time_grows_with_what_is_to_be_trained_and_halves_on_twice_the_gpus():
     assert halved.mem_mb > large.mem_mb > 4 * 7000
 
 
+def test_processes_of_a_node_share_one_copy_of_a_model_and_a_state_that_is_written():
+    sharded = study(resources={"train": {"gpus": 8}})
+    adapted = study(
+        resources={"train": {"gpus": 8}},
+        recipes={"paper": {**study()["recipes"]["paper"], "lora": {"rank": 16, "alpha": 32}}},
+    )
+    full, lora = (request(config, "train", {**ARM, "size": 10}) for config in (sharded, adapted))
+    assert 12 * 7000 < full.mem_mb < 8 * 4 * 7000, "less than eight copies"
+    assert 4 * 7000 < lora.mem_mb < full.mem_mb, "adapters' state is small"
+
+
 def test_the_study_file_overrides_and_a_retry_asks_for_more_up_to_the_limit():
     config = study(
         resources={"longest": 1440, "train": {"nodes": 2, "gpus": 8, "runtime": 600, "mem_mb": 9}}

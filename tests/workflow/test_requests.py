@@ -77,7 +77,7 @@ def submitted(copy, tmp_path, monkeypatch):
 
     def submissions(*targets: str) -> list[dict[str, str]]:
         noted.unlink(missing_ok=True)
-        how = ("--workflow-profile", str(PROFILE), "--retries", "0")
+        how = ("--workflow-profile", str(PROFILE), "--retries", "0", "--rerun-triggers", "mtime")
         said = copy.snakemake(*how, "--", *targets, check=False)
         assert noted.exists(), said
         lines = noted.read_text().splitlines()

@@ -141,25 +141,38 @@ def kept(
     while not first and not (entry / "about.json").is_file() and time.monotonic() < until:
         time.sleep(0.5)
     if not first:
-        return _open(entry)
-    if not _intact(entry):
+        return open_entry(entry)
+    if not intact(entry):
         with _locked(entry):
-            if not _intact(entry):  # another job was first
+            if not intact(entry):  # another job was first
                 begun = time.monotonic()
-                _make(entry, encode(tokenizer, shard, end), about, shard)
+                write_entry(entry, encode(tokenizer, shard, end), about, shard)
                 print(f"encoded {shard} in {time.monotonic() - begun:.0f} s", flush=True)
-    return _open(entry)
+    return open_entry(entry)
 
 
-def _open(entry: Path) -> Encoded:
+def open_entry(entry: Path) -> Encoded:
+    """Map an entry that is there into memory."""
     batches: list[pa.RecordBatch] = []
     for part in read_json(entry / "about.json")["parts"]:
         batches += pa.ipc.open_stream(pa.memory_map(str(entry / part)))
     return Encoded(batches)
 
 
-def _make(entry: Path, batches: Iterator[pa.RecordBatch], about: dict, shard: str | Path) -> None:
-    """Write an entry aside, and put it in place when it is whole."""
+def write_entry(
+    entry: Path, batches: Iterator[pa.RecordBatch], about: dict, shard: str | Path
+) -> None:
+    """Write an entry aside, and put it in place when it is whole.
+
+    Args:
+        entry: its folder.
+        batches: of SCHEMA.
+        about: what determines it.
+        shard: pool rows that it is made from: their size tells whether there is room.
+
+    Raises:
+        DiskFull: there is not.
+    """
     entry.parent.mkdir(parents=True, exist_ok=True)
     # Four bytes a token, and a token is seldom less than two of text.
     content = pq.read_metadata(shard)
@@ -186,7 +199,7 @@ def _make(entry: Path, batches: Iterator[pa.RecordBatch], about: dict, shard: st
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _intact(entry: Path) -> bool:
+def intact(entry: Path) -> bool:
     """Tell whether an entry is there, with the bytes that were written."""
     try:
         parts = read_json(entry / "about.json")["parts"]
