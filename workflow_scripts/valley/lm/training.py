@@ -266,10 +266,9 @@ def train(
 def require_finite(what: str, value: float, when: str, examples: list) -> None:
     """Raise FloatingPointError, with the update and its examples, if a value is no number."""
     if not math.isfinite(value):
-        named = ", ".join(example.id for example in examples[:5])
-        more = f" and {len(examples) - 5} more" if len(examples) > 5 else ""
+        named = ", ".join(example.id for example in examples)
         raise FloatingPointError(
-            f"the {what} is {value} at {when}, on examples {named}{more}; its update was not made. "
+            f"the {what} is {value} at {when}, on examples {named}; the update was not made. "
             "Lower the learning rate or look at these examples"
         )
 
