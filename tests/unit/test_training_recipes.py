@@ -86,7 +86,7 @@ def test_the_head_works_on_as_many_positions_as_the_recipe_says(monkeypatch):
 
 def test_liger_is_asked_for_where_it_can_run(tmp_path):
     start = hub_student(tmp_path)
-    with pytest.raises(RuntimeError, match="`liger: true` needs a CUDA GPU.*or choose `liger: f"):
+    with pytest.raises(RuntimeError, match=r"`liger: true` needs a CUDA GPU.*or choose `liger: f"):
         work(description(tmp_path, start, liger=True))
     if blocks.find_spec("liger_kernel") is None:
         with pytest.raises(RuntimeError, match="needs the package liger-kernel"):
