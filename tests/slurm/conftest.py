@@ -14,6 +14,8 @@ from work import Work
 from workspace import Workspace
 
 TIMEOUT = 1500  # seconds of one test: the first one of the study waits for the whole of it
+# Also for the same studies on this machine: what they ask of the cluster stays.
+os.environ["VALLEY_REHEARSE_GPUS"] = "1"
 SITE = os.environ.get("VALLEY_SLURM") == "site"
 
 

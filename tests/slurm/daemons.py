@@ -88,6 +88,7 @@ class Cluster:
             **{name: value for name, value in os.environ.items() if "SLURM" not in name},
             "SLURM_CONF": str(folder / "slurm.conf"),
             "PATH": f"{tools}:{os.environ['PATH']}",
+            "VALLEY_REHEARSE_GPUS": "1",  # the cluster's GPUs are nodes without a device
         }
 
     # --- up and down ---

@@ -243,3 +243,32 @@ def test_the_largest_pass_that_a_recipe_allows(settings, processes, largest):
         "attention": "sdpa",
     }
     assert upfront.largest_pass(Recipe(**{**recipe, **settings}), processes) == largest
+
+
+def test_selective_keeps_attention_s_results_beside_a_block_s_input():
+    """To the byte, by the tensors that are alive after the forward pass, against keeping inputs."""
+    ids, layers, alive = torch.randint(0, 300, (2, 160)), 3, {}
+    for gradient_checkpointing in (True, "selective"):
+        model = model_of("llama", TOKENIZER, **{**WIDE, "num_hidden_layers": layers}).train()
+        blocks.recompute(parallel.blocks(Learner(model)), gradient_checkpointing)
+        with Peak() as peak:
+            hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
+            alive[gradient_checkpointing] = peak.now
+        del hidden
+    each = (alive["selective"] - alive[True]) / layers / ids.numel()
+    assert each == memory.attention_bytes(shape_of(model), 4)
+
+
+def test_as_many_blocks_are_left_alone_as_fit():
+    asked = {**ASKED, "gradient_checkpointing": "auto", "attention": "varlen", "devices": 8}
+    asked |= {"tokens": 16384, "row_tokens": 16384}
+    counts = []
+    for has in (30e9, 60e9, 80e9, 400e9):
+        alone = memory.most_alone(flops.QWEN2_5_7B, has, **asked)
+        room = has * (1 - memory.RESERVE)
+        needs = [memory.training_need(flops.QWEN2_5_7B, alone=n, **asked).total for n in range(29)]
+        assert alone == max((n for n in range(29) if needs[n] <= room), default=0)
+        counts.append(alone)
+    assert counts == sorted(counts) and counts[0] < counts[2] < counts[3] == 28
+    plain = {**asked, "gradient_checkpointing": False}
+    assert needs[28] == memory.training_need(flops.QWEN2_5_7B, **plain).total

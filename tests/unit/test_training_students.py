@@ -174,6 +174,33 @@ def test_a_student_that_caps_its_logits_is_refused(tmp_path):
         work(description(tmp_path, manifest, attention="sdpa"))
 
 
+@pytest.mark.parametrize(
+    ("kind", "settings", "plain"),
+    [
+        ("qwen2", {}, True),
+        ("llama", {"rope_scaling": {"rope_type": "linear", "factor": 2.0}}, True),
+        ("gpt_neox", {}, True),
+        ("gemma2", {}, False),  # a cap of 30, far above an untrained model's logits
+        ("gemma2", {"final_logit_softcapping": None}, True),
+        ("cohere", {}, False),  # a scale
+        ("granite", {"logits_scaling": 8.0}, False),
+    ],
+)
+def test_what_a_family_does_to_its_logits_is_seen_in_its_configuration(kind, settings, plain):
+    """At its published size, without weights; no generator's state moves."""
+    from transformers import CONFIG_MAPPING
+    from valley.lm.loss import check_logits
+
+    config, state = CONFIG_MAPPING[kind](**settings), torch.get_rng_state()
+    if plain:
+        check_logits(config)
+    else:
+        with pytest.raises(ValueError, match="changes its logits after the output head"):
+            check_logits(config)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert config.num_hidden_layers > 0, "the configuration itself is as it was"
+
+
 def test_generation_ends_where_the_student_learnt_to(tmp_path):
     """A base model's own config ends documents; vLLM and transformers read it from the folder."""
     tokenizer = tokenizer_of("qwen2", eos="<|endoftext|>")

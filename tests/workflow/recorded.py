@@ -129,7 +129,7 @@ def asked(folder: Path) -> Recorded:
                 **shared,
             },
             "near": {
-                "model": {"id": f"{MATERIAL}/qwen", "engine": "transformers"},
+                "model": {"id": f"{MATERIAL}/qwen", "engine": "transformers", "gpus": 0},
                 "max_tokens": 16,
                 **shared,
             },

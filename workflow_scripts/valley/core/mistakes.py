@@ -20,7 +20,23 @@ def mistakes_in(config: dict) -> list[str]:
         *_axes(config),
         *_statistics(config),
         *_claims(config),
+        *_gpus(config),
     ]
+
+
+def _gpus(config: dict) -> Iterator[str]:
+    """Yield what holds more GPUs than transformers uses when it answers: one."""
+    asked = {"resources.generate.gpus": (config["sampling"], config["resources"].get("generate"))}
+    for name, teacher in config["corpus"].get("teachers", {}).items():
+        model = teacher.get("model")
+        asked[f"corpus.teachers.{name}.model.gpus"] = (model, model)
+    for where, (answering, request) in asked.items():
+        gpus = (request or {}).get("gpus") or 0
+        if gpus > 1 and answering["engine"] == "transformers":
+            yield (
+                f"{where}: engine transformers uses one GPU, but {gpus} are asked for; "
+                "set it to 1, or choose engine: vllm"
+            )
 
 
 def _values(config: dict, field: str) -> list[str]:

@@ -30,9 +30,9 @@ class Recipe:
         schedule: see `valley.lm.optim.learning_rate`.
         warmup: share of updates.
         final_rate: share of the peak rate at the end of cosine and linear.
-        beta1: of AdamW, the decay of the gradient's running mean.
-        beta2: of AdamW, the decay of the squared gradient's running mean.
-        eps: of AdamW, added to the divisor.
+        beta1: AdamW's decay of the gradient's mean.
+        beta2: AdamW's decay of the squared gradient's mean.
+        eps: AdamW's addend to the root of that mean.
         weight_decay: of AdamW, on
         decay_on: "matrices" or "all" weights.
         clip: largest norm of the gradient.

@@ -218,9 +218,10 @@ def train(
         torch.manual_seed(derive("dropout", seed, step, world.rank))
         loss = forward.train(chosen)
         when = f"update {step + 1} of {len(plan)}"
-        require_finite("loss", loss, when, chosen)
         norm = parallel.whole(torch.nn.utils.clip_grad_norm_(trained, recipe.clip)).item()
-        require_finite("gradient's norm", norm, when, chosen)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            keeper.finish()  # what was saved before this update is good
+            raise FloatingPointError(not_finite(loss, norm, when, chosen))
         adamw.step()
         adamw.zero_grad(set_to_none=True)
 
@@ -263,15 +264,14 @@ def train(
     return {**found, "attention": kernel, "blocks_alone": alone}
 
 
-def require_finite(what: str, value: float, when: str, examples: list) -> None:
-    """Raise FloatingPointError, with the update and its examples, if a value is no number."""
-    if not math.isfinite(value):
-        named = ", ".join(example.id for example in examples[:5])
-        more = f" and {len(examples) - 5} more" if len(examples) > 5 else ""
-        raise FloatingPointError(
-            f"the {what} is {value} at {when}, on examples {named}{more}; its update was not made. "
-            "Lower the learning rate or look at these examples"
-        )
+def not_finite(loss: float, norm: float, when: str, examples: list) -> str:
+    """Return what is wrong with an update whose loss or gradient is no number, and with which."""
+    what = f"gradient's norm is {norm}" if math.isfinite(loss) else f"loss is {loss}"
+    named = ", ".join(example.id for example in examples)
+    return (
+        f"the {what} at {when}, on examples {named}; the update was not made. "
+        "Lower the learning rate or look at these examples"
+    )
 
 
 def measured(lengths, prompts, seconds: float, world) -> dict:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from valley.lm import requests
+from valley.lm import devices, requests
 from valley.lm.requests import Finished, Request, Stopping
 
 
@@ -16,6 +16,10 @@ class Engine:
         top_p: nucleus, 1 is off.
         stop: texts of tokens that end an answer, beside the model's own.
         batch_size: answers decoded side by side.
+        gpus: that the job holds: one, or none for the CPU.
+
+    Raises:
+        RuntimeError: the job holds more GPUs than this engine uses, or one that is not there.
     """
 
     def __init__(
@@ -27,11 +31,18 @@ class Engine:
         top_p: float,
         stop: list[str],
         batch_size: int,
+        gpus: int = 0,
         **_others: object,
     ):
         import torch
         from valley.lm import students
 
+        if gpus > 1:
+            raise RuntimeError(
+                f"this job holds {gpus} GPUs, and engine: transformers uses one; ask for one "
+                "(`gpus: 1` in the study file), or choose engine: vllm"
+            )
+        devices.require(gpus)
         self._model, self._tokenizer = students.load(checkpoint, dtype=students.DTYPES[precision])
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self._model.to(device).eval()

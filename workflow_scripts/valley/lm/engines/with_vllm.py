@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from valley.core.files import read_json
+from valley.lm import devices
 from valley.lm.engines.memory import adjusted
 from valley.lm.requests import Answer, Finished, Request, Stopping, end_ids
 
@@ -57,6 +58,7 @@ class Engine:
         from transformers import AutoConfig
         from valley.lm import students
 
+        devices.require(gpus)
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         try:
