@@ -114,7 +114,9 @@ def analyse(
     known = np.isfinite(values)
     for item, any_ in zip(found, known.any(axis=1), strict=True):
         if not any_:
-            raise ValueError(f"no problem has a value on both sides of this contrast {item.setting}")
+            raise ValueError(
+                f"no problem has a value on both sides of this contrast {item.setting}"
+            )
     problems = int(known.any(axis=0).sum())
     own = own_groups(found)
     groups = own if groups is None else groups
@@ -140,7 +142,9 @@ def analyse(
         row = _one(estimates[i], seen, resampled[:, i], luck[:, i], signs, margin)
         row.update(setting=item.setting, means=list(item.means), replicates=int(runs[i]))
         row["problems"] = len(seen)
-        row["seeds"] = [float(np.nanmean(one)) for one in item.differences if np.isfinite(one).any()]
+        row["seeds"] = [
+            float(np.nanmean(one)) for one in item.differences if np.isfinite(one).any()
+        ]
         rows.append(row)
     for row, value in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row["p_holm"] = value
@@ -183,10 +187,12 @@ def _one(
     if few.refusal(len(values)):
         return {
             "estimate": float(estimate),
-            **dict.fromkeys(("interval", "interval_90"), [-1.0, 1.0]),
+            "interval": [-1.0, 1.0],
+            "interval_90": [-1.0, 1.0],
             "intervals": {},
-            **dict.fromkeys(("p", "p_equivalence"), 1.0),
+            "p": 1.0,
             "p_permutation": p_signs,
+            "p_equivalence": 1.0,
             "sd": None,
         }
     error = few.widened(evaluated, values) + luck

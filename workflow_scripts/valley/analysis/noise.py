@@ -15,7 +15,7 @@ import numpy as np
 
 OWN, LENT, GIVEN, ASSUMED = "own replicates", "another axis", "the study file", "assumed"
 # Where nothing is known: larger than the simulator's usual runs (0.12), held loosely, about two
-# points of pass@1 at a level of 0.3. It is an assumption, and every output that rests on it says so.
+# points of pass@1 at a level of 0.3. An assumption; every output that rests on it says so.
 ASSUMED_SHIFT, ASSUMED_FREEDOM = 0.2, 4
 KNOWN_FREEDOM = 1000
 # Arms of one axis need not be alike: sd of the log of an arm's variance about the pooled one, where

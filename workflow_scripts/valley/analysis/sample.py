@@ -17,10 +17,11 @@ class Levels:
     `estimate` (sizes,) is the mean over replicates; `draws` (draws, sizes) scatter round it as the
     estimate scatters round the truth, over problems, answers and (where known) training seeds.
     `replicates` counts the runs; `seeds` lists (size, seed, level); `problem_means` is
-    (sizes, problems), over samples and replicates, NaN where nothing was judged. `answers` (sizes,) is the part of each level's
-    variance that more samples would remove (None with one sample: not known), `luck` (sizes,) the
-    part that more replicates would. `scales` (sizes,) are the squared responses to
-    a training shift; `groups` the replicates behind `noise`, for others to pool.
+    (sizes, problems), over samples and replicates, NaN where nothing was judged. `answers`
+    (sizes,) is the part of each level's variance that more samples would remove (None with one
+    sample: not known), `luck` (sizes,) the part that more replicates would. `scales` (sizes,) are
+    the squared responses to a training shift; `groups` the replicates behind `noise`, for others to
+    pool.
     """
 
     sizes: np.ndarray
@@ -75,7 +76,9 @@ def levels(
     sizes = np.array(sorted(by_size))
     values = [np.array([arm.mean(metric) for arm in by_size[size]]) for size in sizes]
     counted = [
-        max(int((arm.judged if metric == "pass@1" else arm.samples).max(initial=1)) for arm in group)
+        max(
+            int((arm.judged if metric == "pass@1" else arm.samples).max(initial=1)) for arm in group
+        )
         for group in (by_size[size] for size in sizes)
     ]
     return from_values(
@@ -131,7 +134,7 @@ def from_values(
         if len(item) > 1 and size
     ]
     own = training.pooled(groups) if bounded else None
-    noise = own or noise
+    noise = own or (noise if bounded else None)
     rng = np.random.default_rng([seed, 1, stream])
     luck = training.luck(noise, scales / runs * (sizes > 0), draws, rng)
     problems = known.sum(axis=1)

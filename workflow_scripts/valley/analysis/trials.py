@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from valley.analysis import contrasts, readouts
+from valley.analysis import contrasts, readouts, valleys
 from valley.analysis import noise as training
 from valley.analysis.contrasts import Pair
 from valley.analysis.sample import Levels, from_values
@@ -85,17 +85,17 @@ def curve_trial(truth: Truth, design: Design, studies: int, seed: int, draws=400
     for study in range(studies):
         rng = np.random.default_rng([seed, study])
         data = draw_levels(truth, design, rng, draws, sizes)
+        valley = valleys.valley(data, MARGIN)
         for name, item in (
             ("depth", readouts.depth(data)),
             ("depth_share", readouts.depth_share(data)),
-            ("rise", readouts.rise(data)),
+            ("rise", valleys.rise(data, valley)),
         ):
             if item and item["interval"][0] is not None:
                 hits.setdefault(name, []).append(covers(item["interval"], expected[name]))
         bottom = readouts.bottom(data)
         hits.setdefault("bottom", []).append(expected["bottom"] in bottom["may_be"])
-        valley = readouts.valley(data, MARGIN)
-        called = valley["p"] <= readouts.VALLEY_P
+        called = valley["p"] <= valleys.VALLEY_P
         hits.setdefault("valley called", []).append(called)
         hits.setdefault("valley probability", []).append(valley["probability"])
         for name, target in (("recovery", None), ("target", TARGET)):

@@ -76,7 +76,11 @@ def _rates(data, design: Design, rng, draws: int, seed: int) -> dict:
     for i, rate in enumerate(("completion", "think_tag", "well_formed")):
         values = draw_arms(0.3 * (i == 0) + share * (1 - 0.3 * (i == 0)), runs, design, rng)
         levels[rate] = from_values(SIZES, values, draws, seed, samples=design.samples, stream=i + 1)
-    group = {"student": "student", "correlations": correlations(levels), "training_noise": {}}
+    group = {
+        "student": "student",
+        "correlations": correlations(levels, MARGIN),
+        "training_noise": {},
+    }
     return {"groups": [group]}
 
 
