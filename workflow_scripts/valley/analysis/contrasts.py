@@ -42,7 +42,7 @@ def pair(setting: dict, first: np.ndarray, second: np.ndarray, samples: int) -> 
         means=(float(np.nanmean(first)), float(np.nanmean(second))),
         samples=samples,
         answers=answers,
-        scale=sum(training.response(side, samples) ** 2 for side in sides),
+        scale=sum(training.scale(side, samples) for side in sides),
     )
 
 
@@ -83,11 +83,14 @@ def arm_keys(found: list[Pair], field: str, sides: tuple[str, str]) -> list[tupl
 
 def own_groups(found: list[Pair]) -> list[training.Replicates]:
     """Return what the pairs' own replicates say about training noise."""
-    return [
-        training.replicates(item.differences, item.scale)
-        for item in found
-        if len(item.differences) > 1
-    ]
+    return [one for one in map(own_group, found) if one]
+
+
+def own_group(item: Pair) -> training.Replicates | None:
+    """Return what one pair's own replicates say about training noise; None without a second."""
+    if len(item.differences) < 2:
+        return None
+    return training.replicates(item.differences, item.scale)
 
 
 def analyse(
@@ -128,7 +131,8 @@ def analyse(
     rng = np.random.default_rng([seed, 2])
     runs = np.array([len(item.differences) for item in found])
     scales = np.array([item.scale for item in found])
-    luck = training.luck(used, scales / runs, draws, rng)
+    luck = training.luck(used, scales, runs, draws, rng, [own_group(item) for item in found])
+    spread = training.effective(luck.mean(axis=1)) if used else None
     estimates = np.nanmean(values, axis=1)
     resampled = resampled_means(values, draws, seed)
     resampled = np.where(np.isfinite(resampled), resampled, estimates)
@@ -156,7 +160,7 @@ def analyse(
     pooled["settings"] = len(found)
     pooled["problems"] = problems
     pooled["means"] = np.mean([item.means for item in found], axis=0).tolist()
-    pooled["parts"] = components(found, whole[np.isfinite(whole)], used)
+    pooled["parts"] = components(found, whole[np.isfinite(whole)], spread)
     return {
         "settings": rows,
         "pooled": pooled,
@@ -264,7 +268,7 @@ def holm(values: list[float]) -> list[float]:
     return out.tolist()
 
 
-def components(found: list[Pair], means: np.ndarray, noise: dict | None) -> dict:
+def components(found: list[Pair], means: np.ndarray, luck: float | None) -> dict:
     """Split the pooled difference's variance by what would reduce it (see `variance_parts`)."""
     problems, settings = len(means), len(found)
     total = float(means.var(ddof=1)) / problems if problems > 1 else 0.0
@@ -272,14 +276,10 @@ def components(found: list[Pair], means: np.ndarray, noise: dict | None) -> dict
     if all(item.answers is not None for item in found):
         each = [item.answers / len(item.differences) for item in found]
         answers = sum(each) / settings**2 / problems
-    luck = None
-    if noise:
-        each = [item.scale / len(item.differences) for item in found]
-        luck = noise["shift_sd"] ** 2 * sum(each) / settings**2
     return {
         "problem": max(total - (answers or 0.0), 0.0),
         "answers": answers,
-        "seed": luck,
+        "seed": None if luck is None else float(luck),
         "problems": problems,
         "samples": max(item.samples for item in found),
         "replicates": int(np.median([len(item.differences) for item in found])),

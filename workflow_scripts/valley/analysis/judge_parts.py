@@ -54,7 +54,7 @@ def part(item: Judged) -> dict:
     """Return a part as its artefact has it; no more than undecided where noise is assumed."""
     one_seed = item.assumed and item.status in ("supported", "refuted")
     status = "undecided" if one_seed else item.status
-    needed = item.needed if status == "undecided" and not one_seed else None
+    needed = item.needed if status == "undecided" and not item.assumed else None
     numbers = ""
     if item.what and status != NOT_TESTED:
         numbers = f": {item.what} {words.interval(item.estimate, item.bounds)}"

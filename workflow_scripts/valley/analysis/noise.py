@@ -13,14 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from valley.analysis.resample import Z
+
 OWN, LENT, GIVEN, ASSUMED = "own replicates", "another axis", "the study file", "assumed"
 # Where nothing is known: larger than the simulator's usual runs (0.12), held loosely, about two
 # points of pass@1 at a level of 0.3. An assumption; every output that rests on it says so.
-ASSUMED_SHIFT, ASSUMED_FREEDOM = 0.2, 4
+ASSUMED_SHIFT, ASSUMED_FREEDOM = 0.25, 4
 KNOWN_FREEDOM = 1000
-# Arms of one axis need not be alike: sd of the log of an arm's variance about the pooled one, where
-# the data don't object, and where a test says that arms do differ.
-UNEVEN, UNEVEN_SEEN = 0.6, 1.5
+# Arms of one axis need not be alike: degrees of freedom with which the pooled variance holds for
+# one arm, where the data don't object, and where a test says that arms do differ.
+ALIKE, UNALIKE = 3, 1
+# Response of a share to a shift at which both models of `scale` agree.
+TYPICAL = 0.1
 GRID = np.concatenate([[0.0], np.geomspace(1e-3, 1.5, 160) ** 2])
 
 
@@ -72,7 +76,7 @@ def groups_of(
         values = np.array([arm.mean(metric) for arm in found[key]])
         if len(values) > 1:
             samples = int(max(arm.samples.max(initial=1) for arm in found[key]))
-            out.append(replicates(values, response(values, samples) ** 2))
+            out.append(replicates(values, scale(values, samples)))
     return out
 
 
@@ -89,6 +93,15 @@ def response(values: np.ndarray, samples: int) -> float:
         return whole
     within = float(np.nanmean(values * (1 - values))) * samples / (samples - 1)
     return min(max(within, 0.2 * whole), whole)
+
+
+def scale(values: np.ndarray, samples: int) -> float:
+    """Return the variance of a share for a shift of variance 1, half-way to one of equal points.
+
+    Luck as one shift of log-odds is a model; luck that is as large at every level would be another.
+    The geometric mean of both errs by half (in logs) whichever is right.
+    """
+    return response(values, samples) * TYPICAL
 
 
 def _profile(groups: list[Replicates]) -> np.ndarray:
@@ -121,7 +134,7 @@ def pooled(groups: list[Replicates]) -> dict | None:
         "freedom": freedom,
         "source": OWN,
         "p_alike": uneven,
-        "unevenness": UNEVEN if uneven is None or uneven > 0.05 else UNEVEN_SEEN,
+        "alike": ALIKE if uneven is None or uneven > 0.05 else UNALIKE,
         "levels": [min(g.level for g in groups), max(g.level for g in groups)],
         "profile": [float(value) for value in profile],
     }
@@ -159,7 +172,7 @@ def known_as(shift_sd: float, source: str) -> dict | None:
         "freedom": freedom,
         "source": source,
         "p_alike": None,
-        "unevenness": UNEVEN if source == ASSUMED else 0.0,
+        "alike": ALIKE if source == ASSUMED else None,
         "levels": None,
         "profile": profile.tolist(),
     }
@@ -206,22 +219,50 @@ def draw_variances(noise: dict | None, draws: int, rng: np.random.Generator) -> 
     return _invert(np.array(noise["profile"]), rng.chisquare(noise["freedom"], draws))
 
 
+def effective(luck_draws: np.ndarray) -> np.ndarray:
+    """Return the variance of the normal law whose 95 % interval is as wide as that of the draws."""
+    low, high = np.percentile(luck_draws, [2.5, 97.5], axis=0)
+    return ((high - low) / (2 * Z)) ** 2
+
+
 PUBLIC = ("shift_sd", "interval", "freedom", "source", "p_alike", "levels")
 
 
 def luck(
-    noise: dict | None, variances: np.ndarray, draws: int, rng: np.random.Generator
+    noise: dict | None,
+    scales: np.ndarray,
+    runs: np.ndarray,
+    draws: int,
+    rng: np.random.Generator,
+    own: list[Replicates | None] | None = None,
 ) -> np.ndarray:
-    """Return (draws, arms) effects of training luck; `variances` (arms,) are for a shift of sd 1.
+    """Return (draws, arms) effects of training luck on means over replicates.
 
-    An arm's own variance scatters about the pooled one: arms at the onset of a rise vary more.
+    An arm's variance between replicates is taken as a scaled inverse chi-squared about the pooled
+    one, updated by its own replicates (Smyth 2004): an arm at the onset of a rise may vary more
+    than others, and its own replicates say something of it.
+
+    Args:
+        noise: as `pooled` gives it; None: no luck.
+        scales: squared responses of the arms to a shift; 0 for an arm without luck.
+        runs: replicates of the arms.
+        draws, rng: how many, and by which chance.
+        own: the replicates of each arm, where it has any.
     """
-    tau2 = draw_variances(noise, draws, rng)
-    spread = np.sqrt(tau2[:, None] * variances) * rng.standard_normal((draws, len(variances)))
-    uneven = (noise or {}).get("unevenness", 0.0)
-    if uneven:
-        spread *= np.exp(0.5 * uneven * rng.standard_normal(spread.shape))
-    return spread
+    if noise is None:
+        return np.zeros((draws, len(scales)))
+    variance = draw_variances(noise, draws, rng)[:, None] * scales
+    prior = noise.get("alike")
+    if prior:
+        for i, one in enumerate(own or [None] * len(scales)):
+            evaluation, spread, freedom = 0.0, 0.0, 0
+            if one is not None and one.freedom:
+                evaluation, spread, freedom = one.evaluation, one.variance, one.freedom
+            total = variance[:, i] + evaluation
+            drawn = rng.chisquare(prior + freedom, draws)
+            posterior = (prior * total + freedom * spread) / drawn
+            variance[:, i] = np.maximum(posterior - evaluation, 0.0) * (scales[i] > 0)
+    return np.sqrt(variance / runs) * rng.standard_normal((draws, len(scales)))
 
 
 def public(noise: dict | None) -> dict | None:

@@ -124,19 +124,18 @@ def from_values(
     runs = np.array([len(item) for item in values])
     scales = np.array(
         [
-            training.response(item, int(count)) ** 2 if bounded else 1.0
+            training.scale(item, int(count)) if bounded else 1.0
             for item, count in zip(values, asked, strict=True)
         ]
     )
-    groups = [
-        training.replicates(item, scale)
+    each = [
+        training.replicates(item, scale) if len(item) > 1 and size else None
         for item, scale, size in zip(values, scales, sizes, strict=True)
-        if len(item) > 1 and size
     ]
-    own = training.pooled(groups) if bounded else None
-    noise = own or (noise if bounded else None)
+    groups = [one for one in each if one]
+    noise = (training.pooled(groups) or noise) if bounded else None
     rng = np.random.default_rng([seed, 1, stream])
-    luck = training.luck(noise, scales / runs * (sizes > 0), draws, rng)
+    luck = training.luck(noise, scales * (sizes > 0), runs, draws, rng, each)
     problems = known.sum(axis=1)
     wide = np.array([few.stretch(int(count)) for count in problems])
     evaluated = resampled_means(means, draws, seed)
@@ -156,7 +155,6 @@ def from_values(
     if bounded and asked.min() > 1:
         each = [np.nanmean(item * (1 - item)) for item in values]
         answers = np.array(each) / (asked - 1) / runs / problems
-    shift = noise["shift_sd"] if noise else 0.0
     return Levels(
         sizes=sizes,
         estimate=estimate,
@@ -166,7 +164,7 @@ def from_values(
         problem_means=means,
         noise=noise,
         answers=answers,
-        luck=shift**2 * scales / runs * (sizes > 0),
+        luck=training.effective(luck),
         scales=scales,
         groups=groups if bounded else [],
         samples=int(asked.max()),

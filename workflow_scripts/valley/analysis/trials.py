@@ -40,14 +40,20 @@ class Truth:
         later = self.at(fine)
         out = {
             "depth": base - above.min(),
-            "depth_share": 1 - above.min() / base,
+            "depth_share": max(1 - above.min() / base, 0.0),
             "bottom": int(sizes[1 + low]),
             "recovery": _first(fine, later >= base),
             "target": _first(fine, later >= TARGET),
-            "rise": float(levels[1 + low :].max() - above.min()),
+            "rise": _climb(levels),
             "curvature": bend(np.asarray(sizes)[1 + low :], levels[1 + low :]),
         }
         return out
+
+
+def _climb(levels: np.ndarray) -> float:
+    """Return the largest rise from a size that has a later one and lies below the start."""
+    low = [i for i in range(1, len(levels) - 1) if levels[0] - levels[i] > MARGIN]
+    return max([0.0, *(float(levels[i + 1 :].max() - levels[i]) for i in low)])
 
 
 def bend(sizes: np.ndarray, levels: np.ndarray) -> float | None:
@@ -65,7 +71,8 @@ def draw_levels(
     """Draw one study of one axis and return its levels as a workflow would see them."""
     runs = np.where(sizes == 0, 1, design.replicates)
     values = draw_arms(truth.at(sizes), runs, design, rng, fixed=(0,) if sizes[0] == 0 else ())
-    return from_values(sizes, values, draws, 17, samples=design.samples)
+    noise = training.elsewhere([], None if design.run_sd else 0)  # where there are no replicates
+    return from_values(sizes, values, draws, 17, noise=noise, samples=design.samples)
 
 
 def covers(interval: list, value: float | None) -> bool:
@@ -93,6 +100,8 @@ def curve_trial(truth: Truth, design: Design, studies: int, seed: int, draws=400
         ):
             if item and item["interval"][0] is not None:
                 hits.setdefault(name, []).append(covers(item["interval"], expected[name]))
+        fall = readouts.depth_share(data)
+        hits.setdefault("falls by half", []).append(bool(fall and fall["interval"][0] > 0.5))
         bottom = readouts.bottom(data)
         hits.setdefault("bottom", []).append(expected["bottom"] in bottom["may_be"])
         called = valley["p"] <= valleys.VALLEY_P
@@ -130,7 +139,7 @@ def draw_pairs(
         setting = {"start": "base" if i < 2 else "mid", "size": 256 if i % 2 else 1024}
         found.append(contrasts.pair(setting, values[i], values[count + i], design.samples))
     others = [
-        training.replicates(value, training.response(value, design.samples) ** 2)
+        training.replicates(value, training.scale(value, design.samples))
         for value in values[2 * count :]
         if len(value) > 1
     ]
