@@ -93,8 +93,8 @@ def edges(item: Judged) -> tuple[dict | None, dict | None]:
         return None, None
     below, above = (abs(bound - item.estimate) / STEP for bound in item.bounds)
     chances = _shares(item.decide, np.where(GRID < 0, GRID * below, GRID * above))
-    answers = (item.parts or {}).get("answers")
-    if not answers:
+    answers = (item.parts or {}).get("answers") or 0.0
+    if answers <= 0:
         return chances, None
     return chances, _shares(item.decide, GRID * np.sqrt(2 * answers))  # new less old: both scatter
 
