@@ -22,7 +22,7 @@ ASSUMED_SHIFT, ASSUMED_FREEDOM = 0.25, 4
 KNOWN_FREEDOM = 1000
 # Arms of one axis need not be alike: degrees of freedom with which the pooled variance holds for
 # one arm, where the data don't object, and where a test says that arms do differ.
-ALIKE, UNALIKE = 3, 1
+ALIKE, UNALIKE = 4, 1
 # Response of a share to a shift at which both models of `scale` agree.
 TYPICAL = 0.1
 GRID = np.concatenate([[0.0], np.geomspace(1e-3, 1.5, 160) ** 2])
