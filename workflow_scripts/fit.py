@@ -105,7 +105,6 @@ class Rates(Task):
         out: the rates, as JSON.
         arms: those of every axis that has a curve.
         title: of the figure.
-        margin: smallest movement of a rate that matters.
         bootstrap: draws of an interval.
         seed: of these draws.
         training_noise: what the study file says of it, where there are no replicates at all.
@@ -118,7 +117,6 @@ class Rates(Task):
     out: Path = writes()
     arms: list[dict] = param()
     title: str = param()
-    margin: float = param("statistics.margin", 0.03)
     bootstrap: int = param("statistics.bootstrap")
     seed: int = param("statistics.seed")
     training_noise: float | None = param("statistics.training_noise", None)

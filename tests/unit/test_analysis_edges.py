@@ -330,7 +330,7 @@ def test_judge_errors_cost_their_own_arm_only(study):
     lost = [note for note in value["notes"] if "no judged answer" in note]
     assert len(lost) == 17
     sound(value)
-    rates = fitting.rates(arms, problems, margin=0.03, **COMMON)
+    rates = fitting.rates(arms, problems, **COMMON)
     assert claim("F4", rates=rates)["parts"]
 
 
@@ -342,7 +342,7 @@ def test_an_arm_that_failed_wholly_is_named_and_left_out(study):
     assert any(named in note for note in value["notes"])
     runs = {point["size"]: point["replicates"] for point in value["points"]}
     assert runs[64] == 1 and runs[32] == 2
-    rates = fitting.rates(arms, problems, margin=0.03, **COMMON)
+    rates = fitting.rates(arms, problems, **COMMON)
     assert any(named in note for note in rates["notes"])
     sides = {"field": "slice", "a": "all.any", "b": "easy.any"}
     found = fitting.contrast(arms, problems, margin=0.03, **sides, **COMMON)

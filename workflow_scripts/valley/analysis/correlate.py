@@ -6,6 +6,7 @@ from valley.analysis.readouts import greatest
 from valley.analysis.resample import Z
 from valley.analysis.sample import Levels
 
+STILL = 0.03  # a rate that moves by less over all sizes is not correlated with anything
 RATES = ("completion", "think_tag", "well_formed")
 
 
@@ -38,7 +39,7 @@ def spearman(
     return np.divide(top, bottom, out=np.full(np.shape(bottom), np.nan), where=bottom > 0)
 
 
-def correlations(data: dict[str, Levels], margin: float) -> list[dict]:
+def correlations(data: dict[str, Levels], margin: float = STILL) -> list[dict]:
     """Return rho of each rate with the size and with pass@1, over sizes above 0.
 
     Sizes whose rates can't be told apart are ties. Of sizes at which a rate stands at its ceiling

@@ -163,14 +163,12 @@ def rates(
     *,
     bootstrap: int,
     seed: int,
-    margin: float,
     title: str = "",
     training_noise: float | None = None,
 ) -> dict:
     """Return levels of every rate by size and the rank correlations of F4.
 
     Arms that agree in student, recipe, start and slice form a group; correlations are within one.
-    A rate that moves by less than `margin` over all sizes is not correlated with anything.
     """
     ids, _ = load.problem_table(problems)
     read, lost = usable(arms, ids)
@@ -202,7 +200,7 @@ def rates(
             {
                 **dict(zip(GROUP, key, strict=True)),
                 "levels": rows,
-                "correlations": correlations(data, margin),
+                "correlations": correlations(data),
                 "training_noise": training.public(data["pass@1"].noise),
             }
         )

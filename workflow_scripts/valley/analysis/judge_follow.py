@@ -4,7 +4,7 @@ First whether the rate moves at all by more than the margin: what stands still f
 """
 
 from valley.analysis import words
-from valley.analysis.correlate import bonett_wright
+from valley.analysis.correlate import STILL, bonett_wright
 from valley.analysis.judge_parts import (
     Judged,
     against,
@@ -42,7 +42,7 @@ def _follow(group: dict, item: dict, settings: dict, few: str) -> dict:
     where, rho = f"{group['student']}: ", item["estimate"]
     rule = (
         f"the wider of both 95 % intervals of Spearman's rho wholly {side} {line:g}, "
-        f"with {FEW_SIZES} sizes or more, where both move by more than the margin"
+        f"with {FEW_SIZES} sizes or more, where both move by more than {STILL:g}"
     )
     moves = [(name, item.get("moves")), *([] if close else [("pass@1", item.get("moves_other"))])]
     why = few or next(filter(None, (_still(*move) for move in moves)), "")

@@ -187,7 +187,7 @@ class Gathered:
     def _judge(self, benchmark: str, curves: list[Path], contrasts: list[Path]) -> None:
         arms = self._points(self.layout.rate_points(), benchmark)
         problems = f"{self.layout.root}/benchmarks/{benchmark}.parquet"
-        names = ("bootstrap", "seed", "margin", "training_noise")
+        names = ("bootstrap", "seed", "training_noise")
         common = {name: self.statistics[name] for name in names}
         rates = None
         if arms:
