@@ -241,6 +241,12 @@ def learning_arms(wildcards):
     ]
 
 
+@of_wildcards
+def lending_points(wildcards):
+    """Return the points whose replicates tell the training noise of a curve that has none."""
+    return LAYOUT.lending_points(curve_points(wildcards))
+
+
 def noise_points(_wildcards=None):
     """Return the points whose replicates tell how much training noise there is."""
     return LAYOUT.noise_points()

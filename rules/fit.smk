@@ -11,7 +11,9 @@ wildcard_constraints:
 rule curve:
     input:
         problems=f"{ROOT}/benchmarks/{{benchmark}}.parquet",
-        results=lambda wildcards: files(curve_points(wildcards), wildcards.benchmark),
+        results=lambda wildcards: files(
+            curve_points(wildcards) + lending_points(wildcards), wildcards.benchmark
+        ),
     output:
         f"{ROOT}/curves/{CURVE}.json",
     log:
@@ -24,6 +26,9 @@ rule curve:
         **declared(
             Curve,
             arms=lambda wildcards: with_results(curve_points(wildcards), wildcards.benchmark),
+            noise_arms=lambda wildcards: with_results(
+                lending_points(wildcards), wildcards.benchmark
+            ),
             title="{student} on {benchmark}",
         ),
     message:

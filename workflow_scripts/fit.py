@@ -27,6 +27,8 @@ class Curve(Task):
         target: a level of pass@1 whose size is asked for.
         forecast: a larger size to predict; None is the next on the grid.
         candidates: sizes that could be run next.
+        noise_arms: arms of other axes with replicates, where this curve has none of its own.
+        training_noise: what the study file says of it, where there are no replicates at all.
     """
 
     rules = ("curve",)
@@ -42,6 +44,8 @@ class Curve(Task):
     target: float | None = param("axes.{axis}.target", None)
     forecast: int | None = param("axes.{axis}.forecast", None)
     candidates: list[int] | None = param("axes.{axis}.candidates", None)
+    noise_arms: list[dict] = param(default=())
+    training_noise: float | None = param("statistics.training_noise", None)
 
     def run(self, job: Job) -> None:
         from valley.analysis import fitting
@@ -66,6 +70,7 @@ class Contrast(Task):
         margin: smallest difference in pass@1 that matters.
         bootstrap: draws of an interval.
         seed: of these draws.
+        training_noise: what the study file says of it, where there are no replicates at all.
     """
 
     rules = ("contrast",)
@@ -82,6 +87,7 @@ class Contrast(Task):
     margin: float = param("statistics.margin")
     bootstrap: int = param("statistics.bootstrap")
     seed: int = param("statistics.seed")
+    training_noise: float | None = param("statistics.training_noise", None)
 
     def run(self, job: Job) -> None:
         from valley.analysis import fitting
@@ -101,6 +107,7 @@ class Rates(Task):
         title: of the figure.
         bootstrap: draws of an interval.
         seed: of these draws.
+        training_noise: what the study file says of it, where there are no replicates at all.
     """
 
     rules = ("rates",)
@@ -112,6 +119,7 @@ class Rates(Task):
     title: str = param()
     bootstrap: int = param("statistics.bootstrap")
     seed: int = param("statistics.seed")
+    training_noise: float | None = param("statistics.training_noise", None)
 
     def run(self, job: Job) -> None:
         from valley.analysis import fitting

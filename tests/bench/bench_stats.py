@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from valley.analysis import simulate, trials, trials_ahead, trials_claims
+from valley.analysis import contrasts, simulate, trials, trials_ahead, trials_claims
 from valley.analysis.curves import fit
 from valley.analysis.families import FAMILIES
 from valley.analysis.published import READINGS, judge_paper
@@ -28,6 +28,7 @@ BAND = (0.93, 0.97)
 SEED = 2026
 MARKER = "<!-- from here on written by tests/bench/bench_stats.py -->"
 STATUSES = trials_claims.STATUSES
+ALL = (*STATUSES, "not tested")
 
 
 def _valley(**settings):
@@ -169,6 +170,95 @@ def bootstrap_levels(studies: int) -> str:
     )
 
 
+FOUR = np.array([0, 1000, 10_000, 30_000])
+
+
+def worlds(studies: int) -> str:
+    """Coverage in shapes that are hard to read, in both worlds of the simulator."""
+    rows = []
+    for name, levels in simulate.SHAPES.items():
+        sizes = trials.SIZES if len(levels) == len(trials.SIZES) else FOUR
+        truth = Truth(name, simulate.shape(name, sizes))
+        beta = Design(problems=500 if sizes is not FOUR else 800, world="beta")
+        cells = [
+            ("beta, 2 seeds", beta),
+            ("beta, 2 seeds, runs differ more", replace(beta, run_sd=0.2)),
+            ("beta, 3 seeds", replace(beta, replicates=3)),
+            ("beta, 1 seed, noise assumed", replace(beta, replicates=1)),
+            ("logistic, 2 seeds", replace(beta, world="logistic")),
+        ]
+        for label, design in cells:
+            hits = trials.curve_trial(truth, design, studies, SEED, draws=400, sizes=sizes)
+            level = 100 * float(np.mean(hits["level"]))
+            read = ("depth", "depth_share", "rise", "bottom", "curvature")
+            shown = [mark(hits[key]) if hits.get(key) else "" for key in read]
+            half = hits["falls by half"]
+            true = truth.readouts(sizes)["depth_share"] > 0.5 + 1e-9
+            last = share(half) if true else mark(half, 0.0, 0.025)
+            rows.append([name, label, f"{level:.1f}", *shown, last])
+    head = ["shape", "world, design", "each level", "depth", "depth_share", "rise", "bottom"]
+    head += ["curvature", '"falls by more than half"']
+    title = f"### Shapes that are hard to read (per cent of {studies} studies)\n\n"
+    return title + table(head, rows)
+
+
+def small(studies: int) -> str:
+    """Contrasts of few problems, one run an arm and no training noise."""
+    rows = []
+    for problems in (10, 14, 20, 40, 100):
+        for samples in (1, 4):
+            cells = []
+            for gap in (0.0, 0.1):
+                hit, called = [], []
+                for study in range(studies):
+                    rng = np.random.default_rng([SEED, study])
+                    design = Design(problems=problems, samples=samples, run_sd=0.0)
+                    a, b = simulate.draw_arms(
+                        np.array([0.35 + gap / 2, 0.35 - gap / 2]), [1, 1], design, rng
+                    )
+                    pair = contrasts.pair({}, a, b, samples)
+                    low, high = contrasts.analyse([pair], MARGIN, 400, 17)["pooled"]["interval"]
+                    hit.append(low <= gap <= high)
+                    called.append(not low <= 0 <= high)
+                cells += [mark(hit), share(called) if gap else alarm(called)]
+            rows.append([problems, samples, *cells])
+    head = ["problems", "samples", "coverage, equal", "called different, equal"]
+    head += ["coverage, .1 apart", "called different, .1 apart"]
+    return f"### Contrasts of few problems (per cent of {studies} studies)\n\n" + table(head, rows)
+
+
+def equality(studies: int) -> str:
+    """What F3 says of differences within and beyond the margin."""
+    rows = []
+    for problems, seeds in ((500, 2), (1000, 3)):
+        for gap in (0.0, 0.01, 0.015, 0.03, 0.05):
+            design = Design(problems=problems, replicates=seeds)
+            counts = trials_claims.equality_trial(gap, design, studies, SEED)
+            refuted = [1.0] * counts["refuted"] + [0.0] * (studies - counts["refuted"])
+            words_said = [share(refuted) if gap > MARGIN else alarm(refuted)]
+            rows.append([problems, seeds, f"{gap:g}", *_statuses(counts), *words_said])
+    head = ["problems", "seeds", "true difference", *STATUSES, "refuted"]
+    title = f"### F3's word, margin {MARGIN:g} (per cent of {studies} studies)\n\n"
+    return title + table(head, rows)
+
+
+def ceilings(studies: int) -> str:
+    """What F4 says of rates that stand near 1, saturate, or rise."""
+    rows = []
+    for label, levels in (
+        ("stands at .99", [0.99] * 8),
+        (".97 to 1.00, no order", [0.98, 0.97, 0.99, 1.0, 0.98, 0.99, 0.97, 1.0]),
+        ("saturates: .03, .94, 1, ...", [0.03, 0.94, *[1.0] * 6]),
+        ("rises throughout", np.linspace(0.1, 0.9, 8)),
+        ("falls throughout", np.linspace(0.9, 0.1, 8)),
+    ):
+        counts = trials_claims.rate_trial(np.array(levels), studies, SEED)
+        rows.append([label, *(f"{100 * counts[key] / studies:.1f}" for key in ALL)])
+    head = ["completion rate", *ALL]
+    title = f'### F4\'s word on "follows the data size closely" (per cent of {studies} studies)\n\n'
+    return title + table(head, rows)
+
+
 def words(studies: int) -> str:
     """How whole studies end: each claim's status under known truths."""
     half = Truth("half", _valley(base=0.3, bottom=0.15, at=172, first=16))
@@ -268,6 +358,33 @@ def published(studies: int) -> str:
     )
 
 
+def alike(studies: int) -> str:
+    """The paper's figures over how alike two arms find the same problems."""
+    rows = []
+    for problem_sd, own in ((1.0, 1.2), (2.0, 1.2), (2.0, 0.6), (2.0, 0.0), (3.5, 0.6), (3.5, 0.0)):
+        design = Design(problems=266, samples=3, problem_sd=problem_sd, interaction_sd=own)
+        together, counts = [], {}
+        for study in range(studies):
+            judged = judge_paper(*paper(), design, margin=MARGIN, draws=1000, seed=SEED + study)
+            for claim in judged:
+                parts = claim["parts"] if claim["name"] == "F2" else []
+                for key in (claim["name"], *(f"F2 {part['where']}" for part in parts)):
+                    counts.setdefault(key, [])
+                counts[claim["name"]].append(claim["status"] == "supported")
+                for part in parts:
+                    counts[f"F2 {part['where']}"].append(part["status"] == "supported")
+            rng = np.random.default_rng([SEED, study])
+            one, two = simulate.draw_arms(np.array([0.2, 0.2]), [1, 1], design, rng)
+            together.append(np.corrcoef(one[0], two[0])[0, 1])
+        shown = [f"{100 * np.mean(counts[key]):.0f}" for key in sorted(counts)]
+        rows.append([f"{np.mean(together):.2f}", problem_sd, own, *shown])
+    head = ["correlation of two arms' results", "problems' sd", "arms' own sd", *sorted(counts)]
+    title = (
+        f"### The paper's figures over the pairing (supported, per cent of {studies} pairings)\n\n"
+    )
+    return title + table(head, sorted(rows))
+
+
 def ahead(studies: int) -> str:
     """Forecasts of a held-out largest size."""
     rows = []
@@ -343,7 +460,12 @@ SECTIONS = {
     "false_alarms": (false_alarms, 1.0),
     "paired": (paired, 1.0),
     "bootstrap_levels": (bootstrap_levels, 0.5),
+    "worlds": (worlds, 0.15),
+    "small": (small, 0.25),
+    "equality": (equality, 0.15),
+    "ceilings": (ceilings, 0.15),
     "words": (words, 0.25),
+    "alike": (alike, 0.01),
     "paper_power": (paper_power, 0.15),
     "published": (published, 1.0),
     "ahead": (ahead, 0.5),

@@ -54,9 +54,9 @@ def one(name: str, curves=(), contrasts=(), rates=None, config=None) -> dict:
     return next(claim for claim in judged if claim["name"] == name)
 
 
-def test_a_study_without_arms_decides_nothing():
+def test_a_study_without_arms_tests_nothing():
     for claim in judge_claims([], [], None, {}):
-        assert claim["status"] == "undecided"
+        assert claim["status"] == "not tested"
         assert "no arms that bear on it" in claim["sentence"]
 
 
@@ -103,7 +103,9 @@ def test_better_means_by_more_than_the_margin(estimate, error, status):
         (0.01, 0.004, "supported"),  # a small difference, surely inside the margin
         (0.0, 0.02, "undecided"),
         (0.06, 0.01, "refuted"),
-        (0.025, 0.01, "refuted"),
+        (0.025, 0.01, "undecided"),  # different, but not shown to be so by more than the margin
+        (0.015, 0.004, "undecided"),
+        (-0.06, 0.01, "refuted"),
     ],
 )
 def test_no_difference_only_by_an_equivalence_test(estimate, error, status):
@@ -169,6 +171,7 @@ FORBIDDEN = {
     "supported": ["open", "neither", "not better", "would decide"],
     "refuted": ["open", "neither", "would decide"],
     "undecided": ["by more than 0.02:", "differ by less", "is not better", "is sharper"],
+    "not tested": ["supported", "refuted", "open"],
 }
 
 
@@ -197,10 +200,16 @@ def test_sentences_never_say_more_than_the_numbers():
             elif claim["status"] == "supported":
                 assert low > -0.02 and high < 0.02
             elif claim["status"] == "refuted":
-                assert low > 0 or high < 0
+                assert low > 0.02 or high < -0.02
+                assert "by more than 0.02" in sentence
+            elif low > 0 or high < 0:
+                assert "whether by more than 0.02 is open" in sentence
+            else:
+                assert "either a difference" in sentence
             known = {f"{value:.3f}" for value in (estimate, low, high)} | {"0.02"}
             if claim["needed"]:
                 known.add(f"{claim['needed']['assuming']:.3f}")
+                known.add(f"{claim['needed']['decidable']:.3f}")
             shown = set(re.findall(r"-?\d+\.\d+", sentence))
             assert shown <= known, (shown - known, sentence)
 
@@ -232,7 +241,11 @@ def test_what_is_not_known_is_not_promised():
     assert need["seeds"] is None and need["samples"] is None
     on_the_border = power.needed(PARTS, 0.02, power.outside(0.02, 0.02), 1)
     assert not any(on_the_border[lever] for lever in ("problems", "samples", "seeds"))
-    assert "not even" in would_decide(on_the_border)
+    said = would_decide(on_the_border)
+    assert "lies on the line" in said and f"{on_the_border['decidable']:.3f}" in said
+    # What it says could be decided, the study as it stands does decide.
+    far = 0.02 + on_the_border["decidable"]
+    assert power.chance(PARTS, far, power.outside(0.02, 0.02), 3) == pytest.approx(0.8, abs=0.02)
 
 
 def test_a_study_declares_claims_of_its_own():

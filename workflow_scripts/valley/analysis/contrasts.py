@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from valley.analysis import few
 from valley.analysis import noise as training
 from valley.analysis.load import Evaluation
-from valley.analysis.resample import Z, percentile, problem_weights
+from valley.analysis.resample import Z, over_replicates, percentile, resampled_means
 from valley.core.arms import FIELDS
+
+LEVELS = (0.975, 0.99, 0.995, 0.999)  # for claims that several parts may refute
 
 
 @dataclass
@@ -39,7 +42,7 @@ def pair(setting: dict, first: np.ndarray, second: np.ndarray, samples: int) -> 
         means=(float(np.nanmean(first)), float(np.nanmean(second))),
         samples=samples,
         answers=answers,
-        scale=sum(training.response(side, samples) ** 2 for side in sides),
+        scale=sum(training.scale(side, samples) for side in sides),
     )
 
 
@@ -80,11 +83,14 @@ def arm_keys(found: list[Pair], field: str, sides: tuple[str, str]) -> list[tupl
 
 def own_groups(found: list[Pair]) -> list[training.Replicates]:
     """Return what the pairs' own replicates say about training noise."""
-    return [
-        training.replicates(item.differences, item.scale)
-        for item in found
-        if len(item.differences) > 1
-    ]
+    return [one for one in map(own_group, found) if one]
+
+
+def own_group(item: Pair) -> training.Replicates | None:
+    """Return what one pair's own replicates say about training noise; None without a second."""
+    if len(item.differences) < 2:
+        return None
+    return training.replicates(item.differences, item.scale)
 
 
 def analyse(
@@ -97,51 +103,69 @@ def analyse(
 ) -> dict:
     """Return each setting's difference and the pooled one (settings weigh the same).
 
-    Problems are resampled together for all settings. Training noise is pooled over `groups` (by
-    default these settings' own replicates; better with those of other axes, since two replicates
-    of a few settings tell little), or taken from `noise` where there is no replicate at all.
-    Without either the interval leaves it out and the result says so.
+    Problems are resampled together for all settings; one without a value on a side (the judge
+    failed) is left out of that setting only. Training noise is pooled over `groups` (by default
+    these settings' own replicates; better with those of other axes, since two replicates of a few
+    settings tell little), or taken from `noise` where there is no replicate at all. Without either
+    the interval leaves it out and the result says so. Of fewer than `few.FEW` problems nothing is
+    said: the interval is everything, and p is 1.
+
+    Raises:
+        ValueError: a setting has no problem with a value on both sides.
     """
-    known = np.all([np.isfinite(item.differences).all(axis=0) for item in found], axis=0)
-    values = [item.differences[:, known] for item in found]
-    problems = int(known.sum())
-    if not problems:
-        raise ValueError("no problem has a value in every arm of this contrast")
+    values = np.array([over_replicates(item.differences) for item in found])
+    known = np.isfinite(values)
+    for item, any_ in zip(found, known.any(axis=1), strict=True):
+        if not any_:
+            raise ValueError(
+                f"no problem has a value on both sides of this contrast {item.setting}"
+            )
+    problems = int(known.any(axis=0).sum())
     own = own_groups(found)
     groups = own if groups is None else groups
     used = training.pooled(groups) or noise
-    source = None
-    if used:
-        source = "own replicates" if len(groups) == len(own) else "own and other replicates"
-        source = source if own else "another axis"
+    source = used and used.get("source", training.LENT)
+    if used and used is not noise:
+        source = training.OWN if len(groups) == len(own) else "own and other replicates"
+        source = source if own else training.LENT
     rng = np.random.default_rng([seed, 2])
-    tau2 = training.draw_variances(used, draws, rng)
-    runs = np.array([len(value) for value in values])
+    runs = np.array([len(item.differences) for item in found])
     scales = np.array([item.scale for item in found])
-    luck = np.sqrt(tau2[:, None] * scales / runs) * rng.standard_normal((draws, len(found)))
-    means = np.array([value.mean(axis=0) for value in values])
-    resampled = problem_weights(problems, draws, seed) @ means.T
-    sampled = resampled + luck
+    luck = training.luck(used, scales, runs, draws, rng, [own_group(item) for item in found])
+    spread = training.effective(luck.mean(axis=1)) if used else None
+    estimates = np.nanmean(values, axis=1)
+    resampled = resampled_means(values, draws, seed)
+    resampled = np.where(np.isfinite(resampled), resampled, estimates)
     # Where every difference is 0 (a floor) resampling sees no spread: the rule of three, both ways.
-    stuck = np.array([not value.any() for value in values])
-    sampled = sampled + stuck * rng.laplace(0.0, 1 / problems, (draws, len(found)))
-    signs = np.random.default_rng([seed, 3]).integers(0, 2, (draws, problems)) * 2 - 1
+    stuck = ~np.where(known, values, 0.0).any(axis=1)
+    luck = luck + stuck * rng.laplace(0.0, 1 / known.sum(axis=1), (draws, len(found)))
+    signs = np.random.default_rng([seed, 3]).integers(0, 2, (draws, values.shape[1])) * 2 - 1
     rows = []
     for i, item in enumerate(found):
-        row = _one(means[i], sampled[:, i], signs, margin)
+        seen = values[i, known[i]]
+        row = _one(estimates[i], seen, resampled[:, i], luck[:, i], signs, margin)
         row.update(setting=item.setting, means=list(item.means), replicates=int(runs[i]))
-        row["seeds"] = [float(value) for value in values[i].mean(axis=1)]
+        row["problems"] = len(seen)
+        row["seeds"] = [
+            float(np.nanmean(one)) for one in item.differences if np.isfinite(one).any()
+        ]
         rows.append(row)
     for row, value in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row["p_holm"] = value
-    pooled = _one(means.mean(axis=0), sampled.mean(axis=1), signs, margin)
+    whole = over_replicates(values)
+    pooled = _one(
+        float(estimates.mean()), whole[np.isfinite(whole)], resampled.mean(axis=1),
+        luck.mean(axis=1), signs, margin,
+    )  # fmt: skip
     pooled["settings"] = len(found)
+    pooled["problems"] = problems
     pooled["means"] = np.mean([item.means for item in found], axis=0).tolist()
-    pooled["parts"] = components(found, values, used)
+    pooled["parts"] = components(found, whole[np.isfinite(whole)], spread)
     return {
         "settings": rows,
         "pooled": pooled,
         "problems": problems,
+        "missing": int((~known).sum()),
         "margin": margin,
         "training_noise": training.public(used),
         "training_noise_from": source,
@@ -152,20 +176,73 @@ def analyse(
     }
 
 
-def _one(problem_values: np.ndarray, draws: np.ndarray, signs: np.ndarray, margin: float) -> dict:
-    estimate = float(problem_values.mean())
-    centred = draws - draws.mean() + estimate
-    flipped = signs @ problem_values / len(problem_values)
-    extreme = np.sum(np.abs(flipped) >= abs(estimate) - 1e-12)
+def _one(
+    estimate: float,
+    values: np.ndarray,
+    evaluated: np.ndarray,
+    luck: np.ndarray,
+    signs: np.ndarray,
+    margin: float,
+) -> dict:
+    """Describe one difference: `values` of its problems, and draws of both kinds of error."""
+    flipped = signs[:, : len(values)] @ values / len(values)
+    beyond = np.sum(np.abs(flipped) >= abs(values.mean()) - 1e-12)
+    p_signs = few.exact_p(values) or float((beyond + 1) / (len(signs) + 1))
+    if few.refusal(len(values)):
+        return {
+            "estimate": float(estimate),
+            "interval": [-1.0, 1.0],
+            "interval_90": [-1.0, 1.0],
+            "intervals": {},
+            "p": 1.0,
+            "p_permutation": p_signs,
+            "p_equivalence": 1.0,
+            "sd": None,
+        }
+    error = few.widened(evaluated, values) + luck
+    centred = np.clip(error - error.mean() + estimate, -1.0, 1.0)
     return {
-        "estimate": estimate,
+        "estimate": float(estimate),
         "interval": percentile(centred),
         "interval_90": percentile(centred, 0.90),
+        "intervals": {f"{level:g}": percentile(centred, level) for level in LEVELS},
         "p": two_sided(centred),
-        "p_permutation": float((extreme + 1) / (len(signs) + 1)),
+        "p_permutation": p_signs,
         "p_equivalence": equivalence(centred, margin),
         "sd": float(centred.std()),
     }
+
+
+def disagreement(found: dict[str, list[Pair]], draws: int, seed: int, **how) -> dict | None:
+    """Return the p of "the difference is the same in every group" (Wald's test over groups).
+
+    Args:
+        found: the pairs of each group, such as a student.
+        draws, seed: as in `analyse`.
+        how: groups and noise, as in `analyse`.
+
+    Returns:
+        The number of groups and p; None where there is one group.
+    """
+    if len(found) < 2:
+        return None
+    from scipy.stats import chi2
+
+    used = training.pooled(how.get("groups") or []) or how.get("noise")
+    tau2 = used["shift_sd"] ** 2 if used else 0.0
+    means, luck = [], []
+    for pairs_of in found.values():
+        means.append(over_replicates(np.array([over_replicates(p.differences) for p in pairs_of])))
+        each = [tau2 * item.scale / len(item.differences) for item in pairs_of]
+        luck.append(sum(each) / len(each) ** 2)
+    values = np.array(means)
+    resampled = resampled_means(values, draws, seed)
+    spread = np.cov(np.where(np.isfinite(resampled), resampled, np.nanmean(values, axis=1)).T)
+    spread = spread + np.diag(luck)
+    steps = np.diff(np.eye(len(values)), axis=0)
+    gap = steps @ np.nanmean(values, axis=1)
+    wald = float(gap @ np.linalg.pinv(steps @ spread @ steps.T) @ gap)
+    return {"groups": len(found), "p": float(chi2.sf(wald, len(gap)))}
 
 
 def two_sided(draws: np.ndarray) -> float:
@@ -191,23 +268,18 @@ def holm(values: list[float]) -> list[float]:
     return out.tolist()
 
 
-def components(found: list[Pair], values: list[np.ndarray], noise: dict | None) -> dict:
+def components(found: list[Pair], means: np.ndarray, luck: float | None) -> dict:
     """Split the pooled difference's variance by what would reduce it (see `variance_parts`)."""
-    means = np.array([value.mean(axis=0) for value in values]).mean(axis=0)
     problems, settings = len(means), len(found)
     total = float(means.var(ddof=1)) / problems if problems > 1 else 0.0
     answers = None
     if all(item.answers is not None for item in found):
         each = [item.answers / len(item.differences) for item in found]
         answers = sum(each) / settings**2 / problems
-    luck = None
-    if noise:
-        each = [item.scale / len(item.differences) for item in found]
-        luck = noise["shift_sd"] ** 2 * sum(each) / settings**2
     return {
         "problem": max(total - (answers or 0.0), 0.0),
         "answers": answers,
-        "seed": luck,
+        "seed": None if luck is None else float(luck),
         "problems": problems,
         "samples": max(item.samples for item in found),
         "replicates": int(np.median([len(item.differences) for item in found])),

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from valley.analysis import few, readouts, valleys, words
 from valley.analysis import forecast as ahead
 from valley.analysis import noise as training
-from valley.analysis import readouts
 from valley.analysis.curves import Fit, compare, fit_bank, log_range, weights_of
 from valley.analysis.families import bank
 from valley.analysis.sample import Levels
@@ -32,7 +32,7 @@ def curve_report(
     options = candidates or default_candidates(data.sizes)
     return {
         "points": points(data),
-        "training_noise": training.public(data.noise),
+        "training_noise": training_noise(data),
         "problems": int(data.problem_means.shape[1]),
         "samples": samples,
         "families": {name: family(item, data, size) for name, item in comparison.items()},
@@ -44,20 +44,28 @@ def curve_report(
     }
 
 
+def training_noise(data: Levels) -> dict | None:
+    """Return what is known of the training noise, and whether it was seen at scores like these."""
+    known = training.public(data.noise)
+    above = data.estimate[data.sizes > 0].tolist()
+    return known and {**known, "far": training.far(data.noise, above)}
+
+
 def all_readouts(data: Levels, margin: float, target: float | None = None) -> dict:
     """Return the read-outs that need no family; recovery only where a valley is established.
 
     Without a valley nothing is regained, and a crossing of the start's level would be read into
     noise.
     """
-    valley = readouts.valley(data, margin)
-    fell = valley is not None and valley["p"] <= readouts.VALLEY_P
+    valley = valleys.valley(data, margin)
+    fell = valley is not None and valley["p"] <= valleys.VALLEY_P
     return {
         "valley": valley,
         "depth": readouts.depth(data),
         "depth_share": readouts.depth_share(data),
         "bottom": readouts.bottom(data),
-        "rise": readouts.rise(data),
+        "fall": valleys.fall(data),
+        "rise": valleys.rise(data, valley),
         "recovery": readouts.crossing(data) if fell else None,
         "target": None
         if target is None
@@ -129,10 +137,24 @@ def fan(data: Levels, size: int, seed: int) -> dict | None:
     return {"size": grid, "percentiles": dict(zip(map(str, levels), bands, strict=True))}
 
 
+def noise_notes(data: Levels) -> list[str]:
+    """Return what a reader must know of the training noise in the intervals."""
+    out = [words.caveat(training_noise(data))]
+    uneven = data.noise.get("p_alike")
+    if uneven is not None and uneven <= 0.05:
+        out.append(
+            f"Replicates of some arms lie further apart than those of others (p = {uneven:.3f}): "
+            "one training noise for all is a rough measure, and intervals are wider for it."
+        )
+    return [item for item in out if item]
+
+
 def default_candidates(sizes: np.ndarray) -> list[int]:
     """Return sizes half-way (in log) between neighbours, and the next one on the grid."""
     above = sizes[sizes > 0].astype(float)
     middle = np.sqrt(above[:-1] * above[1:])
+    if not len(above):
+        return []
     step = above[-1] / above[-2] if len(above) > 1 else FORECAST_FACTOR
     return [round(value) for value in [*middle.tolist(), float(above[-1] * step)]]
 
@@ -142,6 +164,12 @@ def notes(data: Levels, comparison: dict) -> list[str]:
     out = []
     if data.noise is None:
         out.append("One replicate a size: intervals leave training noise out.")
+    else:
+        out += noise_notes(data)
+    if few.refusal(data.problem_means.shape[1]):
+        out.append(
+            few.refusal(data.problem_means.shape[1]).capitalize() + ": no claim rests on it."
+        )
     if data.samples < 2:
         out.append(
             "One sample a problem: the noise of answers is in the intervals but can't be told from "

@@ -12,6 +12,38 @@ from valley.analysis.sample import levels
 from valley.core.arms import GROUP
 from valley.core.files import read_json
 
+LEAST_JUDGED = 0.8  # share of an arm's problems that must have a judged answer
+
+
+def usable(arms: list[dict], ids: list[str]) -> tuple[list[load.Evaluation], list[str]]:
+    """Return the arms that are judged well enough to be fitted, and what is said of the others.
+
+    Raises:
+        ValueError: none is.
+    """
+    kept, notes = [], []
+    for arm in load.evaluations(arms, ids):
+        name = "/".join(str(arm.setting.get(field)) for field in (*GROUP, "size", "seed"))
+        judged = int((arm.judged > 0).sum())
+        if judged < LEAST_JUDGED * len(ids):
+            notes.append(
+                f"{name} is left out: only {judged} of {len(ids)} problems have a judged answer."
+            )
+            continue
+        kept.append(arm)
+        if judged < len(ids):
+            notes.append(
+                f"{name}: {len(ids) - judged} of {len(ids)} problems have no judged answer."
+            )
+    if arms and not kept:
+        raise ValueError(
+            "no arm has a judged answer to enough problems: "
+            + " ".join(notes)
+            + " Read the column "
+            "`detail` of their verdicts, and mend the checker or test that fails"
+        )
+    return kept, notes
+
 
 def curve(
     arms: list[dict],
@@ -25,15 +57,21 @@ def curve(
     forecast: int | None = None,
     candidates: list[int] | None = None,
     costs: dict[str, float] | None = None,
+    noise_arms: list[dict] | None = None,
+    training_noise: float | None = None,
 ) -> dict:
     """Fit one axis with a grid of sizes (one student, recipe, start and slice).
 
     `arms` may hold several replicates a size, and the start as size 0. `margin` is in pass@1;
     `forecast` is a larger size to predict (default: the next on the grid); `candidates` are sizes
-    that could be run next, with `costs` (GPU-hours by size, as text) where known.
+    that could be run next, with `costs` (GPU-hours by size, as text) where known. Where these arms
+    have no replicates, training noise is that of `noise_arms`, else `training_noise` (log-odds; 0
+    leaves it out), else an assumption.
     """
     ids, _ = load.problem_table(problems)
-    data = levels(load.evaluations(arms, ids), "pass@1", bootstrap, seed)
+    kept, lost = usable(arms, ids)
+    noise = training.elsewhere(_lent(noise_arms, ids), training_noise)
+    data = levels(kept, "pass@1", bootstrap, seed, noise)
     report = curve_report(
         data,
         margin=margin,
@@ -44,9 +82,15 @@ def curve(
         costs=costs,
         samples=data.samples,
     )
+    report["notes"] += lost
     one = max(arms, key=lambda arm: int(arm["size"]))
     fixed = {name: one.get(name) for name in GROUP}
     return plain({"title": title, **fixed, **report})
+
+
+def _lent(noise_arms: list[dict] | None, ids: list[str]) -> list:
+    """Return the replicates behind arms that may lend their training noise."""
+    return training.groups_of(usable(noise_arms, ids)[0]) if noise_arms else []
 
 
 def contrast(
@@ -61,36 +105,56 @@ def contrast(
     seed: int,
     title: str = "",
     noise_arms: list[dict] | None = None,
+    training_noise: float | None = None,
 ) -> dict:
     """Return the paired differences a - b in pass@1, at each setting that has both and pooled.
 
     `field` is 'slice', 'recipe' or 'start'. `noise_arms` (with replicates, such as the scaling
     axis) help to estimate the training noise: it is pooled over them and these arms, and taken from
-    them alone where these arms have one replicate each.
+    them alone where these arms have one replicate each. With no replicate anywhere it is
+    `training_noise` (log-odds; 0 leaves it out), else an assumption.
     """
     ids, _ = load.problem_table(problems)
-    found = contrasts.pairs(load.evaluations(arms, ids), field, a, b)
-    value = {"title": title, "field": field, "a": a, "b": b, "margin": margin}
+    kept, lost = usable(arms, ids)
+    found = contrasts.pairs(kept, field, a, b)
+    value = {"title": title, "field": field, "a": a, "b": b, "margin": margin, "notes": lost}
     if not found:
         value.update(settings=[], pooled=None, problems=len(ids), training_noise=None)
-    else:
-        groups = contrasts.own_groups(found)
-        if noise_arms:
-            lent = load.evaluations(noise_arms, ids)
-            used = contrasts.arm_keys(found, field, (a, b))
-            groups = groups + training.groups_of(lent, without=used)
-        value.update(contrasts.analyse(found, margin, bootstrap, seed, groups))
-        value["starts"] = _by_start(found, margin, bootstrap, seed, groups)
+        return plain(value)
+    groups = contrasts.own_groups(found)
+    if noise_arms:
+        lent = usable(noise_arms, ids)[0]
+        used = contrasts.arm_keys(found, field, (a, b))
+        groups = groups + training.groups_of(lent, without=used)
+    how = {"groups": groups, "noise": training.elsewhere([], training_noise)}
+    value.update(contrasts.analyse(found, margin, bootstrap, seed, **how))
+    value["starts"] = _by("start", found, margin, bootstrap, seed, how)
+    students = _split(found, "student")
+    value["alike"] = contrasts.disagreement(students, bootstrap, seed, **how)
+    value["students"] = {
+        student: {
+            "pooled": contrasts.analyse(part, margin, bootstrap, seed, **how)["pooled"],
+            "starts": _by("start", part, margin, bootstrap, seed, how),
+        }
+        for student, part in (students if len(students) > 1 else {}).items()
+    }
     return plain(value)
 
 
-def _by_start(found, margin: float, bootstrap: int, seed: int, groups: list) -> dict:
-    """Return the pooled difference within each start, for claims that speak of stages."""
-    out = {}
-    for start in sorted({pair.setting.get("start") or "" for pair in found}):
-        part = [pair for pair in found if (pair.setting.get("start") or "") == start]
-        out[start] = contrasts.analyse(part, margin, bootstrap, seed, groups)["pooled"]
+def _split(found: list, field: str) -> dict[str, list]:
+    """Return the pairs by a field of their settings."""
+    out: dict[str, list] = {}
+    for pair in sorted(found, key=lambda item: item.setting.get(field) or ""):
+        out.setdefault(pair.setting.get(field) or "", []).append(pair)
     return out
+
+
+def _by(field: str, found: list, margin: float, bootstrap: int, seed: int, how: dict) -> dict:
+    """Return the pooled difference within each start, for claims that speak of stages."""
+    return {
+        name: contrasts.analyse(part, margin, bootstrap, seed, **how)["pooled"]
+        for name, part in _split(found, field).items()
+    }
 
 
 def rates(
@@ -100,21 +164,24 @@ def rates(
     bootstrap: int,
     seed: int,
     title: str = "",
+    training_noise: float | None = None,
 ) -> dict:
     """Return levels of every rate by size and the rank correlations of F4.
 
     Arms that agree in student, recipe, start and slice form a group; correlations are within one.
     """
     ids, _ = load.problem_table(problems)
-    read = load.evaluations(arms, ids)
+    read, lost = usable(arms, ids)
     groups: dict[tuple, list] = {}
     for arm in read:
         key = tuple(arm.setting[name] or "" for name in GROUP)
         groups.setdefault(key, []).append(arm)
+    lent = training.groups_of(read)
+    noise = training.elsewhere(lent, training_noise)
     out = []
     for key in sorted(groups):
         data = {
-            metric: levels(groups[key], metric, bootstrap, seed, bounded=metric != "tokens")
+            metric: levels(groups[key], metric, bootstrap, seed, noise, metric != "tokens")
             for metric in load.METRICS
         }
         rows = {
@@ -137,7 +204,7 @@ def rates(
                 "training_noise": training.public(data["pass@1"].noise),
             }
         )
-    return plain({"title": title, "problems": len(ids), "groups": out})
+    return plain({"title": title, "problems": len(ids), "groups": out, "notes": lost})
 
 
 def learning(arms: list[dict], *, title: str = "") -> dict:

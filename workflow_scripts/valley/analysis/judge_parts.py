@@ -1,30 +1,117 @@
-"""The rules behind each kind of claim; each part carries its rule, numbers and sentence."""
+"""What the rules behind claims share: a part with its numbers and words, lines, looks, edges.
 
+A part is supported, refuted, undecided, or not tested where the study could not show it either way.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import NormalDist
 
-from valley.analysis import power, words
-from valley.analysis.readouts import VALLEY_P
+import numpy as np
 
-FEW_SIZES = 5
+from valley.analysis import few, words
+from valley.analysis.words import NOT_TESTED
+
 SEED = 0
+GRID = np.array([NormalDist().inv_cdf((i + 0.5) / 199) for i in range(199)])
+STEP = NormalDist().inv_cdf(0.975)
 
 
-def part(rule, status, estimate, bounds, what, said, noise_note="", needed=None, where="") -> dict:
-    """Build one part; `said` is the plain statement of what the status means."""
+@dataclass
+class Judged:
+    """Where a part stands.
+
+    Attributes:
+        where: the curve, start or rate, as the sentence begins.
+        rule: set beforehand.
+        status: supported, refuted, undecided or not tested.
+        said: what that means, in words.
+        what: what is estimated.
+        estimate: of it.
+        bounds: its interval.
+        note: what the interval leaves out.
+        needed: what would decide it.
+        decide: the rule as a function of a shift of estimate and interval.
+        parts: the variance of the estimate, as `sample.variance_parts` gives it.
+        assumed: the training noise in the interval is an assumption.
+    """
+
+    where: str
+    rule: str
+    status: str
+    said: str
+    what: str = ""
+    estimate: float | None = None
+    bounds: list | None = None
+    note: str = ""
+    needed: dict | None = None
+    decide: Callable[[float], str] | None = None
+    parts: dict | None = None
+    assumed: bool = False
+
+
+def part(item: Judged) -> dict:
+    """Return a part as its artefact has it; no more than undecided where noise is assumed."""
+    one_seed = item.assumed and item.status in ("supported", "refuted")
+    status = "undecided" if one_seed else item.status
+    needed = item.needed if status == "undecided" and not item.assumed else None
+    numbers = ""
+    if item.what and status != NOT_TESTED:
+        numbers = f": {item.what} {words.interval(item.estimate, item.bounds)}"
+    said = item.said
+    if not item.where and said.startswith(("it ", "neither ", "no ")):
+        said = said[0].upper() + said[1:]
+    doubt = "by one run an arm this would be said, and another run might say otherwise: "
     sentence = words.join(
-        f"{where}{said}: {what} {words.interval(estimate, bounds)}.",
-        noise_note,
-        words.would_decide(needed) if status == "undecided" else "",
+        f"{item.where}{doubt if one_seed else ''}{said}{numbers}.",
+        item.note,
+        words.would_decide(needed),
     )
+    chances, redrawn = edges(item) if not one_seed else (None, None)
     return {
-        "rule": rule,
+        "rule": item.rule,
         "status": status,
-        "estimate": estimate,
-        "interval": bounds,
-        "needed": needed if status == "undecided" else None,
+        "one_seed": one_seed,
+        "estimate": item.estimate,
+        "interval": item.bounds,
+        "needed": needed,
+        "chances": chances,
+        "redrawn": redrawn,
         "sentence": sentence,
-        "where": where.strip(" :"),
+        "where": item.where.strip(" :"),
     }
+
+
+def edges(item: Judged) -> tuple[dict | None, dict | None]:
+    """Return how often each status would fall: over bootstrap draws, and over redrawn answers.
+
+    Both shift estimate and interval by what the first scatters (a normal law of the interval's
+    width, either side), the second only by what another set of answers to the same problems from
+    the same checkpoints would (None where the answers' part is not known).
+    """
+    if item.decide is None or item.estimate is None or not item.bounds or None in item.bounds:
+        return None, None
+    below, above = (abs(bound - item.estimate) / STEP for bound in item.bounds)
+    chances = _shares(item.decide, np.where(GRID < 0, GRID * below, GRID * above))
+    answers = (item.parts or {}).get("answers") or 0.0
+    if answers <= 0:
+        return chances, None
+    return chances, _shares(item.decide, GRID * np.sqrt(2 * answers))  # new less old: both scatter
+
+
+def _shares(decide: Callable[[float], str], shifts: np.ndarray) -> dict[str, float]:
+    found = [decide(float(shift)) for shift in shifts]
+    return {name: found.count(name) / len(found) for name in sorted(set(found))}
+
+
+def untested(where: str, rule: str, why: str) -> dict:
+    """Return a part that this study could not show either way."""
+    return part(Judged(where, rule, NOT_TESTED, f"not tested: {why}"))
+
+
+def too_few(problems: int | None) -> str:
+    """Return why a fit of so few problems tests nothing, or ""."""
+    return few.refusal(problems)
 
 
 def against(bounds: list | None, line: float, estimate: float | None, looks: int = 1) -> str:
@@ -48,264 +135,16 @@ def widened(bounds: list, estimate: float | None, looks: int) -> list:
     return [None if b is None else estimate + (b - estimate) * factor for b in bounds]
 
 
+def moved(bounds: list, shift: float) -> list:
+    """Return an interval shifted; an open end stays open."""
+    return [None if bound is None else bound + shift for bound in bounds]
+
+
 def matches(curve: dict, where: dict) -> bool:
     """Say whether a curve has the fields that a claim asks for."""
     return all(curve.get(key) == value for key, value in where.items())
 
 
-def valley_parts(curves: list, contrasts: list, rates: dict | None, settings: dict) -> list[dict]:
-    """Fall by more than a share of the start; rise by more than the margin; bend upwards."""
-    out = []
-    for curve in curves:
-        if not matches(curve, settings.get("where") or {}):
-            continue
-        reads = curve["readouts"]
-        if not reads.get("valley"):
-            continue
-        note = words.caveat(curve["training_noise"])
-        where = f"{curve['title']}: "
-        looks = settings["looks"]
-        out.append(_fall(reads, settings["share"], looks, note, where))
-        out.append(_rise(reads, looks, note, where))
-        if settings.get("sharper"):
-            out.append(_bend(reads, looks, note, where))
-    return out
-
-
-def _fall(reads: dict, share: float, looks: int, note: str, where: str) -> dict:
-    read = reads["depth_share"] or {"estimate": None, "interval": None, "parts": None}
-    status = against(read["interval"], share, read["estimate"], looks)
-    said = {
-        "supported": f"the lowest size lies more than {share:.0%} below the start",
-        "refuted": f"no size lies {share:.0%} below the start",
-        "undecided": f"it is open whether any size lies more than {share:.0%} below the start",
-    }[status]
-    rule = f"95 % interval of the fall, as a share of the start, wholly above (below) {share:g}"
-    need = power.needed(read["parts"], read["estimate"], power.outside(share, share), SEED)
-    return part(
-        rule, status, read["estimate"], read["interval"], "fall as a share", said, note, need, where
-    )
-
-
-def _rise(reads: dict, looks: int, note: str, where: str) -> dict:
-    margin = reads["valley"]["margin"]
-    read = reads["rise"]
-    status = against(read["interval"], margin, read["estimate"], looks)
-    valley = reads["valley"]
-    if status == "supported" and valley["p"] > VALLEY_P:
-        status = "undecided"
-    said = {
-        "supported": "after a low point below the start it rises again",
-        "refuted": f"after the lowest size it does not rise by as much as {margin:g}",
-        "undecided": "it is open whether it falls and then rises again",
-    }[status]
-    rule = (
-        f"largest rise between sizes: 95 % interval above (below) {margin:g}, and an interior size "
-        f"below the start by {margin:g} and below a later size (p ≤ {VALLEY_P:g})"
-    )
-    need = power.needed(read["parts"], read["estimate"], power.outside(margin, margin), SEED)
-    return part(rule, status, read["estimate"], read["interval"], "rise", said, note, need, where)
-
-
-def _bend(reads: dict, looks: int, note: str, where: str) -> dict:
-    read = reads["curvature"]
-    rule = "95 % interval of the square term in log10 N from the bottom on, wholly above (below) 0"
-    if read is None:
-        return {
-            "rule": rule,
-            "status": "undecided",
-            "estimate": None,
-            "interval": None,
-            "needed": None,
-            "sentence": f"{where}fewer than three sizes from the bottom on: no bend can be told.",
-            "where": where.strip(" :"),
-        }
-    status = against(read["interval"], 0.0, read["estimate"], looks)
-    said = {
-        "supported": "the rise is sharper than log-linear",
-        "refuted": "the rise is flatter than log-linear",
-        "undecided": "it is open whether the rise is sharper or flatter than log-linear",
-    }[status]
-    need = power.needed(read["parts"], read["estimate"], power.outside(0, 0), SEED)
-    return part(
-        rule, status, read["estimate"], read["interval"], "square term", said, note, need, where
-    )
-
-
-def _contrasts_of(contrasts: list, settings: dict) -> list[tuple[str, dict, dict]]:
-    """Return (where, numbers, contrast) for each part: a start, or the pooled difference."""
-    out = []
-    for value in contrasts:
-        same = all(value[key] == settings[key] for key in ("field", "a", "b"))
-        if not same or not value["pooled"]:
-            continue
-        starts = value.get("starts") or {}
-        if settings.get("by_start") and len(starts) > 1:
-            out += [(f"From {start}: ", numbers, value) for start, numbers in starts.items()]
-        else:
-            out.append(("", value["pooled"], value))
-    return out
-
-
-def _at_an_end(numbers: dict, margin: float) -> str:
-    """Return a sentence where both sides score too low (high) to differ by the margin."""
-    means = numbers.get("means")
-    if means and max(means) < margin:
-        return f"Both sides score below {margin:g}: they could not differ by that much."
-    if means and min(means) > 1 - margin:
-        return f"Both sides score above {1 - margin:g}: they could not differ by {margin:g}."
-    return ""
-
-
-def more_parts(curves: list, contrasts: list, rates: dict | None, settings: dict) -> list[dict]:
-    """a beats b by more than the margin, in each start."""
-    out = []
-    for where, numbers, value in _contrasts_of(contrasts, settings):
-        margin = settings.get("margin", value["margin"])
-        status = against(numbers["interval"], margin, numbers["estimate"], settings["looks"])
-        stuck = _at_an_end(numbers, margin)
-        status = "undecided" if stuck else status
-        ahead = numbers["interval"][0] > 0
-        said = {
-            "supported": f"{value['a']} is better than {value['b']} by more than {margin:g}",
-            "refuted": f"{value['a']} is not better than {value['b']} by as much as {margin:g}",
-            "undecided": (
-                f"{value['a']} is better than {value['b']}, but whether by more than "
-                f"{margin:g} is open"
-                if ahead
-                else f"it is open whether {value['a']} is better than {value['b']}"
-            ),
-        }[status]
-        rule = f"95 % interval of the paired difference wholly above (below) {margin:g}"
-        need = power.needed(
-            numbers["parts"], numbers["estimate"], power.outside(margin, margin), SEED
-        )
-        note = words.join(
-            stuck, words.caveat(value["training_noise"], value["training_noise_from"])
-        )
-        need = None if stuck else need
-        out.append(
-            part(
-                rule,
-                status,
-                numbers["estimate"],
-                numbers["interval"],
-                "difference",
-                said,
-                note,
-                need,
-                where,
-            )
-        )
-    return out
-
-
-def equal_parts(curves: list, contrasts: list, rates: dict | None, settings: dict) -> list[dict]:
-    """a and b differ by less than the margin (TOST), in each start; refuted by a difference."""
-    out = []
-    for where, numbers, value in _contrasts_of(contrasts, settings):
-        margin = settings.get("margin", value["margin"])
-        low, high = numbers["interval_90"]
-        # By p, not by a widened interval: with few replicates the tails are heavier than normal.
-        outside = numbers["interval"][0] > 0 or numbers["interval"][1] < 0
-        apart = outside and numbers["p"] <= 0.05 / settings["looks"]
-        if -margin < low and high < margin:
-            status = "supported"
-        else:
-            status = "refuted" if apart else "undecided"
-        stuck = _at_an_end(numbers, margin)
-        status = "undecided" if stuck else status
-        said = {
-            "supported": f"{value['a']} and {value['b']} differ by less than {margin:g}",
-            "refuted": f"{value['a']} and {value['b']} differ",
-            "undecided": (
-                f"neither a difference between {value['a']} and {value['b']} nor its absence "
-                f"(within {margin:g}) is shown"
-            ),
-        }[status]
-        rule = (
-            f"90 % interval of the paired difference inside ± {margin:g} (TOST at 5 %); refuted if "
-            "it is not and the 95 % interval leaves out 0"
-        )
-        need = power.needed(
-            numbers["parts"], numbers["estimate"], power.inside_or_apart(margin), SEED
-        )
-        note = words.join(
-            stuck, words.caveat(value["training_noise"], value["training_noise_from"])
-        )
-        need = None if stuck else need
-        shown = numbers["interval_90"] if status == "supported" else numbers["interval"]
-        what = "difference (90 % interval)" if status == "supported" else "difference"
-        out.append(part(rule, status, numbers["estimate"], shown, what, said, note, need, where))
-    return out
-
-
-def follow_parts(curves: list, contrasts: list, rates: dict | None, settings: dict) -> list[dict]:
-    """A rate's rank correlation with size is close, and that with pass@1 weak."""
-    out = []
-    for group in (rates or {}).get("groups", []):
-        if not matches(group, settings.get("where") or {}):
-            continue
-        for item in group["correlations"]:
-            if item["rate"] in settings["rates"]:
-                out.append(_follow(group, item, settings))
-    return out
-
-
-def _follow(group: dict, item: dict, settings: dict) -> dict:
-    close = item["with"] == "size"
-    line = settings["close"] if close else settings["weak"]
-    bounds = wider(item["interval"], item["interval_sizes"])
-    enough = item["sizes"] >= FEW_SIZES
-    rho = item["estimate"]
-    if not enough or rho is None:
-        status = "undecided"
-    elif close:
-        status = against(bounds, line, rho, settings["looks"])
-    else:
-        status = against([-b for b in bounds[::-1]], -line, -rho, settings["looks"])
-    name = item["rate"].replace("_", "-")
-    other = "the data size" if close else "pass@1"
-    word = "closely" if close else "only weakly"
-    said = {
-        "supported": f"the {name} rate follows {other} {word}",
-        "refuted": f"the {name} rate does not follow {other} {word}",
-        "undecided": f"it is open whether the {name} rate follows {other} {word}",
-    }[status]
-    side = "above (below)" if close else "below (above)"
-    rule = (
-        f"the wider of both 95 % intervals of Spearman's rho wholly {side} {line:g}, "
-        f"with {FEW_SIZES} sizes or more"
-    )
-    note = words.join(
-        "" if enough else f"{item['sizes']} sizes are too few for a rank correlation.",
-        words.caveat(group["training_noise"]),
-    )
-    where = f"{group['student']}: "
-    made = part(rule, status, item["estimate"], bounds, "rho", said, note, None, where)
-    if status == "undecided":
-        made["needed"] = sizes_needed(item["estimate"], line)
-        if made["needed"]:
-            made["sentence"] = words.join(made["sentence"], made["needed"]["sentence"])
-    return made
-
-
-def wider(first: list | None, second: list | None) -> list | None:
-    """Return the hull of two intervals, or the one there is."""
-    if not first or not second:
-        return first or second
-    return [min(first[0], second[0]), max(first[1], second[1])]
-
-
-def sizes_needed(rho: float | None, line: float) -> dict | None:
-    """Return how many sizes would put the interval of this rho clear of the line."""
-    from valley.analysis.correlate import bonett_wright
-
-    if rho is None:
-        return None
-    for count in (5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128):
-        low, high = bonett_wright(rho, count)
-        if low > line or high < line:
-            text = f"If rho were {rho:.3f}, about {count} sizes would decide it."
-            return {"sizes": count, "assuming": rho, "sentence": text}
-    return None
+def assumed(noise: dict | None) -> bool:
+    """Say whether a training noise is nothing but an assumption."""
+    return bool(noise) and noise.get("source") == "assumed"

@@ -1,13 +1,18 @@
-"""Judging claims: supported, refuted or undecided, each by a rule stated beforehand.
+"""Judging claims: supported, refuted, undecided or not tested, by a rule stated beforehand.
 
-A claim has parts (one a curve and feature, one a start, one a rate). It is supported only if every
-part is, refuted if any part is, and otherwise undecided: an intersection-union test, which needs no
-correction for the number of parts to support a claim. Refuting by any of m parts does: there each
-part is judged at 5 % / m (Bonferroni) by widening its interval.
+A claim has parts (one a curve and feature, one a student and start, one a rate). It is supported
+only if every part is, refuted if any part is, and otherwise undecided: an intersection-union test,
+which needs no correction for the number of parts to support a claim. Refuting by any of m parts
+does: there each part is judged at 5 % / m (Bonferroni) by widening its interval.
 """
 
+import math
+
 from valley.analysis import words
-from valley.analysis.judge_parts import equal_parts, follow_parts, more_parts, valley_parts
+from valley.analysis.judge_contrast import equal_parts, more_parts
+from valley.analysis.judge_follow import follow_parts
+from valley.analysis.judge_valley import valley_parts
+from valley.analysis.words import NOT_TESTED
 from valley.core import claims
 
 KINDS = {
@@ -16,6 +21,8 @@ KINDS = {
     "equal": equal_parts,
     "follow": follow_parts,
 }
+EDGE = 0.2  # a verdict that would be another one more often than this is marked
+DRAWN, REDRAWN = "another study of this size", "another draw of answers"
 NOTHING = "This study has no arms that bear on it."
 
 
@@ -35,10 +42,13 @@ def judge_claims(curves: list, contrasts: list, rates: dict | None, declared: di
 
 
 def verdict(name: str, settings: dict, parts: list[dict]) -> dict:
-    """Combine a claim's parts into its status and one sentence."""
+    """Combine a claim's parts into its status and one sentence.
+
+    Supported if every part is, refuted if any is, not tested if none was, else undecided.
+    """
     statuses = [part["status"] for part in parts]
-    if not parts:
-        status = "undecided"
+    if all(item == NOT_TESTED for item in statuses):
+        status = NOT_TESTED
     elif "refuted" in statuses:
         status = "refuted"
     elif all(item == "supported" for item in statuses):
@@ -46,23 +56,46 @@ def verdict(name: str, settings: dict, parts: list[dict]) -> dict:
     else:
         status = "undecided"
     telling = [part for part in parts if part["status"] == status] or parts
-    if not parts:
-        sentence = f"Undecided: {NOTHING}"
-    else:
-        shown = telling if status != "supported" else parts
-        sentence = words.join(
-            f"{status.capitalize()}.", *dict.fromkeys(part["sentence"] for part in shown)
-        )
+    one_seed = status == "undecided" and any(part["one_seed"] for part in parts)
+    chances, redrawn = _combined(parts, "chances"), _combined(parts, "redrawn")
+    edge = ""
+    if status != NOT_TESTED and not one_seed:
+        likely, by = (redrawn, REDRAWN) if redrawn else (chances, DRAWN)
+        other = 1 - likely.get(status, 0.0) if likely else 0.0
+        edge = words.edge(other, by) if other > EDGE else ""
+    word = f"{status} (one seed)" if one_seed else status
+    said = [part["sentence"] for part in telling] or [NOTHING]
     first = telling[0] if telling else {}
     return {
         "name": name,
         "kind": settings["kind"],
         "text": settings["text"],
         "status": status,
+        "one_seed": one_seed,
         "rule": first.get("rule", NOTHING),
         "estimate": first.get("estimate"),
         "interval": first.get("interval"),
         "needed": first.get("needed") if status == "undecided" else None,
-        "sentence": sentence,
+        "chances": chances,
+        "redrawn": redrawn,
+        "on_edge": bool(edge),
+        "sentence": words.join(f"{word.capitalize()}.", *dict.fromkeys(said), edge),
         "parts": parts,
+    }
+
+
+def _combined(parts: list[dict], key: str) -> dict[str, float] | None:
+    """Return how often each status would fall, the parts taken as independent of one another.
+
+    None where a part does not say (a part that was not tested would not be, again).
+    """
+    if not parts or any(part[key] is None and part["status"] != NOT_TESTED for part in parts):
+        return None
+    known = [part[key] or {NOT_TESTED: 1.0} for part in parts]
+    refuted = 1.0 - math.prod(1 - one.get("refuted", 0.0) for one in known)
+    supported = math.prod(one.get("supported", 0.0) for one in known)
+    return {
+        "supported": supported,
+        "refuted": refuted,
+        "undecided": max(1.0 - supported - refuted, 0.0),
     }

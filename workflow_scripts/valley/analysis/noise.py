@@ -13,6 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from valley.analysis.resample import Z
+
+OWN, LENT, GIVEN, ASSUMED = "own replicates", "another axis", "the study file", "assumed"
+# Where nothing is known: larger than the simulator's usual runs (0.12), held loosely, about two
+# points of pass@1 at a level of 0.3. An assumption; every output that rests on it says so.
+ASSUMED_SHIFT, ASSUMED_FREEDOM = 0.25, 4
+KNOWN_FREEDOM = 1000
+# Arms of one axis need not be alike: degrees of freedom with which the pooled variance holds for
+# one arm, where the data don't object, and where a test says that arms do differ.
+ALIKE, UNALIKE = 4, 1
+# Response of a share to a shift at which both models of `scale` agree.
+TYPICAL = 0.1
 GRID = np.concatenate([[0.0], np.geomspace(1e-3, 1.5, 160) ** 2])
 
 
@@ -21,23 +33,28 @@ class Replicates:
     """Spread between replicates of one quantity: `variance` over `freedom` + 1 runs.
 
     `evaluation` is the part of that variance that sampling answers explains by itself, `scale`
-    the square of the quantity's response to one unit of shift (`response` squared).
+    the square of the quantity's response to one unit of shift (`response` squared), `level` the
+    quantity's mean.
     """
 
     variance: float
     freedom: int
     evaluation: float
     scale: float
+    level: float = 0.5
 
 
 def replicates(values: np.ndarray, scale: float) -> Replicates:
     """Describe the spread between replicates from per-problem values (replicates, problems)."""
     values = values[:, np.isfinite(values).all(axis=0)]
     runs, problems = values.shape
+    if not problems:
+        return Replicates(0.0, 0, 0.0, float(scale))
     means = values.mean(axis=1)
     rest = values - means[:, None] - values.mean(axis=0) + values.mean()
     within = (rest**2).sum() / ((runs - 1) * max(problems - 1, 1)) / problems
-    return Replicates(float(means.var(ddof=1)), runs - 1, float(within), float(scale))
+    spread, level = float(means.var(ddof=1)), float(values.mean())
+    return Replicates(spread, runs - 1, float(within), float(scale), level)
 
 
 def groups_of(
@@ -59,7 +76,7 @@ def groups_of(
         values = np.array([arm.mean(metric) for arm in found[key]])
         if len(values) > 1:
             samples = int(max(arm.samples.max(initial=1) for arm in found[key]))
-            out.append(replicates(values, response(values, samples) ** 2))
+            out.append(replicates(values, scale(values, samples)))
     return out
 
 
@@ -76,6 +93,15 @@ def response(values: np.ndarray, samples: int) -> float:
         return whole
     within = float(np.nanmean(values * (1 - values))) * samples / (samples - 1)
     return min(max(within, 0.2 * whole), whole)
+
+
+def scale(values: np.ndarray, samples: int) -> float:
+    """Return the variance of a share for a shift of variance 1, half-way to one of equal points.
+
+    Luck as one shift of log-odds is a model; luck that is as large at every level would be another.
+    The geometric mean of both errs by half (in logs) whichever is right.
+    """
+    return response(values, samples) * TYPICAL
 
 
 def _profile(groups: list[Replicates]) -> np.ndarray:
@@ -98,14 +124,87 @@ def pooled(groups: list[Replicates]) -> dict | None:
     from scipy.stats import chi2
 
     profile = _profile(groups)
+    tau2 = float(_invert(profile, np.array([freedom]))[0])
+    uneven = homogeneity(groups, tau2)
     return {
-        "shift_sd": float(np.sqrt(_invert(profile, np.array([freedom]))[0])),
+        "shift_sd": float(np.sqrt(tau2)),
         "interval": [
             float(value) for value in np.sqrt(_invert(profile, chi2.ppf([0.975, 0.025], freedom)))
         ],
         "freedom": freedom,
+        "source": OWN,
+        "p_alike": uneven,
+        "alike": ALIKE if uneven is None or uneven > 0.05 else UNALIKE,
+        "levels": [min(g.level for g in groups), max(g.level for g in groups)],
         "profile": [float(value) for value in profile],
     }
+
+
+def homogeneity(groups: list[Replicates], tau2: float) -> float | None:
+    """Return the p of "all arms have the same training noise" (Bartlett's, by simulation).
+
+    None with fewer than three arms that have replicates.
+    """
+    freedom = np.array([group.freedom for group in groups if group.freedom])
+    if len(freedom) < 3:
+        return None
+    expected = np.array([g.evaluation + tau2 * g.scale for g in groups if g.freedom])
+    found = np.array([g.variance for g in groups if g.freedom]) / np.maximum(expected, 1e-12)
+    drawn = np.random.default_rng(5).chisquare(freedom, (2000, len(freedom))) / freedom
+
+    def bartlett(ratio: np.ndarray) -> np.ndarray:
+        pooled_ratio = ratio @ freedom / freedom.sum()
+        logs = np.log(np.maximum(ratio, 1e-4)) @ freedom
+        return freedom.sum() * np.log(np.maximum(pooled_ratio, 1e-12)) - logs
+
+    return float((np.sum(bartlett(drawn) >= bartlett(found)) + 1) / 2001)
+
+
+def known_as(shift_sd: float, source: str) -> dict | None:
+    """Return a training noise that is not estimated here, in the form of `pooled`; None for 0."""
+    if not shift_sd:
+        return None
+    freedom = ASSUMED_FREEDOM if source == ASSUMED else KNOWN_FREEDOM
+    profile = freedom * shift_sd**2 / np.maximum(GRID, 1e-9)
+    return {
+        "shift_sd": shift_sd,
+        "interval": [shift_sd, shift_sd],
+        "freedom": freedom,
+        "source": source,
+        "p_alike": None,
+        "alike": ALIKE if source == ASSUMED else None,
+        "levels": None,
+        "profile": profile.tolist(),
+    }
+
+
+def elsewhere(groups: list[Replicates], given: float | None) -> dict | None:
+    """Return the noise for arms without replicates: lent, as the study file says, or assumed.
+
+    Args:
+        groups: replicates of the study's other axes.
+        given: sd of the shift by the study file; None: not said; 0: left out of every interval.
+    """
+    lent = pooled(groups)
+    if lent:
+        return {**lent, "source": LENT}
+    if given is not None:
+        return known_as(given, GIVEN)
+    return known_as(ASSUMED_SHIFT, ASSUMED)
+
+
+def far(noise: dict | None, levels: list[float]) -> bool:
+    """Say whether lent noise was seen at other levels (odds more than three times apart)."""
+    if noise is None or noise.get("source") != LENT or not noise.get("levels"):
+        return False
+
+    def odds(level: float) -> float:
+        inside = min(max(level, 0.005), 0.995)
+        return float(np.log(inside / (1 - inside)))
+
+    low, high = map(odds, noise["levels"])
+    beyond = [max(low - odds(level), odds(level) - high) for level in levels]
+    return max(beyond, default=0.0) > np.log(3)
 
 
 def _invert(profile: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -120,8 +219,54 @@ def draw_variances(noise: dict | None, draws: int, rng: np.random.Generator) -> 
     return _invert(np.array(noise["profile"]), rng.chisquare(noise["freedom"], draws))
 
 
+def effective(luck_draws: np.ndarray) -> np.ndarray:
+    """Return the variance of the normal law whose 95 % interval is as wide as that of the draws."""
+    low, high = np.percentile(luck_draws, [2.5, 97.5], axis=0)
+    return ((high - low) / (2 * Z)) ** 2
+
+
+PUBLIC = ("shift_sd", "interval", "freedom", "source", "p_alike", "levels")
+
+
+def luck(
+    noise: dict | None,
+    scales: np.ndarray,
+    runs: np.ndarray,
+    draws: int,
+    rng: np.random.Generator,
+    own: list[Replicates | None] | None = None,
+) -> np.ndarray:
+    """Return (draws, arms) effects of training luck on means over replicates.
+
+    An arm's variance between replicates is taken as a scaled inverse chi-squared about the pooled
+    one, updated by its own replicates (Smyth 2004): an arm at the onset of a rise may vary more
+    than others, and its own replicates say something of it.
+
+    Args:
+        noise: as `pooled` gives it; None: no luck.
+        scales: squared responses of the arms to a shift; 0 for an arm without luck.
+        runs: replicates of the arms.
+        draws, rng: how many, and by which chance.
+        own: the replicates of each arm, where it has any.
+    """
+    if noise is None:
+        return np.zeros((draws, len(scales)))
+    variance = draw_variances(noise, draws, rng)[:, None] * scales
+    prior = noise.get("alike")
+    if prior:
+        for i, one in enumerate(own or [None] * len(scales)):
+            evaluation, spread, freedom = 0.0, 0.0, 0
+            if one is not None and one.freedom:
+                evaluation, spread, freedom = one.evaluation, one.variance, one.freedom
+            total = variance[:, i] + evaluation
+            drawn = rng.chisquare(prior + freedom, draws)
+            posterior = (prior * total + freedom * spread) / drawn
+            variance[:, i] = np.maximum(posterior - evaluation, 0.0) * (scales[i] > 0)
+    return np.sqrt(variance / runs) * rng.standard_normal((draws, len(scales)))
+
+
 def public(noise: dict | None) -> dict | None:
     """Return what a reader needs of the pooled noise (the profile is for later draws only)."""
     if noise is None:
         return None
-    return {key: noise[key] for key in ("shift_sd", "interval", "freedom")}
+    return {key: noise.get(key) for key in PUBLIC}

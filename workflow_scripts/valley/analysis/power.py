@@ -8,6 +8,7 @@ import numpy as np
 from valley.analysis.resample import Z
 
 POWER = 0.8
+REACH = 0.841621  # the standard normal's 80 % point
 FACTORS = (1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 DRAWS = 4000
 
@@ -37,8 +38,9 @@ def needed(parts: dict | None, estimate: float | None, decides: Callable, seed: 
     """Return how many problems, samples or seeds alone would decide with 80 % power.
 
     None for a lever that does not get there within 64 times what was run (the rest is then noise
-    that it does not reduce, or the estimate lies too near the rule's border). `seeds` is also None
-    where training noise is not known: nobody can say then what more seeds would buy. None
+    that it does not reduce, or the estimate lies too near the rule's border). `decidable` is how
+    far from a border a true value must lie for the study as it stands to decide it. `seeds` is also
+    None where training noise is not known: nobody can say then what more seeds would buy. None
     altogether where the results do not vary at all, so that nothing can be said.
     """
     if parts is None or estimate is None or spread(parts) < 1e-9:
@@ -60,6 +62,7 @@ def needed(parts: dict | None, estimate: float | None, decides: Callable, seed: 
     together = [
         f for f in FACTORS if chance(parts, estimate, decides, seed, seeds=f, problems=f) >= POWER
     ]
+    out["decidable"] = (Z + REACH) * spread(parts)
     out["problems_and_seeds_times"] = together[0] if together else None
     out["now"] = {lever: parts[key] for lever, key in now.items()}
     return out
@@ -70,11 +73,11 @@ def outside(low: float, high: float, z: float = Z) -> Callable:
     return lambda value, error: (value - z * error > high) | (value + z * error < low)
 
 
-def inside_or_apart(margin: float) -> Callable:
-    """Return the rule "equivalent within the margin (90 % interval), or apart from 0 (95 %)"."""
+def inside_or_beyond(margin: float) -> Callable:
+    """Return the rule "equivalent within the margin (90 % interval), or beyond it (95 %)"."""
 
     def decides(value: np.ndarray, error: float) -> np.ndarray:
         equal = np.abs(value) + 1.644854 * error < margin
-        return equal | (np.abs(value) - Z * error > 0)
+        return equal | (np.abs(value) - Z * error > margin)
 
     return decides

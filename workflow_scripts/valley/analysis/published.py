@@ -13,11 +13,11 @@ import numpy as np
 from valley.analysis import contrasts
 from valley.analysis.curve_report import all_readouts
 from valley.analysis.judgement import judge_claims
+from valley.analysis.noise import GIVEN, known_as
 from valley.analysis.sample import from_values
 from valley.analysis.simulate import Design, draw_arms
 
 READINGS = ((798, 1), (399, 2), (266, 3), (133, 6))  # problems, samples: about 800 responses
-LENT_DEGREES = 1000  # an assumed training noise is taken as known
 
 
 def shifted_arms(scores: np.ndarray, design: Design, seed: int) -> list[np.ndarray]:
@@ -30,17 +30,7 @@ def shifted_arms(scores: np.ndarray, design: Design, seed: int) -> list[np.ndarr
 
 def assumed_noise(run_sd: float) -> dict | None:
     """Return a training noise taken as known, in the form of `noise.pooled`; None for 0."""
-    if not run_sd:
-        return None
-    from valley.analysis.noise import GRID
-
-    profile = LENT_DEGREES * run_sd**2 / np.maximum(GRID, 1e-9)
-    return {
-        "shift_sd": run_sd,
-        "interval": [run_sd, run_sd],
-        "freedom": LENT_DEGREES,
-        "profile": profile.tolist(),
-    }
+    return known_as(run_sd, GIVEN)
 
 
 def curve_of(

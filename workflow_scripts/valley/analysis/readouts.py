@@ -1,11 +1,11 @@
 """What a curve says, read from levels at the sizes that were run and no family of curves.
 
-Depth, valley and bottom are statements about a minimum over sizes, and the least of several noisy
-levels is too low on average. So their intervals allow for the choice of the size: the bounds for
-the depth are intersection bounds (Chernozhukov, Lee & Rosen 2013, Econometrica 81:667) over the
-sizes that paired comparisons leave in the race, and the set of sizes that may be the bottom is a
-comparison with the best (Hsu 1984). Crossings (recovery, targets) invert a test at each size, as
-in Fieller's theorem; between sizes the level is taken as straight in log N.
+Depth and bottom (and the valley: `valleys`) are statements about a minimum over sizes, and the
+least of several noisy levels is too low on average. So their intervals allow for the choice of the
+size: the bounds for the depth are intersection bounds (Chernozhukov, Lee & Rosen 2013, Econometrica
+81:667) over the sizes that paired comparisons leave in the race, and the set of sizes that may be
+the bottom is a comparison with the best (Hsu 1984). Crossings (recovery, targets) invert a test at
+each size, as in Fieller's theorem; between sizes the level is taken as straight in log N.
 """
 
 import numpy as np
@@ -15,11 +15,11 @@ from valley.analysis.sample import Levels, variance_parts
 FINE = 24  # steps between neighbouring sizes
 CONTACT = 0.99
 SLACK = 1.0  # standard errors by which gaps between rivals may be off
-VALLEY_P = 0.025  # as two-sided intervals of 95 % have it
 TINY = 1e-9
 
 
-def _sd(deviation: np.ndarray) -> np.ndarray:
+def spread_of(deviation: np.ndarray) -> np.ndarray:
+    """Return the standard error of each entry, from (draws, entries) of its error; never 0."""
     return np.maximum(deviation.std(axis=0), TINY)
 
 
@@ -31,7 +31,7 @@ def greatest(estimate: np.ndarray, draws: np.ndarray, level: float = 0.95) -> di
     average.
     """
     deviation = draws - draws.mean(axis=0)
-    sd = _sd(deviation)
+    sd = spread_of(deviation)
     tail = (1 - level) / 2
     keep = np.flatnonzero(_rivals(estimate, deviation, CONTACT))
     # Tails are taken as in percentile intervals (not mirrored): near 0 and 1 levels are skewed.
@@ -64,7 +64,7 @@ def _rivals(estimate: np.ndarray, deviation: np.ndarray, level: float) -> np.nda
     for i in range(count):
         gap = estimate - estimate[i]
         spread = deviation - deviation[:, i : i + 1]
-        sd = _sd(spread)
+        sd = spread_of(spread)
         sd[i] = np.inf
         if count > 1 and (gap / sd).max() > np.quantile((spread / sd).max(axis=1), level):
             kept[i] = False
@@ -112,7 +112,8 @@ def depth_share(levels: Levels, level: float = 0.95) -> dict | None:
     """Return how far the lowest size lies below the start, as a share of the start.
 
     Worked out on the square root of level / start, where a level's spread does not depend on how
-    low it happened to come out; None where the start scores 0.
+    low it happened to come out. A lowest size above the start is a fall of 0. None where the start
+    scores 0: there is nothing to fall from.
     """
     if levels.sizes[0] != 0 or len(levels.sizes) < 2 or levels.estimate[0] <= 0:
         return None
@@ -120,12 +121,17 @@ def depth_share(levels: Levels, level: float = 0.95) -> dict | None:
     draws = levels.draws[:, 1:] / np.maximum(levels.draws[:, :1], 0.1 * start)
     out = greatest(-np.sqrt(rest / start), -np.sqrt(draws), level)
     for key in ("estimate", "plain"):
-        out[key] = 1 - min(out[key], 0.0) ** 2
-    out["interval"] = [1 - min(bound, 0.0) ** 2 for bound in out["interval"]]
+        out[key] = _share(out[key])
+    out["interval"] = [_share(bound) for bound in out["interval"]]
     gradient = np.zeros(len(levels.sizes))
     at = out["at"]
     gradient[0], gradient[1 + at] = rest[at] / start**2, -1 / start
     return _fall(levels, out, gradient)
+
+
+def _share(root: float) -> float:
+    """Return the fall of a level that is `root` (negative) squared of the start, in [0, 1]."""
+    return min(max(1 - min(root, 0.0) ** 2, 0.0), 1.0)
 
 
 def _fall(levels: Levels, out: dict, gradient: np.ndarray) -> dict:
@@ -136,72 +142,6 @@ def _fall(levels: Levels, out: dict, gradient: np.ndarray) -> dict:
         "size": int(levels.sizes[1 + out["at"]]),
         "parts": variance_parts(levels, gradient),
     }
-
-
-def rise(levels: Levels, level: float = 0.95) -> dict | None:
-    """Return the largest rise between any two sizes above 0, smaller to larger."""
-    above = np.flatnonzero(levels.sizes > 0)
-    pairs = [(i, j) for i in above for j in above if i < j]
-    if not pairs:
-        return None
-    low, high = np.array(pairs).T
-    out = greatest(
-        levels.estimate[high] - levels.estimate[low],
-        levels.draws[:, high] - levels.draws[:, low],
-        level,
-    )
-    first, last = low[out["at"]], high[out["at"]]
-    gradient = np.zeros(len(levels.sizes))
-    gradient[last], gradient[first] = 1.0, -1.0
-    return {
-        "estimate": out["estimate"],
-        "interval": out["interval"],
-        "between": [int(levels.sizes[first]), int(levels.sizes[last])],
-        "parts": variance_parts(levels, gradient),
-    }
-
-
-def valley(levels: Levels, margin: float) -> dict | None:
-    """Say whether an interior size lies below the start by more than the margin, and rises again.
-
-    `probability` is the share of joint draws with such a size (a bootstrap probability: it leans
-    towards "yes" where many sizes lie near the start); `p_fall`, `p_rise`, `p` are tests that
-    allow for the choice of sizes, `p` for both at one and the same size.
-    """
-    if levels.sizes[0] != 0 or len(levels.sizes) < 3:
-        return None
-    inner = np.arange(1, len(levels.sizes) - 1)
-    estimate, draws = levels.estimate, levels.draws
-    deviation = draws - draws.mean(axis=0)
-    fall = estimate[0] - estimate[inner] - margin
-    fall_error = deviation[:, :1] - deviation[:, inner]
-    fall_sd = _sd(fall_error)
-    fall_top = (fall_error / fall_sd).max(axis=1)
-    pairs = [(i, j) for i in inner for j in range(i + 1, len(levels.sizes))]
-    low, high = np.array(pairs).T
-    rise = estimate[high] - estimate[low]
-    rise_error = deviation[:, high] - deviation[:, low]
-    rise_sd = _sd(rise_error)
-    rise_top = (rise_error / rise_sd).max(axis=1)
-    p_fall = [_tail(fall_top, value) for value in fall / fall_sd]
-    best_rise = np.array([(rise / rise_sd)[low == i].max() for i in inner])
-    p_rise = [_tail(rise_top, value) for value in best_rise]
-    both = [max(a, b) for a, b in zip(p_fall, p_rise, strict=True)]
-    fallen = draws[:, :1] - draws[:, inner] > margin
-    later = np.maximum.accumulate(draws[:, ::-1], axis=1)[:, ::-1][:, inner + 1]
-    return {
-        "margin": margin,
-        "probability_below": float(fallen.any(axis=1).mean()),
-        "probability": float((fallen & (later - draws[:, inner] > 0)).any(axis=1).mean()),
-        "p_fall": float(min(p_fall)),
-        "p_rise": float(min(p_rise)),
-        "p": float(min(both)),
-        "size": int(levels.sizes[inner[int(np.argmin(both))]]),
-    }
-
-
-def _tail(reference: np.ndarray, value: float) -> float:
-    return float((np.sum(reference >= value) + 1) / (len(reference) + 1))
 
 
 def crossing(levels: Levels, target: float | None = None, level: float = 0.95) -> dict | None:
@@ -225,7 +165,7 @@ def crossing(levels: Levels, target: float | None = None, level: float = 0.95) -
     mix = np.array([np.interp(fine, x, row) for row in np.eye(len(later))])
     error = (levels.draws[:, later] - levels.draws[:, later].mean(axis=0)) @ mix
     error = error - (goal_draws - goal_draws.mean())[:, None]
-    sd = _sd(error)
+    sd = spread_of(error)
     critical = np.quantile(np.abs(error) / sd, level, axis=0)
     open_ = np.abs(gap) <= critical * sd
     reached = np.flatnonzero(gap >= 0)

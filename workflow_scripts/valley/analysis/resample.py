@@ -43,6 +43,14 @@ def resampled_means(values: np.ndarray, draws: int, seed: int) -> np.ndarray:
     return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0)
 
 
+def over_replicates(values: np.ndarray) -> np.ndarray:
+    """Return each problem's mean over the replicates that have a value; NaN where none has."""
+    known = np.isfinite(values)
+    top = np.where(known, values, 0.0).sum(axis=0)
+    count = known.sum(axis=0)
+    return np.divide(top, count, out=np.full(values.shape[1], np.nan), where=count > 0)
+
+
 def percentile(draws: np.ndarray, level: float = 0.95) -> list[float]:
     """Return the two-sided percentile interval of draws along the first axis."""
     tail = 50 * (1 - level)

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from valley.analysis import few
 from valley.analysis import noise as training
 from valley.analysis.load import METRICS, Evaluation
-from valley.analysis.resample import problem_weights
+from valley.analysis.resample import over_replicates, resampled_means
 
 
 @dataclass
@@ -16,10 +17,11 @@ class Levels:
     `estimate` (sizes,) is the mean over replicates; `draws` (draws, sizes) scatter round it as the
     estimate scatters round the truth, over problems, answers and (where known) training seeds.
     `replicates` counts the runs; `seeds` lists (size, seed, level); `problem_means` is
-    (sizes, problems), over samples and replicates. `answers` (sizes,) is the part of each level's
-    variance that more samples would remove (None with one sample: not known), `luck` (sizes,) the
-    part that more replicates would. `scales` (sizes,) are the squared responses to
-    a training shift; `groups` the replicates behind `noise`, for others to pool.
+    (sizes, problems), over samples and replicates, NaN where nothing was judged. `answers`
+    (sizes,) is the part of each level's variance that more samples would remove (None with one
+    sample: not known), `luck` (sizes,) the part that more replicates would. `scales` (sizes,) are
+    the squared responses to a training shift; `groups` the replicates behind `noise`, for others to
+    pool.
     """
 
     sizes: np.ndarray
@@ -34,6 +36,11 @@ class Levels:
     samples: int = 1
     scales: np.ndarray | None = None
     groups: list = field(default_factory=list)
+
+    @property
+    def missing(self) -> list[int]:
+        """Problems without a judged answer, at each size."""
+        return (~np.isfinite(self.problem_means)).sum(axis=1).tolist()
 
     @property
     def sd(self) -> np.ndarray:
@@ -68,7 +75,12 @@ def levels(
             by_size.setdefault(size, []).append(arm)
     sizes = np.array(sorted(by_size))
     values = [np.array([arm.mean(metric) for arm in by_size[size]]) for size in sizes]
-    counted = [arm.judged if metric == "pass@1" else arm.samples for arm in arms]
+    counted = [
+        max(
+            int((arm.judged if metric == "pass@1" else arm.samples).max(initial=1)) for arm in group
+        )
+        for group in (by_size[size] for size in sizes)
+    ]
     return from_values(
         sizes,
         values,
@@ -77,7 +89,7 @@ def levels(
         noise=noise,
         bounded=bounded,
         stream=METRICS.index(metric),
-        samples=int(max((item.max(initial=1) for item in counted), default=1)),
+        samples=counted,
         seeds=[[arm.setting["seed"] for arm in by_size[size]] for size in sizes],
     )
 
@@ -92,48 +104,57 @@ def from_values(
     bounded: bool = True,
     seeds: list[list] | None = None,
     stream: int = 0,
-    samples: int = 1,
+    samples: int | list[int] = 1,
 ) -> Levels:
     """Build levels from per-problem values, one (replicates, problems) array a size.
 
-    A problem without a value in some arm is left out of all, so that levels stay paired.
+    A problem without a value in an arm (NaN: the judge failed) is left out of that arm only, so a
+    level is the arm's score. `samples` is the number of answers a problem, of all or of each size.
+
+    Raises:
+        ValueError: a size has no value at all.
     """
-    known = np.all([np.isfinite(item).all(axis=0) for item in values], axis=0)
-    if not known.any():
-        raise ValueError("no problem has a value in every arm of this axis")
-    values = [item[:, known] for item in values]
-    means = np.array([item.mean(axis=0) for item in values])
-    estimate = means.mean(axis=1)
+    asked = np.broadcast_to(np.asarray(samples), (len(sizes),))
+    means = np.array([over_replicates(item) for item in values])
+    known = np.isfinite(means)
+    if not known.any(axis=1).all():
+        empty = [int(size) for size, any_ in zip(sizes, known.any(axis=1), strict=True) if not any_]
+        raise ValueError(f"no problem has a value at size {', '.join(map(str, empty))}")
+    estimate = np.nanmean(means, axis=1)
     runs = np.array([len(item) for item in values])
     scales = np.array(
-        [training.response(item, samples) ** 2 if bounded else 1.0 for item in values]
+        [
+            training.scale(item, int(count)) if bounded else 1.0
+            for item, count in zip(values, asked, strict=True)
+        ]
     )
-    groups = [
-        training.replicates(item, scale)
+    each = [
+        training.replicates(item, scale) if len(item) > 1 and size else None
         for item, scale, size in zip(values, scales, sizes, strict=True)
-        if len(item) > 1 and size
     ]
-    own = training.pooled(groups) if bounded else None
-    noise = own or noise
+    groups = [one for one in each if one]
+    noise = (training.pooled(groups) or noise) if bounded else None
     rng = np.random.default_rng([seed, 1, stream])
-    tau2 = training.draw_variances(noise, draws, rng)
-    spread = np.sqrt(tau2[:, None] * (scales / runs * (sizes > 0))[None, :])
-    luck = spread * rng.standard_normal((draws, len(sizes)))
-    resampled = problem_weights(means.shape[1], draws, seed) @ means.T + luck
+    luck = training.luck(noise, scales * (sizes > 0), runs, draws, rng, each)
+    problems = known.sum(axis=1)
+    wide = np.array([few.stretch(int(count)) for count in problems])
+    evaluated = resampled_means(means, draws, seed)
+    evaluated = np.where(np.isfinite(evaluated), evaluated, estimate)
+    resampled = estimate + wide * (evaluated - estimate) + luck
     if bounded:
         resampled = np.clip(resampled, 0.0, 1.0)
         _loosen(resampled, means, rng)
     names = seeds or [list(range(len(item))) for item in values]
     runs_seen = [
-        (int(size), name, float(item.mean()))
+        (int(size), name, float(np.nanmean(item)))
         for size, item, row in zip(sizes, values, names, strict=True)
         for name, item in zip(row, item, strict=True)
+        if np.isfinite(item).any()
     ]
     answers = None
-    if bounded and samples > 1:
-        spread = [(item * (1 - item)).mean() / (samples - 1) for item in values]
-        answers = np.array(spread) / runs / means.shape[1]
-    shift = noise["shift_sd"] if noise else 0.0
+    if bounded and asked.min() > 1:
+        each = [np.nanmean(item * (1 - item)) for item in values]
+        answers = np.array(each) / (asked - 1) / runs / problems
     return Levels(
         sizes=sizes,
         estimate=estimate,
@@ -143,10 +164,10 @@ def from_values(
         problem_means=means,
         noise=noise,
         answers=answers,
-        luck=shift**2 * scales / runs * (sizes > 0),
+        luck=training.effective(luck),
         scales=scales,
         groups=groups if bounded else [],
-        samples=samples,
+        samples=int(asked.max()),
     )
 
 
@@ -156,10 +177,13 @@ def _loosen(draws: np.ndarray, means: np.ndarray, rng: np.random.Generator) -> N
     Exponential with mean 1 / problems: its 95 % point is the "rule of three", with a problem's
     samples counted as one trial.
     """
+    known = np.isfinite(means)
     for end, sign in ((0.0, 1.0), (1.0, -1.0)):
-        stuck = np.flatnonzero((means == end).all(axis=1))
-        scatter = rng.exponential(1 / means.shape[1], (len(draws), len(stuck)))
+        stuck = np.flatnonzero(((means == end) | ~known).all(axis=1))
+        scatter = rng.exponential(1 / known[stuck].sum(axis=1), (len(draws), len(stuck)))
         draws[:, stuck] = np.clip(end + sign * scatter, 0.0, 1.0)
+    for alone in np.flatnonzero(known.sum(axis=1) == 1):  # one problem tells no spread at all
+        draws[:, alone] = rng.random(len(draws))
 
 
 def variance_parts(data: Levels, gradient: np.ndarray) -> dict:
@@ -168,13 +192,16 @@ def variance_parts(data: Levels, gradient: np.ndarray) -> dict:
     `problem`: only more problems; `answers`: more samples too (None: not known, then it is inside
     `problem`); `seed`: more replicates (None where training noise is not known).
     """
-    total = float((data.problem_means.T @ gradient).var(ddof=1) / data.problem_means.shape[1])
+    used = data.problem_means[gradient != 0]
+    values = gradient[gradient != 0] @ used[:, np.isfinite(used).all(axis=0)]
+    problems = data.problem_means.shape[1]
+    total = float(values.var(ddof=1) / problems) if len(values) > 1 else 0.0
     answers = None if data.answers is None else float((gradient**2 * data.answers).sum())
     return {
         "problem": max(total - (answers or 0.0), 0.0),
         "answers": answers,
         "seed": None if data.noise is None else float((gradient**2 * data.luck).sum()),
-        "problems": int(data.problem_means.shape[1]),
+        "problems": problems,
         "samples": data.samples,
         "replicates": int(np.median(data.replicates[data.sizes > 0])),
     }

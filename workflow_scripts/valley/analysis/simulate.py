@@ -11,6 +11,11 @@ from functools import lru_cache
 
 import numpy as np
 
+WORLDS = ("logistic", "beta")
+IMPOSSIBLE = 1 / 3  # of the problems, in the world "beta"
+SPREAD = 0.6  # a + b of its Beta distributions: below 2 they are U-shaped
+ALIKE = 0.8  # how far arms agree on which problems are hard
+
 
 @dataclass(frozen=True)
 class Design:
@@ -19,7 +24,8 @@ class Design:
     The three sds are in log-odds: between problems (shared by all arms), between runs of one arm,
     and what one arm makes of one problem (half its variance shared by the arm's runs, half each
     run's own). `problem_sd` 2 gives benchmarks on which
-    most problems are either mostly solved or mostly not.
+    most problems are either mostly solved or mostly not. `world` names how answers come about:
+    "logistic" as above, or "beta", which shares none of the analysis' assumptions (`_beta_arms`).
     """
 
     problems: int = 250
@@ -28,6 +34,7 @@ class Design:
     problem_sd: float = 2.0
     run_sd: float = 0.12
     interaction_sd: float = 0.6
+    world: str = "logistic"
 
 
 @lru_cache(maxsize=8)
@@ -55,6 +62,10 @@ def draw_arms(
     `fixed` names places in `levels` that are one given model: its luck is part of what it is, so
     its level is exact over problems (no run noise).
     """
+    if design.world == "beta":
+        return _beta_arms(levels, runs, design, rng, fixed)
+    if design.world != "logistic":
+        raise ValueError(f"no world {design.world!r}; there are {', '.join(WORLDS)}")
     difficulty = design.problem_sd * rng.standard_normal(design.problems)
     out = []
     for i, (level, count) in enumerate(zip(levels, runs, strict=True)):
@@ -70,6 +81,61 @@ def draw_arms(
         share = rng.binomial(design.samples, 1 / (1 + np.exp(-odds))) / design.samples
         out.append(share)
     return out
+
+
+def _beta_arms(levels, runs, design: Design, rng: np.random.Generator, fixed) -> list[np.ndarray]:
+    """Draw arms whose problems have U-shaped chances, a third of them none at all.
+
+    A problem's chance is a quantile of a Beta distribution with the arm's mean; which quantile is
+    mostly shared by all arms (`ALIKE`), the rest is the arm's and the run's own. A run's luck moves
+    its mean, not its log-odds, and most where a level is about to rise: at 0.12.
+    """
+    from scipy.special import betaincinv, ndtr
+
+    possible = rng.random(design.problems) >= IMPOSSIBLE
+    hard = rng.standard_normal(design.problems)
+    out = []
+    for i, (level, count) in enumerate(zip(levels, runs, strict=True)):
+        shape = (int(count), design.problems)
+        luck = design.run_sd * luck_at(float(level)) * rng.standard_normal((int(count), 1))
+        mean = level + (0.0 if i in fixed else luck)
+        # The chances' mean over all problems is the level: possible ones make up for the others.
+        mean = np.clip(mean / (1 - IMPOSSIBLE), 1e-3, 1 - 1e-3)
+        own = (rng.standard_normal(shape) + rng.standard_normal((1, shape[1]))) / np.sqrt(2)
+        rank = ndtr(np.sqrt(ALIKE) * hard + np.sqrt(1 - ALIKE) * own)
+        chance = possible * betaincinv(SPREAD * mean, SPREAD * (1 - mean), rank)
+        out.append(rng.binomial(design.samples, chance) / design.samples)
+    return out
+
+
+def luck_at(level: float) -> float:
+    """Return how far a run's luck of 1 moves a level in the world "beta"; most at the onset."""
+    odds = np.log(max(level, 1e-3) / (1 - min(level, 0.999)) / (0.12 / 0.88))
+    return float(0.12 + 0.18 * np.exp(-0.5 * (odds / 0.6) ** 2))
+
+
+# Levels at 0 and eight sizes that reading a lowest size is hard for.
+SHAPES = {
+    "plateau": (0.42, 0.30, 0.14, 0.14, 0.14, 0.14, 0.14, 0.25, 0.45),
+    "double dip": (0.42, 0.30, 0.13, 0.24, 0.30, 0.22, 0.13, 0.28, 0.45),
+    "collapse": (0.42, 0.40, 0.38, 0.36, 0.36, 0.38, 0.40, 0.38, 0.12),
+    "half, and no more": (0.40, 0.36, 0.28, 0.20, 0.20, 0.20, 0.20, 0.30, 0.20),
+    "as Llama's": (0.13, 0.024, 0.04, 0.30),
+    "as Qwen's": (0.24, 0.10, 0.18, 0.31),
+}
+
+
+def shape(name: str, sizes: np.ndarray):
+    """Return one of SHAPES as a function from sizes to levels, straight in log N between them.
+
+    Args:
+        name: of the shape.
+        sizes: where its levels stand, 0 first.
+    """
+    x, y = np.log(sizes[1:].astype(float)), np.array(SHAPES[name])
+    return lambda at: np.where(
+        np.asarray(at) == 0, y[0], np.interp(np.log(np.maximum(at, 1e-9)), x, y[1:])
+    )
 
 
 def valley_truth(

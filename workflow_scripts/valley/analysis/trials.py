@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from valley.analysis import contrasts, readouts
+from valley.analysis import contrasts, readouts, valleys
 from valley.analysis import noise as training
 from valley.analysis.contrasts import Pair
 from valley.analysis.sample import Levels, from_values
@@ -40,14 +40,20 @@ class Truth:
         later = self.at(fine)
         out = {
             "depth": base - above.min(),
-            "depth_share": 1 - above.min() / base,
+            "depth_share": max(1 - above.min() / base, 0.0),
             "bottom": int(sizes[1 + low]),
             "recovery": _first(fine, later >= base),
             "target": _first(fine, later >= TARGET),
-            "rise": float(levels[1 + low :].max() - above.min()),
+            "rise": _climb(levels),
             "curvature": bend(np.asarray(sizes)[1 + low :], levels[1 + low :]),
         }
         return out
+
+
+def _climb(levels: np.ndarray) -> float:
+    """Return the largest rise from a size that has a later one and lies below the start."""
+    low = [i for i in range(1, len(levels) - 1) if levels[0] - levels[i] > MARGIN]
+    return max([0.0, *(float(levels[i + 1 :].max() - levels[i]) for i in low)])
 
 
 def bend(sizes: np.ndarray, levels: np.ndarray) -> float | None:
@@ -65,7 +71,8 @@ def draw_levels(
     """Draw one study of one axis and return its levels as a workflow would see them."""
     runs = np.where(sizes == 0, 1, design.replicates)
     values = draw_arms(truth.at(sizes), runs, design, rng, fixed=(0,) if sizes[0] == 0 else ())
-    return from_values(sizes, values, draws, 17, samples=design.samples)
+    noise = training.elsewhere([], None if design.run_sd else 0)  # where there are no replicates
+    return from_values(sizes, values, draws, 17, noise=noise, samples=design.samples)
 
 
 def covers(interval: list, value: float | None) -> bool:
@@ -85,17 +92,19 @@ def curve_trial(truth: Truth, design: Design, studies: int, seed: int, draws=400
     for study in range(studies):
         rng = np.random.default_rng([seed, study])
         data = draw_levels(truth, design, rng, draws, sizes)
+        valley = valleys.valley(data, MARGIN)
         for name, item in (
             ("depth", readouts.depth(data)),
             ("depth_share", readouts.depth_share(data)),
-            ("rise", readouts.rise(data)),
+            ("rise", valleys.rise(data, valley)),
         ):
             if item and item["interval"][0] is not None:
                 hits.setdefault(name, []).append(covers(item["interval"], expected[name]))
+        fall = readouts.depth_share(data)
+        hits.setdefault("falls by half", []).append(bool(fall and fall["interval"][0] > 0.5))
         bottom = readouts.bottom(data)
         hits.setdefault("bottom", []).append(expected["bottom"] in bottom["may_be"])
-        valley = readouts.valley(data, MARGIN)
-        called = valley["p"] <= readouts.VALLEY_P
+        called = valley["p"] <= valleys.VALLEY_P
         hits.setdefault("valley called", []).append(called)
         hits.setdefault("valley probability", []).append(valley["probability"])
         for name, target in (("recovery", None), ("target", TARGET)):
@@ -130,7 +139,7 @@ def draw_pairs(
         setting = {"start": "base" if i < 2 else "mid", "size": 256 if i % 2 else 1024}
         found.append(contrasts.pair(setting, values[i], values[count + i], design.samples))
     others = [
-        training.replicates(value, training.response(value, design.samples) ** 2)
+        training.replicates(value, training.scale(value, design.samples))
         for value in values[2 * count :]
         if len(value) > 1
     ]

@@ -12,7 +12,7 @@ from valley.analysis.judgement import judge_claims
 from valley.analysis.published import judge_paper
 from valley.analysis.sample import from_values
 from valley.analysis.simulate import Design, draw_arms
-from valley.analysis.trials import MARGIN, SIZES, STARTS, Truth
+from valley.analysis.trials import MARGIN, SIZES, STARTS, Truth, draw_pairs
 
 SLICES = (("easy.any", "hard.any"), ("all.correct", "all.incorrect"))
 STATUSES = ("supported", "refuted", "undecided")
@@ -76,7 +76,11 @@ def _rates(data, design: Design, rng, draws: int, seed: int) -> dict:
     for i, rate in enumerate(("completion", "think_tag", "well_formed")):
         values = draw_arms(0.3 * (i == 0) + share * (1 - 0.3 * (i == 0)), runs, design, rng)
         levels[rate] = from_values(SIZES, values, draws, seed, samples=design.samples, stream=i + 1)
-    group = {"student": "student", "correlations": correlations(levels), "training_noise": {}}
+    group = {
+        "student": "student",
+        "correlations": correlations(levels, MARGIN),
+        "training_noise": {},
+    }
     return {"groups": [group]}
 
 
@@ -88,6 +92,35 @@ def claim_trial(
     for study in range(studies):
         for claim in whole_study(curve, gaps, design, seed, study, draws):
             out.setdefault(claim["name"], Counter())[claim["status"]] += 1
+    return out
+
+
+def equality_trial(gap: float, design: Design, studies: int, seed: int) -> Counter:
+    """Return how often F3 ends in each status where the true difference is `gap`."""
+    out: Counter = Counter()
+    for study in range(studies):
+        rng = np.random.default_rng([seed, study])
+        found, lent = draw_pairs(gap, design, rng)
+        value = _contrast(*SLICES[1], found, lent, 400, study)
+        judged = judge_claims([], [value], None, {"F3": {"by_start": False}})
+        out[next(claim["status"] for claim in judged if claim["name"] == "F3")] += 1
+    return out
+
+
+def rate_trial(levels: np.ndarray, studies: int, seed: int, problems: int = 250) -> Counter:
+    """Return how often "completion follows the data size closely" ends in each status."""
+    out: Counter = Counter()
+    sizes = SIZES[1 : len(levels) + 1]
+    for study in range(studies):
+        rng = np.random.default_rng([seed, study])
+        data = {}
+        for at, name in enumerate(("pass@1", "completion", "think_tag", "well_formed")):
+            shares = rng.binomial(4, levels[:, None, None], (len(levels), 2, problems)) / 4
+            data[name] = from_values(sizes, list(shares), 300, study, samples=4, stream=at)
+        group = {"student": "s", "correlations": correlations(data, 0.03), "training_noise": {}}
+        judged = judge_claims([], [], {"groups": [group]}, {"F4": {"rates": ["completion"]}})
+        claim = next(item for item in judged if item["name"] == "F4")
+        out[claim["parts"][0]["status"]] += 1
     return out
 
 

@@ -38,8 +38,8 @@ PAPER = {
 # What a claim of each kind must say, and what it may say.
 KEYS = {
     "valley": (("share",), ("sharper", "where")),
-    "more": (("field", "a", "b"), ("by_start", "margin")),
-    "equal": (("field", "a", "b"), ("by_start", "margin")),
+    "more": (("field", "a", "b"), ("by_start", "margin", "pool_students")),
+    "equal": (("field", "a", "b"), ("by_start", "margin", "pool_students")),
     "follow": (("rates", "close", "weak"), ("where",)),
 }
 

@@ -75,6 +75,12 @@ class Layout:
         """Return the points whose replicates tell how much training noise there is."""
         return self._points(lambda axis: axis["curve"] and len(axis["seeds"]) > 1)
 
+    def lending_points(self, curve: list[dict]) -> list[dict]:
+        """Return the points that lend their training noise to a curve; none if it has its own."""
+        if len({point["seed"] for point in curve if point["size"]}) > 1:
+            return []
+        return self._points(lambda axis: len(axis["seeds"]) > 1)
+
     def rate_points(self) -> list[dict]:
         """Return the points of every axis that has a curve."""
         return self._points(lambda axis: axis["curve"])

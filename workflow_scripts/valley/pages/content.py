@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from valley.analysis import words
 from valley.core.arms import BASE, FIELDS, GROUP, Arm
 from valley.core.files import file_digest, read_csv, read_json
 from valley.core.study import Study
@@ -148,10 +149,12 @@ def abstract(curves: list[dict], claims: dict[str, list[dict]]) -> list[str]:
     for benchmark, judged in claims.items():
         by_status: dict[str, list[str]] = {}
         for claim in judged:
-            by_status.setdefault(claim["status"], []).append(claim["name"])
+            if claim["status"] != words.NOT_TESTED:
+                by_status.setdefault(words.verdict(claim), []).append(claim["name"])
         where = f"On {benchmark}: " if len(claims) > 1 else ""
         told = [f"{', '.join(names)} {status}" for status, names in by_status.items()]
-        said.append(f"{where}{'; '.join(told)}.")
+        if told:
+            said.append(f"{where}{'; '.join(told)}.")
     return said
 
 

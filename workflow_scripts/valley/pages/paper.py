@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from valley.analysis import words
 from valley.core.files import read_json
 from valley.core.study import Study
 from valley.judging.verdicts import COMPILE_ERROR, JUDGE_ERROR, NO_CODE, VERDICTS
@@ -60,6 +61,7 @@ def page_of(
         state=state,
         measured=measured,
         abstract=content.abstract(curves, claims),
+        verdict=words.verdict,
         arms_of=content.arms_of,
         figures=content.figures(files["figures"], places.of_arms),
         known_kinds=KNOWN_KINDS,

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from valley.analysis import words
 from valley.core.arms import FIELDS
 from valley.core.files import read_json, write_csv
 
@@ -35,12 +36,13 @@ def table(scored: list[dict], scores: Path, verdicts: Path) -> None:
 
 
 def findings(claims: list[dict], curves: list[dict]) -> str:
-    """Return the findings in a few lines: the main curve, then one line a claim of the paper."""
+    """Return the findings in a few lines: the main curve, then one line a claim that was tested."""
     lines = []
     if curves:
         points = curves[0]["points"]
         shown = "  ".join(f"{point['size']}: {point['estimate']:.3f}" for point in points)
         lines.append(f"pass@1 by size   {shown}")
     for claim in claims:
-        lines.append(f"{claim['name']} {claim['status']:<10} {claim['text']}")
+        if claim["status"] != words.NOT_TESTED:
+            lines.append(f"{claim['name']} {words.verdict(claim):<10} {claim['text']}")
     return "\n".join(lines) + "\n"

@@ -121,7 +121,9 @@ class Gathered:
             if on != benchmark:
                 continue
             wanted = {"student": student, "recipe": recipe, "start": start, "slice": slice_}
-            arms = self._points(layout.curve_points(axis, wanted), benchmark)
+            points = layout.curve_points(axis, wanted)
+            arms = self._points(points, benchmark)
+            lent = self._points(layout.lending_points(points), benchmark)
             if len({arm["size"] for arm in arms}) < 2:
                 self.state["left_out"].append(f"curves/{name}: fewer than two sizes are finished")
                 continue
@@ -130,14 +132,16 @@ class Gathered:
             curves.append(
                 self._made(
                     f"curves/{name}.json",
-                    [problems, *_results(arms)],
-                    lambda path, arms=arms, chosen=chosen, student=student: write_json(
+                    [problems, *_results([*arms, *lent])],
+                    lambda path, arms=arms, lent=lent, chosen=chosen, student=student: write_json(
                         path,
                         fitting.curve(
                             arms,
                             problems,
                             title=f"{student} on {benchmark}",
                             margin=statistics["margin"],
+                            noise_arms=lent,
+                            training_noise=statistics["training_noise"],
                             **common,
                             **chosen,
                         ),
@@ -175,6 +179,7 @@ class Gathered:
                     margin=statistics["margin"],
                     bootstrap=statistics["bootstrap"],
                     seed=statistics["seed"],
+                    training_noise=statistics["training_noise"],
                 ),
             ),
         )
@@ -182,7 +187,8 @@ class Gathered:
     def _judge(self, benchmark: str, curves: list[Path], contrasts: list[Path]) -> None:
         arms = self._points(self.layout.rate_points(), benchmark)
         problems = f"{self.layout.root}/benchmarks/{benchmark}.parquet"
-        common = {name: self.statistics[name] for name in ("bootstrap", "seed")}
+        names = ("bootstrap", "seed", "training_noise")
+        common = {name: self.statistics[name] for name in names}
         rates = None
         if arms:
             rates = self._made(
