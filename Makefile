@@ -114,8 +114,10 @@ bench-judge: $(READY)
 bench-stats: $(READY)
 	@$(RUN) $(FINDING) python tests/bench/bench_stats.py --studies 2000 --out statistics.md
 
-bench-training: $(READY)
-	@$(RUN) $(FINDING) python tests/bench/bench_training.py --device $(DEVICE)
+# On a GPU with the same Python as check-gpu: nothing else is needed there.
+bench-training: $(if $(filter cuda,$(DEVICE)),,$(READY))
+	@$(if $(filter cuda,$(DEVICE)),$(FINDING) $(CHECK_PYTHON),$(RUN) $(FINDING) python) \
+		tests/bench/bench_training.py --device $(DEVICE) $(if $(filter cuda,$(DEVICE)),--write docs/benchmarks.md)
 
 bench-dag: $(READY)
 	@$(RUN) $(FINDING) python tests/bench/bench_dag.py --write docs/benchmarks.md

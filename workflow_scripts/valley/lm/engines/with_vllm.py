@@ -183,28 +183,28 @@ class Engine:
 
     def _fitting(self, length: int) -> dict:
         """Return the settings with no more answers side by side than a GPU holds at that length."""
-        import torch
-
         if not self._gpus:
             return self._speed
         try:
             shape = Shape.of(self._config.to_dict())
         except KeyError:  # of a kind whose keys and values are not counted here
             return self._speed
-        card = torch.cuda.get_device_properties(0)
+        # By its driver, as vLLM asks: CUDA in use here would change how it starts its processes.
+        from vllm.platforms import current_platform as card
+
         fit = side_by_side(
             shape,
             length,
-            card.total_memory,
+            card.get_device_total_memory(),
             share=self._speed["gpu_memory_utilization"],
-            width=getattr(torch, self._model["dtype"]).itemsize,
+            width={"float32": 4, "bfloat16": 2}[self._model["dtype"]],
             gpus=self._gpus,
         )
         wanted = self._speed["max_num_seqs"]
         if fit >= wanted:
             return self._speed
         print(
-            f"{card.name} has room for the keys and values of {fit} answers of {length} tokens: "
+            f"{card.get_device_name()} has room for the keys and values of {fit} answers of {length} tokens: "
             f"max_num_seqs is {fit}, not {wanted}, so that none is computed twice",
             flush=True,
         )
