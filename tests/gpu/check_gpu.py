@@ -71,7 +71,11 @@ def lines(place, folder: Path, gpus: int) -> Iterator[tuple[str, str, Callable]]
         equal = same if place.device == "cpu" else apart <= 2 * place.loss
         return equal, f"{apart:.1e}, {'the same' if same else 'other'} bytes"
 
-    wanted = "the same bytes" if place.device == "cpu" else f"losses {2 * place.loss:g}"
+    wanted = (
+        "the same bytes"
+        if place.device == "cpu"
+        else f"losses apart {2 * place.loss:g} of the first"
+    )
     yield "SIGTERM, and going on", wanted, resuming
 
     def poison():
@@ -103,7 +107,11 @@ def lines(place, folder: Path, gpus: int) -> Iterator[tuple[str, str, Callable]]
             apart = trainings.sharded(scratch("sharded"), place, gpus)
             return apart <= 2 * place.loss, f"{apart:.1e}"
 
-        yield f"{gpus} processes against one", f"losses {2 * place.loss:g}", sharing
+        yield (
+            f"{gpus} processes against one",
+            f"losses apart {2 * place.loss:g} of the first",
+            sharing,
+        )
 
 
 @contextlib.contextmanager

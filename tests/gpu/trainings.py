@@ -50,8 +50,8 @@ def resumed(folder: Path, place: Place) -> tuple[float, bool]:
     """Stop a training by SIGTERM and go on.
 
     Returns:
-        The largest relative difference of a loss from an undisturbed run's, and whether weights and
-        file of losses have the same bytes.
+        The largest difference of a loss from an undisturbed run's (see `differ`), and whether
+        weights and losses are the same to the last bit.
     """
     start = start_of(folder / "start", place, "qwen2")
     jobs = {}
@@ -76,8 +76,11 @@ def resumed(folder: Path, place: Place) -> tuple[float, bool]:
 
 
 def differ(these: list[float], those: list[float]) -> float:
-    """Return the largest relative difference of two runs' losses, pair by pair."""
-    return max(abs(a - b) / abs(b) for a, b in zip(these, those, strict=True))
+    """Return the largest difference of two runs' losses, as a share of the first of them.
+
+    Later losses are small, and runs that round differently drift apart.
+    """
+    return max(abs(a - b) for a, b in zip(these, those, strict=True)) / those[0]
 
 
 def poisoned(folder: Path, place: Place) -> str:
@@ -142,7 +145,7 @@ def _listed(value) -> list:
 
 
 def sharded(folder: Path, place: Place, processes: int) -> float:
-    """Return the largest relative difference of a loss: several processes against one."""
+    """Return the largest difference of a loss (see `differ`): several processes against one."""
     start = start_of(folder / "start", place, "qwen2")
     jobs = []
     for name in ("alone", "sharded"):

@@ -31,8 +31,7 @@ sys.meta_path[:] = [Lacking(finder) for finder in sys.meta_path]
 """
 
 LYING = """
-import os, sys
-sys.path.insert(0, os.environ["WHERE"])
+import sys
 import check_gpu, comparing
 
 once, lines = comparing.once, check_gpu.lines
@@ -79,8 +78,7 @@ def test_without_a_gpu_one_line_says_so_at_once(tmp_path):
 
 def test_a_line_that_fails_fails_the_whole(tmp_path, monkeypatch):
     """A loss that depends on packing is noticed."""
-    monkeypatch.setenv("WHERE", str(SCRIPT.parent))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(SCRIPT.parent), *sys.path]))
     done = subprocess.run([sys.executable, "-c", LYING], capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
     assert done.stdout.count("| FAILED") == 2
