@@ -204,8 +204,8 @@ class Engine:
         if fit >= wanted:
             return self._speed
         print(
-            f"{card.get_device_name()} has room for the keys and values of {fit} answers of {length} tokens: "
-            f"max_num_seqs is {fit}, not {wanted}, so that none is computed twice",
+            f"{card.get_device_name()} has room for the keys and values of {fit} answers of "
+            f"{length} tokens: max_num_seqs is {fit}, not {wanted}, so that none is computed twice",
             flush=True,
         )
         return {**self._speed, "max_num_seqs": fit}
