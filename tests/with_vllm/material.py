@@ -1,5 +1,6 @@
 """What the tests of vLLM share."""
 
+import torch
 from lm_material import TEXTS
 from valley.core.files import PROBLEM, write_parquet
 from valley.lm import students
@@ -10,6 +11,7 @@ GREEDY = {"precision": "fp32", "temperature": 0, "top_p": 1.0, "stop": []}
 SPEED = {"gpu_memory_utilization": 0.1, "max_num_seqs": 64, "enforce_eager": True}
 # Engines side by side in one process: a share would count what the others hold as the engine's own.
 SMALL = {**SPEED, "kv_cache_memory_bytes": 1 << 28}
+GPUS = int(torch.cuda.is_available())  # vLLM for CUDA has a newer model runner, see test_seeds.py
 PROMPTS = [f"Add {number} and {number * 7 % 31}. " * (1 + number % 5) for number in range(100)]
 
 

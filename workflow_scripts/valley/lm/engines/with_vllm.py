@@ -11,7 +11,8 @@ from pathlib import Path
 
 from valley.core.files import read_json
 from valley.lm import devices
-from valley.lm.engines.memory import adjusted
+from valley.lm.engines.memory import adjusted, side_by_side
+from valley.lm.flops import Shape
 from valley.lm.requests import Answer, Finished, Request, Stopping, end_ids
 
 # Before vLLM is imported. In one process: errors come as what they are, signals reach no worker,
@@ -20,8 +21,10 @@ ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # jobs side by side would all be bound to one core
     "VLLM_NO_USAGE_STATS": "1",
+    # Its warm-up would compile FlashInfer's sampler and die without nvcc; what has a seed, as all
+    # requests here, is never drawn by it.
+    "VLLM_USE_FLASHINFER_SAMPLER": "0",
 }
-
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM has kernels for
 
@@ -39,7 +42,8 @@ class Engine:
         top_p: nucleus, 1 is off.
         stop: texts of tokens that end an answer, beside the model's own.
         vllm: `gpu_memory_utilization`, `max_num_seqs`, `enforce_eager`, as vLLM means them; the
-            former two are changed, with a message, when memory does not suffice.
+            former two are changed, with a message, when memory does not suffice. On GPUs no more
+            answers run at once than have room for their keys and values.
         gpus: GPUs to split the model over; without one vLLM's build for CPUs is used.
     """
 
@@ -92,7 +96,7 @@ class Engine:
             "stop_token_ids": end_ids(self._tokenizer, _named_ends(source, revision, config), stop),
             "detokenize": False,
         }
-        self._speed, self._gpus = dict(vllm), gpus
+        self._speed, self._gpus, self._config = dict(vllm), gpus, config
         self._llm, self._length = None, 0
         self.window = getattr(config, "max_position_embeddings", None)
         self.measured = {"vllm": self._speed, "engine_seconds": 0.0}
@@ -160,6 +164,8 @@ class Engine:
         if self._llm is None or self._length < length:
             self.close()
             begun = time.monotonic()
+            self._speed = self._fitting(length)
+            self.measured["vllm"] = self._speed
             # The CPU build cannot draw by a request's own seed after a prompt read in pieces.
             whole = {"enable_chunked_prefill": False, "max_num_batched_tokens": max(4096, length)}
             self._llm = self._library.LLM(
@@ -174,6 +180,35 @@ class Engine:
             self._length = length
             self.measured["engine_seconds"] += time.monotonic() - begun
         return self._llm.llm_engine
+
+    def _fitting(self, length: int) -> dict:
+        """Return the settings with no more answers side by side than a GPU holds at that length."""
+        if not self._gpus:
+            return self._speed
+        try:
+            shape = Shape.of(self._config.to_dict())
+        except KeyError:  # of a kind whose keys and values are not counted here
+            return self._speed
+        # By its driver, as vLLM asks: CUDA in use here would change how it starts its processes.
+        from vllm.platforms import current_platform as card
+
+        fit = side_by_side(
+            shape,
+            length,
+            card.get_device_total_memory(),
+            share=self._speed["gpu_memory_utilization"],
+            width={"float32": 4, "bfloat16": 2}[self._model["dtype"]],
+            gpus=self._gpus,
+        )
+        wanted = self._speed["max_num_seqs"]
+        if fit >= wanted:
+            return self._speed
+        print(
+            f"{card.get_device_name()} has room for the keys and values of {fit} answers of "
+            f"{length} tokens: max_num_seqs is {fit}, not {wanted}, so that none is computed twice",
+            flush=True,
+        )
+        return {**self._speed, "max_num_seqs": fit}
 
     def close(self) -> None:
         """Give back the device's memory."""
