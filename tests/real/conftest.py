@@ -39,6 +39,7 @@ def study(model, tmp_path_factory) -> Workspace:
         },
         "benchmarks": {"bank": {"bank": {"problems": ANSWERS // 2, "seed": 33}}},
         "students": {"smollm2": {"hub": {"id": str(model)}}},
+        "resources": {"train": {"gpus": 0}, "generate": {"gpus": 0}},
         "recipes": {"distil": RECIPE},
         "sampling": {"samples": 2, "max_tokens": 64, "temperature": 0.6, "batch_size": 20},
         "axes": {
