@@ -9,12 +9,13 @@ import pytest
 import torch
 import train
 from lm_material import pool_rows
+from safetensors.torch import load_file, save_file
 from training_material import description, hub_student, made, tokenizer_of, work
 from valley.core.files import POOL, file_digest, write_json, write_parquet
 from valley.lm import chat, encoded, launch
 from valley.lm.launch import Layout
 
-ROWS = pool_rows(300)
+ROWS, WEIGHTS = pool_rows(300), "model.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -154,13 +155,15 @@ def test_jobs_that_want_the_same_shard_at_once_encode_it_once(tmp_path, start):
 
 
 @pytest.mark.parametrize("tied", [False, True])
-def test_two_processes_share_weights_and_examples_of_the_first(tmp_path, tied):
+@pytest.mark.parametrize("think", ["text", "tokens"])
+def test_two_processes_share_weights_and_examples_of_the_first(tmp_path, tied, think):
     """The second has neither weights nor text of its own; the files are those of one process."""
     start = hub_student(tmp_path / "student", tie_word_embeddings=tied)
-    settings = {"micro_tokens": 128, "learning_rate": 0.002, "think": "tokens"}
+    settings = {"micro_tokens": 128, "learning_rate": 0.002, "think": think}
     one = description(tmp_path / "one", start, **settings)
     two = description(tmp_path / "two", start, **settings)
     two["encoded"] = str(tmp_path / "kept")
+    two["how"] = {**two["how"], "timeout": 0.5}
     work(one)
     file = tmp_path / "two" / "job.json"
     write_json(file, two)
@@ -169,6 +172,20 @@ def test_two_processes_share_weights_and_examples_of_the_first(tmp_path, tied):
     for name, weight in single["weights"].items():
         assert torch.allclose(weight, shared["weights"][name], atol=2e-5), name
     folders = [Path(job["manifest"]).parent / "model" for job in (one, two)]
+    assert load_file(folders[0] / WEIGHTS).keys() == load_file(folders[1] / WEIGHTS).keys()
     for path in folders[0].iterdir():
         if path.suffix == ".json":
             assert path.read_bytes() == (folders[1] / path.name).read_bytes(), path.name
+
+
+def test_a_start_that_holds_its_tied_weights_twice_is_trained_by_two_processes(tmp_path):
+    """They are tied if they are equal; only the process that reads them can tell."""
+    start = hub_student(tmp_path / "student", tie_word_embeddings=True)
+    file = tmp_path / "student" / "hub" / WEIGHTS
+    weights = load_file(file)
+    head = weights["model.embed_tokens.weight"].clone()
+    save_file({**weights, "lm_head.weight": head}, file, metadata={"format": "pt"})
+    job = description(tmp_path / "two", start, how={"timeout": 0.5})
+    write_json(tmp_path / "two" / "job.json", job)
+    launch.run(tmp_path / "two" / "job.json", Layout(1, 2), 1, train.one_of_several.__name__)
+    assert "lm_head.weight" not in load_file(Path(job["manifest"]).parent / "model" / WEIGHTS)

@@ -88,4 +88,5 @@ def whole_model(learner, lora: dict | None, world, again: Callable | None):
         strange = model.load_state_dict(weights, strict=False, assign=not lora).unexpected_keys
         if strange:
             raise RuntimeError(f"trained weights that the start's model has not: {strange[:5]}")
+        model.tie_weights()  # what is assigned weight by weight is tied no more
     return model.merge_and_unload() if lora and lora.get("merge", True) else model

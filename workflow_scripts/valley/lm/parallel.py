@@ -157,11 +157,31 @@ def place(learner, world: World, precision: str):
     mesh = init_device_mesh(world.device.partition(":")[0], (world.size,))
     working = torch.bfloat16 if precision == "bf16" else None
     policy = MixedPrecisionPolicy(param_dtype=working, reduce_dtype=torch.float32)
+    _tie_as_first(learner)
     for part in (*blocks(learner), learner):
         world.note("its weights")
         _receive(part, world)
         fully_shard(part, mesh=mesh, mp_policy=policy)
     return learner
+
+
+def _tie_as_first(learner) -> None:
+    """Tie head and embedding where the first process does, which alone has seen their values.
+
+    A file may hold both: they are tied if they are equal, and a skeleton can't tell.
+    """
+    from valley.lm.loss import causal_model
+
+    model = causal_model(learner.model)
+    head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
+    tied = [head.weight is embedding.weight]
+    dist.broadcast_object_list(tied, 0)
+    if tied[0]:
+        head.weight = embedding.weight
+    elif head.weight is embedding.weight:
+        head.weight = torch.nn.Parameter(
+            torch.empty_like(head.weight), requires_grad=head.weight.requires_grad
+        )
 
 
 def _receive(part, world: World) -> None:
