@@ -75,6 +75,7 @@ class Site:
             {
                 **Workspace.smoke(),
                 "students": {"qwen": {"hub": {"id": name, "revision": revision}}},
+                "resources": {"train": {"gpus": 0}},
                 "estimates": {"parameters": {"qwen": 50_000}},
                 "corpus": {
                     "sources": {"r1": {"hub": "nvidia/OpenCodeReasoning-2", "revision": commit}},

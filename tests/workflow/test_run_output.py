@@ -59,8 +59,8 @@ def test_each_stage_s_commonest_failure_says_its_cause_and_where_the_log_is(copy
     failed |= blocks(copy.snakemake("--cores", "2", "--", problems, check=False))
     told = {
         "Train tiny (distil, from base) on 32 traces of all.any, replicate 0": (
-            "FloatingPointError: the loss is nan at update",
-            "lower the learning rate",
+            "FloatingPointError: the gradient's norm is nan at update",
+            "Lower the learning rate",
             "logs/train/tiny/distil/base/all.any/n32-s0.log",
         ),
         "Answer: tiny/base answers all benchmarks": (
