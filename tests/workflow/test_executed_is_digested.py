@@ -18,7 +18,7 @@ def undigested(studies: dict[str, Recorded]) -> dict[tuple[str, str], set[str]]:
     return found
 
 
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2400)
 def test_every_rule_was_run_and_is_digested(studies):
     executed = {rule for study in studies.values() for rule in study.executed}
     rules = set()
@@ -29,19 +29,19 @@ def test_every_rule_was_run_and_is_digested(studies):
         assert all(study.entries[rule] for rule in study.executed)
 
 
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2400)
 def test_nothing_is_executed_that_is_not_digested(studies):
     found = {item: rules for item, rules in undigested(studies).items() if item[0] not in OUTSIDE}
     told = [f"{module}: {name} ({', '.join(sorted(by))})" for (module, name), by in found.items()]
     assert not told, "executed, but in no digest of the rule:\n" + "\n".join(sorted(told))
 
 
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2400)
 def test_the_list_of_what_may_be_outside_is_as_short_as_it_can_be(studies):
     assert set(OUTSIDE) <= {module for module, _ in undigested(studies)}
 
 
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2400)
 def test_processes_that_jobs_start_are_recorded(studies):
     judged = studies["smoke"].executed["judge"]
     for module, name in (
