@@ -58,7 +58,7 @@ def test_a_folder_that_exists_is_left_alone(model):
 
 def test_three_updates_are_made_and_the_head_stays_tied(study, model):
     manifest = read_json(checkpoint(study))
-    assert manifest["steps"] == UPDATES
+    assert manifest["updates"] == UPDATES
     trained = weights(checkpoint(study))
     assert "lm_head.weight" not in trained
     with safe_open(model / "model.safetensors", "pt") as file:
@@ -87,9 +87,10 @@ def test_answers_are_written_judged_and_scored(study, place):
     answers = read_parquet(folder(study) / "generations" / place / "bank.parquet")
     verdicts = read_parquet(folder(study) / "verdicts" / place / "bank.parquet")
     assert len(answers) == len(verdicts) == ANSWERS
-    assert all(answer["response"].strip() for answer in answers)
+    assert all(answer["text"].strip() for answer in answers)
     assert "judge_error" not in {verdict["verdict"] for verdict in verdicts}
-    assert 0 <= read_json(folder(study) / "scores" / place / "bank.json")["pass@1"] <= 1
+    score = read_json(folder(study) / "scores" / place / "bank.json")["overall"]["pass@1"]
+    assert score["samples"] == ANSWERS and 0 <= score["estimate"] <= 1
 
 
 def test_the_checkpoint_loads_again_and_writes_what_it_wrote(study):
@@ -111,6 +112,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(study, tmp_path):
             "recipe": RECIPE,
             "seed": 0,
             "how": {},
+            "about": {"study": "real", "arm": {}, "recipe": {}, "data": "", "start": ""},
         }
     )
     asked = iter([False, True])
