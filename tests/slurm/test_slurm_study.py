@@ -96,6 +96,7 @@ def test_a_training_spans_two_nodes_from_the_same_rule(lab):
     (lab.folder / "study.yaml").write_text(yaml.safe_dump(config))
     arms = lab.folder / "results/smoke/checkpoints/tiny/distil/base/all.any"
     took = {"rule": "train", "restored": False, "measured": {"wall_seconds": 3600.0}}
+    took |= {"params": {}, "inputs": {}, "outputs": {}}
     write_json(arms / "n32-s0" / "checkpoint.meta.json", took)
     scratch = lab.folder / "scratch"
     scratch.mkdir()
