@@ -12,8 +12,8 @@ from pathlib import Path
 from valley.core.files import read_json
 from valley.lm import devices
 from valley.lm.engines.memory import adjusted, side_by_side
-from valley.lm.flops import Shape
 from valley.lm.requests import Answer, Finished, Request, Stopping, end_ids
+from valley.lm.upfront import shape_of
 
 # Before vLLM is imported. In one process: errors come as what they are, signals reach no worker,
 # and starting takes a tenth of the time; the weights of several GPUs have processes all the same.
@@ -185,9 +185,8 @@ class Engine:
         """Return the settings with no more answers side by side than a GPU holds at that length."""
         if not self._gpus:
             return self._speed
-        try:
-            shape = Shape.of(self._config.to_dict())
-        except KeyError:  # of a kind whose keys and values are not counted here
+        shape = shape_of(self._config)
+        if shape is None:  # of a kind whose keys and values are not counted here
             return self._speed
         # By its driver, as vLLM asks: CUDA in use here would change how it starts its processes.
         from vllm.platforms import current_platform as card
