@@ -130,6 +130,7 @@ def test_a_process_that_is_stopped_ends_the_training_in_a_line_that_names_it(tmp
     saved = tmp_path / "state/position.json"
     while not saved.exists() and process.poll() is None:
         time.sleep(0.05)
+    time.sleep(3)  # more than two beats: what a process last said is as old as its last beat
     pids = workers_of(file)
     assert len(pids) == 2
     os.kill(pids[1], signal.SIGSTOP)
