@@ -83,5 +83,8 @@ def test_a_stopped_study_s_report_is_partial_and_leaves_the_study_alone(copy, tm
     assert status == 1
     assert "Partial: 8 of 9 results" in printed
     assert "N = 32 · distil · replicate 1 on bank: begun, not finished" in printed
-    assert "A partial report." in out.read_text(encoding="utf-8")
+    page = out.read_text(encoding="utf-8")
+    assert "A partial report." in page
+    assert "F1 supported" not in page and "F1 refuted" not in page
+    assert "Not yet: 2 of 3 sizes are finished (4 of 5 arms)." in page
     assert copy.results() == before

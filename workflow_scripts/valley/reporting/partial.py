@@ -17,6 +17,7 @@ from valley.core.sidecars import provenance
 from valley.judging.answers import Extraction
 from valley.pages import answers, tables
 from valley.reporting.finished import done, state_of
+from valley.reporting.waiting import postponed
 
 KINDS = ("scores", "verdicts", "summary", "claims", "curves", "contrasts", "rates", "figures")
 
@@ -202,14 +203,11 @@ class Gathered:
         self.files["contrasts"] += contrasts
         self.files["rates"] += [rates] if rates else []
         if curves or contrasts or rates:
-            declared = self.study.config["claims"]
             inputs = [*curves, *contrasts, *([rates] if rates else [])]
             path = self._made(
                 f"claims/{benchmark}.json",
                 inputs,
-                lambda path: write_json(
-                    path, fitting.claims(curves, contrasts, rates, claims=declared)
-                ),
+                lambda path: write_json(path, self._claims(curves, contrasts, rates, benchmark)),
             )
             self.files["claims"] += [path] if path else []
         for path in curves:
@@ -221,6 +219,11 @@ class Gathered:
             self._figure("correlation", f"correlation/{benchmark}", [rates])
         if contrasts:
             self._figure("contrasts", f"contrasts/{benchmark}", contrasts)
+
+    def _claims(self, curves: list, contrasts: list, rates: Path | None, benchmark: str) -> dict:
+        declared = self.study.config["claims"]
+        judged = fitting.claims(curves, contrasts, rates, claims=declared)["claims"]
+        return {"claims": postponed(judged, self.layout, benchmark)}
 
     def _figure(self, kind: str, name: str, fits: list[Path]) -> None:
         path = self._made(
