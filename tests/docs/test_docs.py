@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").glob("*.md"))]
 BLOCK = re.compile(r"(?:<!-- not run: (?P<why>[^>]+?) -->\n)?```bash\n(?P<code>.*?)```", re.DOTALL)
 SHOWN = re.compile(r"^    \$ ((?:.*\\\n)*.*)$", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?://)([^)\s]+)\)")
@@ -82,3 +82,18 @@ def test_every_link_leads_somewhere(page):
             headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
             slugs = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
             assert anchor in slugs, f"{page.name}: {target}"
+
+
+def test_lines_that_a_page_s_changes_begin_from_stand_in_the_repository():
+    """`-` lines of a page's diffs, up to an ellipsis."""
+    diffs = [
+        line[1:].partition("…")[0].strip()
+        for page in PAGES
+        for block in re.findall(r"```diff\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        for line in map(str.strip, block.splitlines())
+        if line.startswith("-")
+    ]
+    sources = [*REPOSITORY.glob("schemas/*.yaml"), *REPOSITORY.glob("workflow_scripts/**/*.py")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    assert len(diffs) > 1
+    assert [line for line in diffs if line not in text] == []

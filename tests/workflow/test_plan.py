@@ -60,6 +60,20 @@ def test_people_see_the_arms_the_reasons_and_the_time(copy):
     assert re.search(r"Figures: \d+ jobs measured \(see", printed)
 
 
+def test_the_plan_names_changed_settings_and_changed_code(copy):
+    beside = copy.folder / "results/smoke/corpus/pool.meta.json"
+    about = json.loads(beside.read_text())
+    about["params"]["code"] = "another"
+    beside.write_text(json.dumps(about))
+    config = copy.smoke()
+    config["sampling"] |= {"temperature": 0.9, "top_p": 0.5}
+    copy.write(config)
+    printed = valley(copy)[1]
+    assert "1 pool: its code has changed (./valley accept, if results stand as they are)" in printed
+    assert "generate: changed settings: temperature, top_p" in printed
+    assert "Params have changed" not in printed
+
+
 def test_a_mistake_in_the_study_file_is_told_and_nothing_planned(copy):
     with_sizes(copy, [0, -1])
     status, printed = valley(copy)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from valley.core.sidecars import provenance, warn
 from valley.core.text import duration
 from valley.planning import compare_plans as compare
 from valley.planning.cost import Cost
@@ -19,9 +20,12 @@ from valley.planning.notes import notes
 from valley.planning.plans import Plan
 from valley.planning.simulate import makespan
 from valley.planning.words import arm_of, hours, size
+from valley.workflow.job import determining, is_code
+from valley.workflow.records import differences
 
 STATES = ("done", "missing", "stale", "blocked")
 FOLLOWS = "Input files updated by another job"
+PARAMS = "Params have changed since last execution"
 
 
 def add_parser(commands) -> None:
@@ -214,7 +218,19 @@ def _figures(todo: list[tuple[PlannedJob, Cost]], on_gpu: bool) -> str:
 def cause(job: PlannedJob) -> str:
     """Return a job's reason without the names of files, so that like jobs count together."""
     kinds = [part.split(":")[0].strip() for part in re.split(r"; (?=[A-Z])", job.reason)]
-    return "; ".join(kinds)
+    return "; ".join(changes(job) or kind if kind == PARAMS else kind for kind in kinds)
+
+
+def changes(job: PlannedJob) -> str:
+    """Return which settings of a job differ from those that made its results, and its code."""
+    about = provenance(job.outputs[0], damaged=warn)
+    names = differences(about, determining(job.params)) if about else {}
+    settings = [name for name in names if not is_code(name)]
+    code = len(names) > len(settings)
+    return "; ".join(
+        [f"changed settings: {', '.join(settings)}"] * bool(settings)
+        + ["its code has changed (./valley accept, if results stand as they are)"] * code
+    )
 
 
 def arms(plan: Plan) -> list[str]:
