@@ -20,6 +20,8 @@ rule benchmark:
             number=setting("benchmarks", "{benchmark}", "bank", "problems"),
             seed=setting("benchmarks", "{benchmark}", "bank", "seed"),
             split=setting("benchmarks", "{benchmark}", "bank", "split", default="eval"),
+            form=setting("benchmarks", "{benchmark}", "bank", "form"),
+            steps=setting("benchmarks", "{benchmark}", "bank", "steps"),
         ),
     message:
         "Benchmark {wildcards.benchmark}: {params.number} problems"
@@ -44,6 +46,8 @@ if not CORPORA:
                 number=setting("corpus", "bank", "problems"),
                 seed=setting("corpus", "bank", "seed"),
                 split=setting("corpus", "bank", "split", default="train"),
+                form=setting("corpus", "bank", "form"),
+                steps=setting("corpus", "bank", "steps"),
             ),
         message:
             "Corpus: {params.number} problems"

@@ -22,6 +22,8 @@ class Problems(Task):
         number: how many; more of them extend fewer.
         seed: of the generator.
         split: part of all problems; parts share no behaviour.
+        form: "stdin", programs that read and print, or "function".
+        steps: numbers of steps that solutions may take (1 to 5); None is all.
     """
 
     rules = ("benchmark", "problems")
@@ -30,11 +32,20 @@ class Problems(Task):
     number: int = param()
     seed: int = param()
     split: str = param()
+    form: str = param(default="stdin")
+    steps: list[int] | None = param(default=None)
 
     def run(self, job: Job) -> None:
         from valley.bank import problems
 
-        write_parquet(self.out, problems.generate(self.number, self.seed, self.split), PROBLEM)
+        rows = problems.generate(
+            self.number,
+            self.seed,
+            self.split,
+            steps=problems.step_weights(self.steps),
+            form=self.form,
+        )
+        write_parquet(self.out, rows, PROBLEM)
 
 
 @task

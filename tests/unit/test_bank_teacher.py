@@ -7,6 +7,7 @@ import statistics
 
 import pytest
 from valley.bank import problems, teacher
+from valley.bank.forms import STDIN
 from valley.bank.mistakes import wrong_versions
 from valley.core.text import tokens
 
@@ -89,7 +90,7 @@ def test_private_tests_catch_nearly_all_wrong_versions(rows):
     for row in rows[:80]:
         structure = problems.regenerate(row["id"]).plan
         for version in wrong_versions(structure):
-            text = problems.program(structure.kind, version.steps, version.final)
+            text = STDIN.program(structure, version.steps, version.final)
             total += 1
             caught += not passes(text, row)
     assert caught > 0.85 * total

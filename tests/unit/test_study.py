@@ -55,6 +55,8 @@ MISTAKES = [
     ("students.tiny.hub", {"id": "x"}, "students.tiny: has scratch, hub; give 1 of them only"),
     ("corpus.difficulties.all", ["easy"], "corpus.difficulties.all: 'all' means every difficulty"),
     ("statistics.ks", [1, 5], "statistics.ks: pass@5 needs 5 samples a problem, but sampling.sam"),
+    ("benchmarks.bank.bank.form", "func", "benchmarks.bank.bank.form: 'func' is not allowed"),
+    ("corpus.bank.steps", [0], "corpus.bank.steps[0]: 0 is out of range; it must be ≥ 1"),
     ("judge.isolation", "none", "judge.isolation: 'none' is not allowed; choose from: auto"),
     (
         "axes.difficulty.contrasts",

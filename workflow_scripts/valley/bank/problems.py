@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from valley.bank.examples import choose
-from valley.bank.operations import READ, Step, show
+from valley.bank.forms import FORMS, STDIN, Form, called, docstring
+from valley.bank.operations import show
 from valley.bank.plans import FAMILIES, LEVELS, SHARES, Plan, common_probes, draw, fingerprint
 from valley.bank.wording import telling, with_samples, without_samples
 from valley.core.seeds import derive
@@ -21,13 +22,24 @@ _ID = re.compile(r"bank-([a-z]+)-(\d+)-(\d{6})-(integers|words|number)([1-5])(?:
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem with its structure; `row` is the public part."""
+    """A problem with its structure; the tests are a program's, whatever the form."""
 
     id: str
     plan: Plan
     how: str
     told: str
     tests: tuple[dict, ...]
+    form: Form = STDIN
+
+    @property
+    def solution(self) -> str:
+        """The reference program, or function."""
+        return self.form.program(self.plan, self.plan.steps, self.plan.final)
+
+
+def step_weights(numbers: list[int] | None) -> dict[int, float]:
+    """Return the weights of some numbers of steps (1 to 5) among each other; None is all."""
+    return {n: weight for n, weight in STEP_WEIGHTS.items() if numbers is None or n in numbers}
 
 
 def generate(
@@ -36,16 +48,19 @@ def generate(
     split: str,
     families: Mapping[str, float] = FAMILY_WEIGHTS,
     steps: Mapping[int, float] = STEP_WEIGHTS,
+    form: str = "stdin",
 ) -> list[dict]:
     """Return `count` problem rows of a split, in the columns of the problem contract.
 
     `families` and `steps` (number of steps before the print, 1 to 5) are relative weights. Row i
     depends on seed, split and i only, save that a repetition of an earlier row is drawn anew: so a
-    larger count extends a smaller one. Raises ValueError for an unknown split, family or number.
+    larger count extends a smaller one. `form` (one of FORMS) changes the words and the tests' form,
+    no plan. Raises ValueError for an unknown split, family, number or form.
     """
     _check("split", {split: 1}, SPLITS)
     _check("family", families, FAMILIES)
     _check("number of steps", steps, LEVELS)
+    _check("form", {form: 1}, FORMS)
     rows, seen = [], set()
     for index in range(count):
         rng = random.Random(derive("bank", seed, split, index))
@@ -53,7 +68,7 @@ def generate(
         length = rng.choices(list(steps), list(steps.values()))[0]
         name = f"bank-{split}-{seed}-{index:06d}-{family}{length}"
         for again in range(1000):
-            problem = regenerate(f"{name}-r{again}" if again else name)
+            problem = regenerate(f"{name}-r{again}" if again else name, form)
             if problem.told not in seen:
                 break
         else:
@@ -70,7 +85,7 @@ def _check(what: str, given: Mapping, allowed: object) -> None:
 
 
 @lru_cache(maxsize=20_000)
-def regenerate(problem_id: str) -> Problem:
+def regenerate(problem_id: str, form: str = "stdin") -> Problem:
     """Regenerate a problem with its structure from its id. Raises ValueError for a foreign id."""
     match = _ID.fullmatch(problem_id)
     if not match or match[1] not in SPLITS:
@@ -83,19 +98,21 @@ def regenerate(problem_id: str) -> Problem:
             tests = choose(drawn, rng)
         except LookupError:
             continue
-        how, told = telling(rng, drawn)
-        return Problem(problem_id, drawn, how, told, tuple(tests))
+        how, told = telling(rng, drawn, FORMS[form])
+        return Problem(problem_id, drawn, how, told, tuple(tests), FORMS[form])
     raise LookupError(f"no well-defined problem found for {problem_id!r}")
 
 
 def _row(problem: Problem) -> dict:
+    plan, tests, function = problem.plan, problem.tests, problem.form.function
+    stub = docstring(plan, problem.told, tests) if function else ""
     return {
         "id": problem.id,
-        "statement": with_samples(problem.told, problem.tests),
-        "difficulty": LEVELS[len(problem.plan.steps)],
-        "starter_code": "",
-        "function_name": None,
-        "tests": [dict(test) for test in problem.tests],
+        "statement": stub or with_samples(problem.told, tests),
+        "difficulty": LEVELS[len(plan.steps)],
+        "starter_code": stub,
+        "function_name": function,
+        "tests": called(plan, tests) if function else [dict(test) for test in tests],
         "time_limit_s": 2.0,
         "memory_limit_mb": 256,
         "source": "bank",
@@ -110,15 +127,9 @@ def _row(problem: Problem) -> dict:
     }
 
 
-def program(kind: str, steps: tuple[Step, ...], final: Step) -> str:
-    """Return the program text: one line to read, one a step, one to print."""
-    return "\n".join([READ[kind], *(step.code for step in steps), final.code])
-
-
 def solution(problem_id: str) -> str:
     """Return the reference program of a problem."""
-    structure = regenerate(problem_id).plan
-    return program(structure.kind, structure.steps, structure.final)
+    return regenerate(problem_id).solution
 
 
 def overlap(rows_a: list[dict], rows_b: list[dict]) -> list[tuple[str, str, str]]:

@@ -2,6 +2,7 @@
 
 import random
 
+from valley.bank.forms import STDIN, Form
 from valley.bank.operations import NUMBER, NUMBERS, WORDS, Step
 from valley.bank.plans import Plan
 
@@ -9,12 +10,6 @@ TELLINGS = ("forward", "backward", "notion")
 _ADJECTIVES = ("tidy", "lucky", "shiny", "neat")
 _VERBS = ("polish", "twist", "brew", "tune")
 
-_OPENINGS = (
-    "You are given {thing}.",
-    "Read {thing}.",
-    "The input is {thing}.",
-    "Nora gives you {thing}.",
-)
 _RESULT = {
     "list": {NUMBERS: "integers on one line", WORDS: "words on one line"},
     "longest": "one word",
@@ -23,15 +18,6 @@ _RESULT = {
     "dashes": "one line of text",
     "parity": "even or odd",
 }
-
-
-def input_phrase(plan: Plan) -> str:
-    """Name what stands on the input line, such as "a line of integers"."""
-    if plan.kind == NUMBER:
-        return "a positive integer"
-    if plan.kind == WORDS:
-        return "a line of words"
-    return "a line of non-negative integers" if plan.natural else "a line of integers"
 
 
 def _output_phrase(plan: Plan) -> str:
@@ -53,15 +39,15 @@ def _fill(text: str, kind: str, k: int) -> str:
     return text
 
 
-def _say(rng: random.Random, step: Step, kind: str) -> str:
-    return _fill(rng.choice(step.op.phrases), kind, step.k)
+def _say(rng: random.Random, step: Step, kind: str, form: Form) -> str:
+    return form.in_words(_fill(rng.choice(step.op.phrases), kind, step.k))
 
 
 def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."
 
 
-def _define(rng: random.Random, step: Step, kind: str, place: int) -> tuple[str, str]:
+def _define(rng: random.Random, step: Step, kind: str, place: int, form: Form) -> tuple[str, str]:
     """Return a definition and the phrase that uses it."""
     one = "word" if kind == WORDS else "number"
     if step.op.trait:
@@ -70,8 +56,8 @@ def _define(rng: random.Random, step: Step, kind: str, place: int) -> tuple[str,
         define = rng.choice((f"Call a {one} {name} if {trait}.", f"A {one} is {name} if {trait}."))
         return define, f"keep only the {name} {one}s"
     name = _VERBS[(place + rng.randrange(2) * 2) % 4]
-    thing = "number" if kind == NUMBER else "line"
-    said = _say(rng, step, kind)
+    thing = "number" if kind == NUMBER else form.in_words("the line").removeprefix("the ")
+    said = _say(rng, step, kind, form)
     define = rng.choice(
         (f"To {name} a {thing} means: {said}.", f"We {name} a {thing} like this: {said}.")
     )
@@ -103,24 +89,29 @@ def _backward(rng: random.Random, parts: list[str]) -> str:
     return " ".join(told)
 
 
-def telling(rng: random.Random, plan: Plan) -> tuple[str, str]:
-    """Return how the plan is told (one of TELLINGS) and the telling without samples."""
+def telling(rng: random.Random, plan: Plan, form: Form = STDIN) -> tuple[str, str]:
+    """Return how the plan is told (one of TELLINGS) and the telling without samples.
+
+    The same chance tells the same of a plan in each form.
+    """
     how = rng.choices(TELLINGS, (5, 3, 2))[0]
-    opening = rng.choice(_OPENINGS).replace("{thing}", input_phrase(plan))
+    opening = rng.choice(form.openings).replace("{thing}", form.thing(plan))
     kinds = plan.kinds
-    parts = [_say(rng, s, kind) for s, kind in zip(plan.steps, kinds, strict=False)]
-    last = _say(rng, plan.final, kinds[-1])
+    parts = [_say(rng, s, kind, form) for s, kind in zip(plan.steps, kinds, strict=False)]
+    last = _say(rng, plan.final, kinds[-1], form)
     defined = []
     if how == "notion":
         named = rng.sample(range(len(parts)), 2 if len(parts) >= 4 and rng.random() < 0.4 else 1)
         for place, i in enumerate(sorted(named)):
-            define, parts[i] = _define(rng, plan.steps[i], kinds[i], place)
+            define, parts[i] = _define(rng, plan.steps[i], kinds[i], place, form)
             defined.append(define)
     tell = _backward if how == "backward" else _forward
     body = tell(rng, [*parts, last])
+    told = " ".join([opening, *defined, body])
+    if form.function:  # its first line says what it gives
+        return how, told
     # The opening has named the input already; tokens are what the small student pays with.
-    form = f"Output: {_output_phrase(plan)}."
-    return how, " ".join([opening, *defined, body]) + "\n\n" + form
+    return how, f"{told}\n\nOutput: {_output_phrase(plan)}."
 
 
 def with_samples(told: str, tests: list[dict]) -> str:
@@ -136,5 +127,5 @@ def with_samples(told: str, tests: list[dict]) -> str:
 
 
 def without_samples(statement: str) -> str:
-    """Return the telling that `with_samples` was given."""
-    return statement.split("\n\nSample input:")[0]
+    """Return a statement of either form without its public tests."""
+    return statement.split("\n\nSample input:")[0].split("\n\n    >>> ")[0]
