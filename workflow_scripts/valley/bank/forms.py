@@ -1,7 +1,7 @@
 """The forms of the bank's problems: a program that reads and prints, or a function that returns.
 
-Both say the same plan with the same operations. A form decides the words, the code around the steps,
-and how values are written down.
+Both say the same plan with the same operations. A form decides the words, the code around the
+steps, and how values are written down.
 """
 
 import json

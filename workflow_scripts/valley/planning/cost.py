@@ -8,8 +8,9 @@ from pathlib import Path
 from valley.core.files import read_json
 from valley.core.sidecars import provenances, warn
 from valley.core.study import Study
+from valley.planning import lengths
 from valley.planning.dag import PlannedJob
-from valley.planning.estimates import Unestimated, estimate, trained_examples
+from valley.planning.estimates import Lengths, Unestimated, estimate, trained_examples
 
 # Folders below a study's root whose next part is the student.
 BY_STUDENT = ("students", "checkpoints", "generations", "verdicts", "scores")
@@ -23,7 +24,8 @@ class Cost:
     Attributes:
         seconds: wall time; None where nothing tells.
         gpu_seconds: that time on each of its GPUs.
-        disk_bytes: what it leaves; resume_bytes: what it keeps while it runs.
+        disk_bytes: what it leaves; resume_bytes: what it keeps while it runs; encoded_bytes: of a
+            training's shard as token ids, which trainings on that shard share.
         source: "measured", "estimated" or "unknown".
         said: the arithmetic, for people.
     """
@@ -32,6 +34,7 @@ class Cost:
     gpu_seconds: float = 0.0
     disk_bytes: float = 0.0
     resume_bytes: float = 0.0
+    encoded_bytes: float = 0.0
     source: str = "estimated"
     said: str = ""
 
@@ -42,6 +45,10 @@ class Costs:
     A rule's time is a straight line in its work, fitted without a negative part; with one amount of
     work seen, the line through it and the time that starting a job is assumed to take.
 
+    Attributes:
+        unknown: what the study file would have to say for the costs that are not known.
+        counted: by student, the lengths of traces that estimates used.
+
     Args:
         study: the study.
         roots: results folders to learn from; the study's own by default.
@@ -50,6 +57,8 @@ class Costs:
     def __init__(self, study: Study, roots: Iterable[str | Path] = ()):
         self.config = study.config
         self.unknown: set[str] = set()
+        self.counted: dict[str, Lengths] = {}
+        self._lengths = lengths.of_study(study)
         seen = defaultdict(list)
         for root in dict.fromkeys(map(Path, roots or [study.root])):
             for key, *point in measurements(root):
@@ -63,7 +72,7 @@ class Costs:
     def of(self, job: PlannedJob) -> Cost:
         """Return what a job is expected to cost."""
         try:
-            assumed = estimate(self.config, job.rule, job.wildcards)
+            assumed = estimate(self.config, job.rule, job.wildcards, self._counting)
         except Unestimated as error:
             self.unknown.add(str(error))
             assumed = None
@@ -78,6 +87,7 @@ class Costs:
                 seconds * on_gpu,
                 each * (amount if job.rule in GROWING else 1),
                 assumed.resume_bytes if assumed else 0.0,
+                assumed.encoded_bytes if assumed else 0.0,
                 "measured",
                 "what jobs of this study took",
             )
@@ -89,9 +99,16 @@ class Costs:
             assumed.gpu_seconds + assumed.start_seconds * on_gpu if on_gpu else 0.0,
             assumed.disk_bytes,
             assumed.resume_bytes,
+            assumed.encoded_bytes,
             "estimated",
             assumed.said,
         )
+
+    def _counting(self, student: str) -> Lengths | None:
+        found = self._lengths(student)
+        if found:
+            self.counted[student] = found
+        return found
 
 
 def work(rule: str, params: dict, wildcards: dict) -> float:

@@ -7,12 +7,15 @@ where each comes from. Imports nothing heavy, and nothing of Snakemake.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import fmean
 
 from valley.core.published import home
 from valley.core.recipes import Recipe
 from valley.core.sampling import Sampling
 from valley.lm import flops as flops_of
+from valley.lm import headers
 from valley.lm.flops import Shape
 
 MOMENT_BYTES = 8  # AdamW's two moments per trained parameter, in single precision
@@ -20,12 +23,16 @@ MASTER_BYTES = 4  # the weights that the optimizer updates, in single precision
 LORA_SHARE = 0.01  # of the parameters, in the adapters: the moments of the rest don't exist
 TEXT_BYTES = 1.5  # of compressed text per token
 ROW_BYTES = 30  # of a verdict
+TOKEN_BYTES = 4  # of an encoded shard: a token id
+ID_BYTES = 50  # of each of its rows: the id, and where it ends
 PROGRAM_SECONDS = {"bank": 0.01, "real": 1.0}  # see docs/benchmarks.md; long tests of real corpora
 
 SHAPE = ("vocabulary", "hidden", "layers", "heads")  # of a student made here
 
 # Parameters of models whose names round them; others are read off the name ("-7B").
 KNOWN = {
+    "qwen2.5-coder-0.5b": 0.494e9,
+    "qwen2.5-coder-1.5b": 1.544e9,
     "qwen2.5-0.5b": 0.494e9,
     "qwen2.5-1.5b": 1.544e9,
     "qwen2.5-3b": 3.086e9,
@@ -53,6 +60,7 @@ class Estimate:
         core_seconds: processor time of its own work, over all of its threads.
         disk_bytes: what it leaves below the results root.
         resume_bytes: what it keeps there while it runs.
+        encoded_bytes: of its shard as token ids; trainings on one shard share it.
         said: the arithmetic, for people.
     """
 
@@ -63,6 +71,7 @@ class Estimate:
     core_seconds: float = 0.0
     disk_bytes: float = 0.0
     resume_bytes: float = 0.0
+    encoded_bytes: float = 0.0
     said: str = ""
 
     def wall_seconds(self, gpus: int = 1, threads: int = 1) -> float:
@@ -72,6 +81,23 @@ class Estimate:
             + self.gpu_seconds / max(1, gpus)
             + self.core_seconds / max(1, threads)
         )
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Tokens of some of a study's traces, by one student's tokenizer.
+
+    Attributes:
+        traces: of each, its prompt included.
+        prompts: of each one's prompt alone.
+    """
+
+    traces: tuple[int, ...]
+    prompts: tuple[int, ...]
+
+
+def _uncounted(_student: str) -> Lengths | None:
+    return None
 
 
 def trained_examples(size: int, epochs: float | None, steps: int | None, batch: int) -> float:
@@ -106,7 +132,7 @@ def named_parameters(name: str) -> float | None:
 
 
 def parameters_of(config: dict, student: str) -> float:
-    """Return a student's parameters: declared, counted from its shape, or told by its name.
+    """Return a student's parameters: declared, of its shape, counted in its files, or by its name.
 
     Raises:
         Unestimated: none of these.
@@ -118,11 +144,16 @@ def parameters_of(config: dict, student: str) -> float:
     if "scratch" in described:
         made = described["scratch"]
         return Shape.scratch(*(made[n] for n in SHAPE)).parameters
-    name = str((described.get("hub") or {}).get("id", ""))
-    count = named_parameters(name)
+    hub = described.get("hub") or {}
+    name = str(hub.get("id", ""))
+    try:
+        count = headers.parameters_of(name, hub.get("revision")) or named_parameters(name)
+    except ValueError as error:
+        raise Unestimated(f"student {student!r}: {error}") from error
     if count is None:
         raise Unestimated(
-            f"how many parameters student {student!r} has can't be told from {name!r}; put "
+            f"how many parameters student {student!r} has can't be told from {name!r}: its weights "
+            "are neither in a folder here nor in the hub's cache, and the name does not say; put "
             f"`estimates: {{parameters: {{{student}: 7.6e+9}}}}` in the study file, "
             "with the right number"
         )
@@ -143,38 +174,50 @@ def problems_of(config: dict, benchmark: str) -> int:
     return config["estimates"]["problems"] if chosen or not count else count
 
 
-def estimate(config: dict, rule: str, wildcards: dict) -> Estimate:
+def estimate(
+    config: dict,
+    rule: str,
+    wildcards: dict,
+    lengths: Callable[[str], Lengths | None] = _uncounted,
+) -> Estimate:
     """Return what a job is expected to need.
 
     Args:
         config: a completed study file (`Study.config`).
         rule: the job's rule; one that is not known is a small job.
         wildcards: the job's.
+        lengths: a student's lengths where they have been counted, which go before what is assumed.
 
     Raises:
         Unestimated: the study file does not say enough; the message says what to add.
     """
     made = _STAGES.get(rule, _small)
-    return made(config, dict(wildcards))
+    return made(config, dict(wildcards), lengths)
 
 
-def _train(config: dict, wildcards: dict) -> Estimate:
-    return _training(
-        config, wildcards["student"], wildcards["recipe"], int(wildcards["size"]), "traces"
-    )
+def _train(config: dict, wildcards: dict, lengths: Callable) -> Estimate:
+    student, size = wildcards["student"], int(wildcards["size"])
+    return _training(config, student, wildcards["recipe"], size, "traces", lengths)
 
 
-def _student(config: dict, wildcards: dict) -> Estimate:
+def _student(config: dict, wildcards: dict, lengths: Callable) -> Estimate:
     scratch = config["students"][wildcards["student"]].get("scratch")
     if not scratch:
-        return _small(config, wildcards)
-    return _training(config, wildcards["student"], scratch["recipe"], scratch["pairs"], "pairs")
+        return _small(config, wildcards, lengths)
+    recipe, pairs = scratch["recipe"], scratch["pairs"]
+    # Its pairs are no traces: these say nothing of their length.
+    return _training(config, wildcards["student"], recipe, pairs, "pairs", _uncounted)
 
 
-def _training(config: dict, student: str, recipe: str, size: int, what: str) -> Estimate:
+def _training(
+    config: dict, student: str, recipe: str, size: int, what: str, lengths: Callable
+) -> Estimate:
     assumed, how = config["estimates"], Recipe(**config["recipes"][recipe])
     count, lora = parameters_of(config, student), bool(how.lora)
     length = min(assumed["trace_tokens"] or how.max_length / 4, how.max_length)
+    counted = None if assumed["trace_tokens"] else lengths(student)
+    if counted:
+        length = fmean(min(tokens, how.max_length) for tokens in counted.traces)
     batch = how.batch_examples or how.batch_tokens / length
     seen = trained_examples(size, how.epochs, how.steps, batch)
     flops = flops_of.dense(count, seen * length, lora)
@@ -182,33 +225,38 @@ def _training(config: dict, student: str, recipe: str, size: int, what: str) -> 
         flops,
         "FLOP",
         assumed["job_seconds"],
-        **_device_seconds(config, student, flops, "training_utilisation", 1),
+        **_device_seconds(config, student, "train", flops, "training_utilisation", 1),
         disk_bytes=checkpoint_bytes(count, how.precision),
         resume_bytes=resume_bytes(count, lora),
+        encoded_bytes=size * (length * TOKEN_BYTES + ID_BYTES),
         said=f"{flops_of.dense(1, 1, lora):.0f} x {count:.3g} parameters x {seen:,.0f} {what} x "
         f"{length:,.0f} tokens",
     )
 
 
 def _device_seconds(
-    config: dict, student: str, flops: float, on_gpus: str, on_cores: float
+    config: dict, student: str, rule: str, flops: float, on_gpus: str, on_cores: float
 ) -> dict[str, float]:
-    """Return how long some work takes, by what it runs on: students made here run on cores.
+    """Return how long some work takes, by what it runs on.
+
+    Students made here run on cores, and others where `resources` asks for no GPU.
 
     Args:
         config: a completed study file.
         student: whose work it is.
+        rule: whose request it is, "train" or "generate".
         flops: the work.
         on_gpus: the assumption that says which share of a GPU's peak it reaches.
         on_cores: which share of the assumed peak of cores.
     """
     assumed = config["estimates"]
-    if "scratch" in config["students"][student]:
+    asked = config["resources"].get(rule, {}).get("gpus")
+    if asked == 0 or (asked is None and "scratch" in config["students"][student]):
         return {"core_seconds": seconds(flops, assumed["core_tflops"], on_cores)}
     return {"gpu_seconds": seconds(flops, assumed["gpu_tflops"], assumed[on_gpus])}
 
 
-def _generate(config: dict, wildcards: dict) -> Estimate:
+def _generate(config: dict, wildcards: dict, lengths: Callable) -> Estimate:
     assumed, sampling = config["estimates"], Sampling(**config["sampling"])
     if sampling.engine == "vllm" and "benchmark" in wildcards:  # copied out of the book
         return Estimate(0, "FLOP", assumed["job_seconds"], said="answers are copied")
@@ -217,25 +265,27 @@ def _generate(config: dict, wildcards: dict) -> Estimate:
     length = min(assumed["answer_tokens"] or sampling.max_tokens / 2, sampling.max_tokens)
     asked = [wildcards["benchmark"]] if "benchmark" in wildcards else config["benchmarks"]
     answers = sum(_answers(config, {"benchmark": benchmark}) for benchmark in asked)
-    flops = flops_of.FORWARD * count * answers * length
+    counted = lengths(student)
+    question = fmean(counted.prompts) if counted else 0
+    flops = flops_of.FORWARD * count * answers * (question + length)
     on_cores = assumed["core_decoding_utilisation"]
     return Estimate(
         flops,
         "FLOP",
         assumed["job_seconds"],
-        **_device_seconds(config, student, flops, "decoding_utilisation", on_cores),
+        **_device_seconds(config, student, "generate", flops, "decoding_utilisation", on_cores),
         disk_bytes=answers * length * TEXT_BYTES,
         said=f"{flops_of.FORWARD} x {count:.3g} parameters x {answers:,.0f} answers x "
-        f"{length:,.0f} tokens",
+        + (f"({question:,.0f} + {length:,.0f}) tokens" if counted else f"{length:,.0f} tokens"),
     )
 
 
-def _judge(config: dict, wildcards: dict) -> Estimate:
+def _judge(config: dict, wildcards: dict, _lengths: Callable) -> Estimate:
     kind = "bank" if "bank" in config["benchmarks"][wildcards["benchmark"]] else "real"
     return _programs(config, _answers(config, wildcards), kind)
 
 
-def _labels(config: dict, _wildcards: dict) -> Estimate:
+def _labels(config: dict, _wildcards: dict, _lengths: Callable) -> Estimate:
     corpus = config["corpus"]
     kind = "bank" if "bank" in corpus else "real"
     return _programs(config, _traces(config), kind)
@@ -253,11 +303,11 @@ def _programs(config: dict, number: float, kind: str) -> Estimate:
     )
 
 
-def _pool(config: dict, _wildcards: dict) -> Estimate:
+def _pool(config: dict, _wildcards: dict, _lengths: Callable) -> Estimate:
     return _rows(config, _traces(config))
 
 
-def _shard(config: dict, wildcards: dict) -> Estimate:
+def _shard(config: dict, wildcards: dict, _lengths: Callable) -> Estimate:
     return _rows(config, int(wildcards["size"]))
 
 
@@ -273,7 +323,7 @@ def _rows(config: dict, rows: float) -> Estimate:
     )
 
 
-def _small(config: dict, _wildcards: dict) -> Estimate:
+def _small(config: dict, _wildcards: dict, _lengths: Callable) -> Estimate:
     return Estimate(1, "jobs", config["estimates"]["job_seconds"], said="a small job")
 
 

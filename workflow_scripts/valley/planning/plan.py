@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
+from statistics import fmean
 
 import yaml
 
@@ -125,6 +126,7 @@ def as_json(plan: Plan, options) -> dict:
         "critical_path": chain,
         "critical_path_seconds": plan.chain_seconds(),
         "not_known": plan.unknown,
+        "counted": {student: vars(found) for student, found in plan.counted.items()},
         "notes": notes(plan.study, plan.jobs),
         "jobs": jobs,
     }
@@ -190,11 +192,21 @@ def costs(plan: Plan, options, on_gpu: bool) -> list[str]:
         lines.append("On your partition: give --gpus and --cores")
     lines.append(
         f"Disk: {size(total['disk_bytes'])} that stay"
+        + (f" ({size(total['encoded_bytes'])} of encoded shards)" if total["encoded_bytes"] else "")
         + (f", {size(total['resume_bytes'])} for each running training" if on_gpu else "")
     )
     told = [f"{count} jobs {name}" for name, count in sources.items()]
     lines.append(f"Figures: {', '.join(told)} (see docs/plan.md)")
-    return [*lines, *plan.unknown]
+    return [*lines, *counted(plan), *plan.unknown]
+
+
+def counted(plan: Plan) -> list[str]:
+    """Return how long the traces are that the costs rest on, a line a student."""
+    return [
+        f"Tokens of {student}: {fmean(found.traces):,.0f} a trace, {fmean(found.prompts):,.0f} of "
+        f"them the question, counted by its tokenizer in {len(found.traces)} rows of the pool"
+        for student, found in sorted(plan.counted.items())
+    ]
 
 
 def _column(job: PlannedJob, state: str) -> str:

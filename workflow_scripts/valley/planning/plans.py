@@ -17,6 +17,7 @@ class Plan:
         states: of each; see `progress`.
         costs: of each.
         unknown: what the study file would have to say for the costs that are not known.
+        counted: by student, the lengths of traces that the costs rest on.
     """
 
     def __init__(self, study: Path, targets: list[str] = (), learn: list[str] = ()):
@@ -26,6 +27,7 @@ class Plan:
         costs = Costs(self.study, [self.study.root, *learn])
         self.costs = [costs.of(job) for job in self.jobs]
         self.unknown = sorted(costs.unknown)
+        self.counted = costs.counted
 
     @property
     def waiting(self) -> list[tuple[PlannedJob, Cost]]:
@@ -42,14 +44,23 @@ class Plan:
         ]
 
     def totals(self) -> dict[str, float]:
-        """Return jobs, hours and bytes of all that would run."""
+        """Return jobs, hours and bytes of all that would run; `disk_bytes` holds encoded ones too."""
         waiting = self.waiting
+        # Recipes and starts share a shard's token ids.
+        encoded = {
+            tuple(job.wildcards[key] for key in ("student", "slice", "size", "seed")): cost
+            for job, cost in waiting
+            if job.rule == "train" and job.state == "missing"
+        }
+        encoded_bytes = sum(cost.encoded_bytes for cost in encoded.values())
         trainings = [cost.resume_bytes for job, cost in waiting if cost.resume_bytes]
         return {
             "jobs": len(waiting),
             "gpu_seconds": sum(cost.gpu_seconds for _, cost in waiting),
             "core_seconds": sum((c.seconds or 0) * j.threads for j, c in waiting if not j.gpus),
-            "disk_bytes": sum(cost.disk_bytes for job, cost in waiting if job.state == "missing"),
+            "disk_bytes": encoded_bytes
+            + sum(cost.disk_bytes for job, cost in waiting if job.state == "missing"),
+            "encoded_bytes": encoded_bytes,
             "resume_bytes": max(trainings, default=0.0),
         }
 
