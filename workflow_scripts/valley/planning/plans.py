@@ -44,7 +44,7 @@ class Plan:
         ]
 
     def totals(self) -> dict[str, float]:
-        """Return jobs, hours and bytes of all that would run; `disk_bytes` holds encoded ones too."""
+        """Return jobs, hours and bytes of all that would run; disk_bytes hold encoded_bytes."""
         waiting = self.waiting
         # Recipes and starts share a shard's token ids.
         encoded = {
