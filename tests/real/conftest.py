@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from workspace import Workspace
+from workspace import REPOSITORY, Workspace
 
 ANSWERS, UPDATES = 20, 3
 RECIPE = {
@@ -23,6 +23,17 @@ def model(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "smollm2"
     Workspace(tmp_path_factory.mktemp("writing")).valley("model", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def ladder(tmp_path_factory) -> Workspace:
+    """A folder with all that studies/pretrained.yaml names, written by `./valley material`."""
+    workspace = Workspace(tmp_path_factory.mktemp("ladder"))
+    study = REPOSITORY / "studies" / "pretrained.yaml"
+    workspace.study.write_text(study.read_text(encoding="utf-8"), encoding="utf-8")
+    said = workspace.valley("material", str(workspace.study))
+    assert said.count("written, from the package") == 2
+    return workspace
 
 
 @pytest.fixture(scope="session")

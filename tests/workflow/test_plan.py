@@ -40,6 +40,26 @@ def test_the_plan_is_snakemake_s_own(copy):
     assert states["curve"] == {"stale"}
 
 
+def test_lengths_are_counted_in_the_pool_and_encoded_shards_take_room(copy):
+    with_sizes(copy, [0, 16, 24, 32])
+    _, printed = valley(copy)
+    counted = re.search(
+        r"Tokens of tiny: (\d+) a trace, (\d+) of them the question, counted by its tokenizer in "
+        r"(\d+) rows of the pool",
+        printed,
+    )
+    assert counted, printed
+    trace, question, rows = map(int, counted.groups())
+    assert 0 < question < trace < 512 and 0 < rows <= 200
+    assert re.search(r"Disk: [\d.]+ .?B that stay \([\d.]+ .?B of encoded shards\)", printed)
+    value = json.loads(valley(copy, "--json")[1])
+    assert len(value["counted"]["tiny"]["traces"]) == rows
+    # Two replicates of the one new size, each 24 rows of token ids.
+    encoded = 2 * 24 * (4 * sum(value["counted"]["tiny"]["traces"]) / rows + 50)
+    assert value["totals"]["encoded_bytes"] == pytest.approx(encoded)
+    assert value["totals"]["disk_bytes"] > encoded
+
+
 def test_expected_times_come_from_what_jobs_took(copy):
     with_sizes(copy, [0, 16, 24, 32])
     root = copy.folder / "results/smoke/checkpoints"
