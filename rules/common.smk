@@ -270,7 +270,7 @@ def contrast_of(wildcards):
 CURVES = [f"{ROOT}/curves/{name}.json" for name in CURVE_NAMES]
 # Problems held out from all shards: then every arm's loss on them is taken, and drawn.
 HELD_OUT = [f"{ROOT}/corpus/validation.parquet"] if STUDY.config["validation"]["share"] else []
-LEARNING_NAMES = sorted({name.rpartition("/")[0] for name in CURVE_NAMES if HELD_OUT})
+LEARNING_NAMES = LAYOUT.learning if HELD_OUT else []
 
 
 def of_benchmark(kind, names):
