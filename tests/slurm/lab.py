@@ -142,10 +142,18 @@ class Lab:
         *targets: str,
         options: tuple[str, ...] = (),
         snakefile: str = "tests/slurm/small.smk",
+        within: tuple[str, ...] = (),
         **config: object,
     ) -> "Run":
-        """Start a run of targets."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / snakefile)]
+        """Start a run of targets, `within` what a command is put behind."""
+        command = [
+            *within,
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--snakefile",
+            str(REPOSITORY / snakefile),
+        ]
         command += ["--workflow-profile", PROFILE, *HASTE, "--directory", str(self.folder)]
         command += [*options, *(["--config"] if config else [])]
         command += [f"{name}={value}" for name, value in config.items()]
@@ -188,10 +196,10 @@ class Lab:
         kept = [str(folder) if Path(part).resolve() == real.resolve() else part for part in parts]
         self.environment["PATH"] = os.pathsep.join(kept)
 
-    def valley(self, *arguments: str) -> tuple[int, str]:
+    def valley(self, *arguments: str, within: tuple[str, ...] = ()) -> tuple[int, str]:
         """Run a subcommand of `valley`; return its exit status and what it printed."""
         done = subprocess.run(
-            [sys.executable, str(REPOSITORY / "valley"), *arguments],
+            [*within, sys.executable, str(REPOSITORY / "valley"), *arguments],
             env=self.environment,
             cwd=self.folder,
             capture_output=True,

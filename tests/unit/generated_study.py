@@ -82,6 +82,7 @@ def write(
     length: int = 600,
     answer=None,
     told: str = "expected '7', got '3'",
+    right: bool | None = None,
 ) -> Layout:
     """Write the study file and every result that a report reads; return where they lie.
 
@@ -92,6 +93,7 @@ def write(
         answer: from (arm, problem, sample, right) to an answer's text; by default one with a tag
             that larger arms use more often.
         told: detail of the verdicts that are not accepted, and input of every test.
+        right: whether every answer is; by default a share that depends on the arm.
     """
     (folder / "study.yaml").write_text(yaml.safe_dump(declared, sort_keys=False))
     layout = Layout(Study({**declared, "results": str(folder / "results")}))
@@ -104,7 +106,9 @@ def write(
         root / "benchmarks/bank.parquet", [_problem(n, i) for i, n in enumerate(ids)], PROBLEM
     )
     for arm in study.evaluated():
-        _answers(layout, arm, ids, ease, lambda *what: (answer or _text)(*what, length), told)
+        _answers(
+            layout, arm, ids, ease, lambda *what: (answer or _text)(*what, length), told, right
+        )
     for arm in study.arms:
         at = root / "checkpoints" / arm.path
         about = {"examples": arm.size, "updates": arm.size * 3 // 8, "tokens": arm.size * 400}
@@ -146,7 +150,7 @@ def _text(arm, problem: str, sample: int, right: bool, length: int) -> str:
     return f"<think>{thought}</think>\n\nHere is the program.\n\n{program}"
 
 
-def _answers(layout, arm, ids, ease, answer, told: str) -> None:
+def _answers(layout, arm, ids, ease, answer, told: str, all_right: bool | None) -> None:
     rng = np.random.default_rng(sum(map(ord, arm.path)))
     mean = min(max(level(arm), 0.002), 0.95)
     shares = 1 / (1 + np.exp(-(np.log(mean / (1 - mean)) + 1.4 * ease)))
@@ -154,6 +158,7 @@ def _answers(layout, arm, ids, ease, answer, told: str) -> None:
     for name, value in zip(ids, shares, strict=True):
         for sample in range(layout.study.config["sampling"]["samples"]):
             right, cut = bool(rng.random() < value), bool(rng.random() < 0.1)
+            right = right if all_right is None else all_right
             text = answer(arm, name, sample, right)
             verdict = "accepted" if right else ("wrong_answer", "runtime_error")[sample % 2]
             failed = None if right else int(rng.integers(TESTS))

@@ -5,7 +5,7 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
-from valley.cluster import cost, doctor, probe, runs, spent
+from valley.cluster import cost, demands, mend, offers, probe, runs, spent
 from valley.cluster.requests import Request, measured, request
 from valley.cluster.states import LOST_AFTER, Watch
 from valley.core.sidecars import provenances
@@ -134,6 +134,22 @@ def test_a_reason_to_wait_for_ever_is_told_once():
     assert "It alone asks for more than your account or QOS allows" in told
 
 
+def test_nodes_that_are_down_are_asked_for_with_their_reasons():
+    reason = "(Nodes required for job are DOWN, DRAINED or reserved for jobs in other partitions)"
+    (told,) = Watch().complaints([("1", "PENDING", reason)])
+    assert "sinfo -R" in told
+
+
+def test_of_a_refused_submission_slurm_s_own_words_are_kept():
+    said = (
+        "SLURM sbatch failed. The error message was 'sbatch: error: Batch job submission failed: "
+        "Invalid qos specification'.\n    sbatch call:\n        sbatch --parsable …\n"
+        "    sbatch script:\n#!/bin/sh\n"
+    )
+    assert mend.REFUSAL.match(said)[1].endswith("Invalid qos specification")
+    assert not mend.REFUSAL.match("SLURM-job '7' failed, SLURM status is: 'FAILED'.")
+
+
 LOG = """\
 SLURM run ID: abc-1
 rule train:
@@ -247,7 +263,7 @@ def test_slurm_s_times(text, seconds):
     ("text", "minutes"), [("1-00:00:00", 1440), ("2:00", 2), ("infinite", None), ("1:00:00", 60)]
 )
 def test_partition_limits(text, minutes):
-    assert doctor.minutes(text) == minutes
+    assert offers.minutes(text) == minutes
 
 
 def test_a_profile_s_resources_are_read_in_both_ways_of_writing_them():
@@ -256,8 +272,8 @@ def test_a_profile_s_resources_are_read_in_both_ways_of_writing_them():
         "default-resources": {"slurm_account": "a"},
         "set-resources": {"train": {"gpu_model": "h"}},
     }
-    assert doctor.site(listed) == doctor.site(mapped)
-    assert doctor.site(listed) == {"slurm_account": "a", "train:gpu_model": "h"}
+    assert demands.site(listed) == demands.site(mapped)
+    assert demands.site(listed) == {"slurm_account": "a", "train:gpu_model": "h"}
 
 
 def test_a_compute_node_says_what_it_does_not_see(tmp_path):

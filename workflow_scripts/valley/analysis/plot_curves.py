@@ -71,7 +71,8 @@ def _families(axes, curve: dict) -> None:
 def _marks(axes, curve: dict, top: float) -> None:
     """Mark bottom and recovery with their intervals on rails above the data."""
     reads = curve["readouts"]
-    largest = math.log10(max(point["size"] for point in curve["points"]))
+    # A curve of its start alone has no size to draw to, and nothing to mark.
+    largest = math.log10(max(1, *(point["size"] for point in curve["points"])))
     rails = []
     if reads.get("bottom"):
         rails.append(("bottom", reads["bottom"]["size"], reads["bottom"]["interval"]))

@@ -17,6 +17,7 @@ class Layout:
 
     Attributes:
         curves, contrasts: names of the fits below curves/ and contrasts/, benchmark last.
+        learning: names of the curves that have trained arms, without a benchmark.
     """
 
     def __init__(self, study: Study, root: str | None = None):
@@ -31,6 +32,11 @@ class Layout:
             "/".join([*of_curve, benchmark])
             for of_curve in self._curves
             for benchmark in study.benchmarks
+        )
+        self.learning = sorted(
+            "/".join(of_curve)
+            for of_curve, points in self._curves.items()
+            if any(point["size"] for point in points)
         )
         self.contrasts = [
             CONTRAST.format(axis=axis, benchmark=benchmark, **contrast)

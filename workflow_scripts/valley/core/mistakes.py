@@ -21,8 +21,25 @@ def mistakes_in(config: dict) -> list[str]:
         *_axes(config),
         *_statistics(config),
         *_claims(config),
+        *_resources(config),
         *_gpus(config),
     ]
+
+
+def _resources(config: dict) -> Iterator[str]:
+    """Yield what is asked for a rule that has no use for it, or does not run."""
+    asked, engine = config["resources"], config["sampling"]["engine"]
+    if "answer" in asked and engine != "vllm":
+        yield (
+            f"resources.answer: with engine {engine} the rule that samples is generate; "
+            "put this under resources.generate"
+        )
+    for rule in ("student", "judge", "labels"):
+        if asked.get(rule, {}).get("gpus"):
+            yield f"resources.{rule}.gpus: {rule} runs on cores; leave it out"
+    for rule in sorted(asked.keys() - {"longest", "train"}):
+        if asked[rule].get("nodes", 1) > 1:
+            yield f"resources.{rule}.nodes: only train spans several nodes; leave it out"
 
 
 def _gpus(config: dict) -> Iterator[str]:
@@ -109,8 +126,6 @@ def _students(config: dict) -> Iterator[str]:
             where = f"students.{name}.published"
             known = list(config["benchmarks"])
             yield from _unknown(f"{where}.benchmark", claimed["benchmark"], known, "benchmark")
-            if 1 not in config["statistics"]["ks"]:
-                yield f"{where}: pass@1 is wanted, but statistics.ks has no 1; add it"
         if scratch:
             where = f"students.{name}.scratch"
             known = _values(config, "recipe")
@@ -164,7 +179,13 @@ def _axes(config: dict) -> Iterator[str]:
 
 
 def _statistics(config: dict) -> Iterator[str]:
-    largest, samples = max(config["statistics"]["ks"]), config["sampling"]["samples"]
+    ks, samples = config["statistics"]["ks"], config["sampling"]["samples"]
+    if 1 not in ks:
+        yield (
+            "statistics.ks: pass@1 is what curves, contrasts and claims are about, and there is no "
+            f"1 in {ks}; add it"
+        )
+    largest = max(ks)
     if largest > samples:
         yield (
             f"statistics.ks: pass@{largest} needs {largest} samples a problem, but "

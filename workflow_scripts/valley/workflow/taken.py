@@ -32,6 +32,15 @@ GATES = (
         "decides what runs, here without the edges of inputs that are only waited for",
     ),
     _dag("DAG.__init__", "assigns", ("depending",), "used", "the edges of the DAG, by job"),
+    _dag(
+        "DAG.postprocess",
+        "call",
+        "(self, update_needrun=True, update_incomplete_input_expand_jobs=True, "
+        "check_initial=False)",
+        "extended",
+        "requests are held against the cluster when it is decided what runs",
+    ),
+    _dag("DAG.update_groups", "call", "(self)", "extended", "groups are bounded before they form"),
     Seam(
         "snakemake.io",
         "_IOFile.is_ancient",
@@ -106,6 +115,20 @@ RECORDS = (
         "(self)",
         "extended",
         "what was read is forgotten with Snakemake's own cache",
+    ),
+    _jobs(
+        "Job.cleanup",
+        "call",
+        "(self, skip_outputs)",
+        "replaced",
+        "what a job of a failed group had finished is kept",
+    ),
+    _jobs(
+        "GroupJob.get_target_spec",
+        "call",
+        "(self)",
+        "replaced",
+        "a group that is tried again runs what is left of it",
     ),
     _records("MetadataRecord.model_copy", "parameters", ("self",), "used", "copies a record"),
     _records(
@@ -202,14 +225,32 @@ RULES = (
             ("is_main_process", "tells the run from its jobs"),
             ("local_exec", "tells a cluster from this machine"),
             ("overwrite_configfiles", "tells whether --configfile is given"),
+            ("executor_plugin", "tells a cluster from this machine"),
+            ("rules", "the rules whose partitions a profile names"),
         )
     ),
     _workflow(
         "Workflow",
         "annotations",
-        ("output_settings", "workflow_settings"),
+        ("output_settings", "workflow_settings", "group_settings"),
         "used",
-        "tells a dry-run, and the backend of records",
+        "tells a dry-run, the backend of records and how many jobs share a group",
+    ),
+    _workflow(
+        "Workflow.__post_init__",
+        "assigns",
+        ("global_resources",),
+        "used",
+        "what a group may ask for; bounded by what nodes have",
+    ),
+    _dag("DAG.needrun_jobs", "call", "(self, exclude_finished=True)", "used", "jobs that will run"),
+    Seam(
+        "snakemake.rules",
+        "Rule.expand_resources",
+        "call",
+        "(self, wildcards, input, attempt, skip_evaluation=None)",
+        "used",
+        "what a job asks for, before anything is submitted",
     ),
 )
 
@@ -348,13 +389,17 @@ def take(workflow, logger: logging.Logger) -> None:
         check(seams)
     refuse_other_backends(workflow)
     # Only now: these modules need the names that were checked.
+    from snakemake import jobs
     from snakemake import workflow as theirs
 
     from valley.workflow import console
     from valley.workflow.gates import GatedDAG
-    from valley.workflow.records import SidecarPersistence
+    from valley.workflow.records import SidecarPersistence, sparing, unfinished
 
     theirs.DAG, theirs.FilePersistence = GatedDAG, SidecarPersistence
+    if not hasattr(jobs.Job.cleanup, "__wrapped__"):  # in one process the rules may be read twice
+        jobs.Job.cleanup = sparing(jobs.Job.cleanup)
+        jobs.GroupJob.get_target_spec = unfinished(jobs.GroupJob.get_target_spec)
     # A dry-run tells its reasons in Snakemake's own way.
     if not workflow.output_settings.dryrun and not workflow.output_settings.verbose:
         console.install(logger)
