@@ -1,4 +1,4 @@
-"""What a simulated study takes for granted: the spread of problems, what runs and arms make of them.
+"""What a simulated study takes for granted: how much problems, runs and arms differ.
 
 Each has a value, or a range of values, and a source: the user, arms of the study that are finished,
 or the simulator's defaults (docs/statistics.md).

@@ -1,4 +1,4 @@
-"""How often a design's claims end in each word, were a truth true: by simulation, with its error."""
+"""How often a design's claims end in each word under a truth: by simulation, with its error."""
 
 from collections import Counter
 from collections.abc import Callable

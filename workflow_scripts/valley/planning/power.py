@@ -172,7 +172,7 @@ def report(power: Power, budget: tuple[float, str] | None = None) -> dict:
     first = base[power.truths[0].name]
     known = claims.settings(power.config["claims"])
     moves = {
-        name: _moves(power, name, first[name], whole, unit)
+        name: moves_of(power, name, first[name], whole, unit)
         for name in power.plan.names
         if first[name].tested
     }
@@ -215,7 +215,7 @@ def report(power: Power, budget: tuple[float, str] | None = None) -> dict:
     }
 
 
-def _moves(power: Power, name: str, base: Chance, whole: Cost, unit: str) -> list[dict]:
+def moves_of(power: Power, name: str, base: Chance, whole: Cost, unit: str) -> list[dict]:
     """Return what each lever of a claim does, doubled: the chance after, and what it costs.
 
     None is tried where the claim is decided often enough as it is.

@@ -129,7 +129,9 @@ def _levers(found: dict, unit: str) -> list[str]:
         for move in claim["levers"]:
             per = move["gain_per_hour"]
             rate = (
-                "" if per is None else f", {100 * per * _scale(unit):+.2g} points per {_per(unit)}"
+                ""
+                if per is None
+                else f", {_points(100 * per * _scale(unit))} points per {_per(unit)}"
             )
             doubt = "" if move["beyond_error"] else " (within the simulation's error)"
             lines.append(
@@ -208,6 +210,11 @@ def _decided(chance: dict) -> str:
 def _hours(value: float, sign: bool = False) -> str:
     text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return f"+{text}" if sign and value > 0 else text
+
+
+def _points(value: float) -> str:
+    """Return a gain with two digits."""
+    return f"{value:+,.0f}" if abs(value) >= 10 else f"{value:+.2g}"
 
 
 def _scale(unit: str) -> float:
