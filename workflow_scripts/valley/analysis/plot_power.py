@@ -6,6 +6,7 @@ from valley.analysis import style
 from valley.analysis.resample import wilson
 
 UNITS = {"gpuh": "GPU-hours", "cpuh": "core-hours"}
+APART = 0.012  # of the axis
 MARKS = {"declared": "o", "seeds": "^", "samples": "s", "problems": "D", "sizes": "v"}
 
 
@@ -37,20 +38,22 @@ def figure(found: list[dict], svg: Path, pdf: Path) -> None:
 
 def _panel(axes, one: dict, claim: dict, color: str) -> None:
     whole = one["cost"]["hours"]
-    base = next(iter(claim["chances"].values()))
+    base = claim["chances"][one["truths"][0]["name"]]
     points = [("declared", "as declared", whole, base)] + [
         (move["kind"], f"{move['lever']}, doubled", whole + move["extra"], move["chance"])
         for move in claim["levers"]
     ]
-    for kind, name, hours, chance in points:
+    reach = max(hours for _, _, hours, _ in points) - min(hours for _, _, hours, _ in points)
+    for number, (kind, name, hours, chance) in enumerate(points):
+        place = hours + APART * number * reach  # levers of one cost are both seen
         share = sum(chance["outcomes"][word]["chance"] for word in ("supported", "refuted"))
         low, high = wilson(share, chance["studies"])
         axes.errorbar(
-            [hours], [share], yerr=[[max(share - low, 0)], [max(high - share, 0)]],
+            [place], [share], yerr=[[max(share - low, 0)], [max(high - share, 0)]],
             fmt=MARKS[kind], color=color, elinewidth=0.8, capsize=1.5,
         )  # fmt: skip
         said = f"{name}: decided in {100 * share:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
-        style.hint(axes, hours, share, f"{said} for {hours:,.3g} {UNITS[one['cost']['unit']]}")
+        style.hint(axes, place, share, f"{said} for {hours:,.3g} {UNITS[one['cost']['unit']]}")
     axes.set_ylim(-0.05, 1.08)
     axes.set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
     axes.set_ylabel("decided")

@@ -117,7 +117,7 @@ def _ranges(found: dict) -> list[str]:
 def _levers(found: dict, unit: str) -> list[str]:
     lines = ["", f"What doubling buys ({found['truths'][0]['name']} truth)"]
     for claim in found["claims"]:
-        own = next(iter(claim["chances"].values()))
+        own = claim["chances"][found["truths"][0]["name"]]
         if own["outcomes"][NOT_TESTED]["chance"] == 1:
             continue
         lines.append(
