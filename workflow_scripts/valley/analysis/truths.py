@@ -26,7 +26,9 @@ FIRST = 100  # examples that change nothing yet: a decade before the paper's fir
 HIGHEST = 0.9
 FEWEST = 0.003
 VALLEY, RISING, FLAT, FALLING = "valley", "rising", "flat", "falling"
-CURVES = (VALLEY, RISING, FLAT, *(name.replace(",", "").replace(" ", "-") for name in SHAPES))
+# The simulator's shapes, by names that a shell leaves alone.
+HARD = {name.translate({ord(","): "", ord("'"): "", ord(" "): "-"}): name for name in SHAPES}
+CURVES = (VALLEY, RISING, FLAT, *HARD)
 RATES = (RISING, FALLING, FLAT)
 PAPER, OPPOSITE, YOURS = "the paper's", "the opposite", "yours"
 BETTER = 0.03  # by how much more than the margin a is better, where the paper says nothing of it
@@ -225,10 +227,9 @@ def _knots(student: Student) -> tuple[list[float], list[float]]:
 def curve(name: str, student: Student) -> Callable[[float], float]:
     """Return a curve by its name: from sizes to levels, the start at 0."""
     x, y = _knots(student)
-    if name in CURVES[3:]:
-        real = next(key for key in SHAPES if key.replace(",", "").replace(" ", "-") == name)
-        grid = np.geomspace(max(student.low, 1), max(student.high, 2), len(SHAPES[real]) - 1)
-        drawn = shape(real, np.concatenate([[0.0], grid]))
+    if name in HARD:
+        grid = np.geomspace(max(student.low, 1), max(student.high, 2), len(SHAPES[HARD[name]]) - 1)
+        drawn = shape(HARD[name], np.concatenate([[0.0], grid]))
         return lambda size: float(drawn(size))
     if name == FLAT:
         return lambda _size: student.start
