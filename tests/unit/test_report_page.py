@@ -11,7 +11,9 @@ import pytest
 from browser import Elements, browser, dom
 from valley.core.files import PROBLEM, read_parquet, write_parquet
 from valley.pages import answers, drawing, page, paper
+from valley.planning.power import afterwards
 from valley.reporting.command import report as write_report
+from valley.reporting.measured import measured
 from valley.reporting.partial import Gathered
 from valley.workflow.console import cause
 
@@ -33,6 +35,28 @@ def made(layout, aside: Path) -> str:
 @pytest.fixture(scope="module")
 def whole(small, tmp_path_factory) -> str:
     return made(small, tmp_path_factory.mktemp("aside"))
+
+
+def test_the_chance_of_the_design_stands_beside_what_came_out(small, whole, tmp_path):
+    design = afterwards(small.study, "bank", small.root, studies=5)
+    known = {item.name: item for item in design["assumptions"]}
+    assert "finished arms" in known["run_sd"].source
+    assert known["run_sd"].interval[0] <= known["run_sd"].middle <= known["run_sd"].interval[1]
+    found = Gathered(small, tmp_path)
+    text = paper.page_of(
+        small.study.config,
+        found.files,
+        state=found.state,
+        measured={**measured(small.root), "designs": {"bank": design}},
+        aside=tmp_path,
+    )
+    section = text.partition('id="design"')[2].partition("</section>")[0]
+    for name, chance in design["chances"].items():
+        low, high = chance["supported"]["interval"]
+        assert name in section
+        assert f"{chance['supported']['chance']:.3f} [{low:.3f}, {high:.3f}]" in section
+    assert f"run_sd {known['run_sd'].middle:.3f}" in section
+    assert 'id="design"' not in whole, "the workflow's own report is made of its own files"
 
 
 def test_the_same_results_give_the_same_page(small, whole, tmp_path):

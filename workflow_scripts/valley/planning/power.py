@@ -53,7 +53,8 @@ class Asked:
         truth: the user's, as text.
         assume: the user's assumptions, as text.
         studies: simulated for each chance.
-        each: called after each simulated study, with how many are to come in all.
+        each: called after each simulated study.
+        root: folder of its results; by default where the study itself puts them.
     """
 
     study: Study
@@ -63,6 +64,7 @@ class Asked:
     assume: list[str] = field(default_factory=list)
     studies: int = 40
     each: Callable[[], object] = lambda: None
+    root: str | None = None
 
 
 class Power:
@@ -74,7 +76,8 @@ class Power:
 
     def __init__(self, asked: Asked):
         self.asked = asked
-        finished = Path(f"{asked.study.root}/benchmarks/{asked.benchmark}.parquet")
+        self.layout = Layout(asked.study, asked.root)
+        finished = Path(f"{self.layout.root}/benchmarks/{asked.benchmark}.parquet")
         self.ids = load.problem_table(finished)[0] if finished.is_file() else []
         if asked.problems:
             self.problems, self.problems_from = asked.problems, "as you say"
@@ -104,10 +107,10 @@ class Power:
 
     def _finished(self) -> list[load.Evaluation]:
         """Return what the arms of the design have done that are judged already."""
-        layout, out = Layout(self.asked.study), []
+        out = []
         for cell in self.plan.cells if self.ids else ():
             for number, place in enumerate(cell.places):
-                path = layout.result("verdicts", place, self.asked.benchmark, "parquet")
+                path = self.layout.result("verdicts", place, self.asked.benchmark, "parquet")
                 if Path(path).is_file():
                     setting = {**vars(cell.arm), "seed": number}
                     out.append(load.scored(self.ids, path, setting))
@@ -242,6 +245,24 @@ def moves_of(power: Power, name: str, base: Chance, whole: Cost, unit: str) -> l
             }
         )
     return sorted(out, key=lambda move: -(move["gain_per_hour"] or 0.0))
+
+
+def afterwards(study: Study, benchmark: str, root: str, studies: int = 30) -> dict:
+    """Return what chance a design had under the paper's truth, by what its arms measured.
+
+    Args:
+        study: as declared.
+        benchmark: which.
+        root: folder of its results.
+        studies: to simulate.
+    """
+    power = Power(Asked(study, benchmark, studies=studies, root=root))
+    found = power.chances(power.plan, power.truths[0])
+    return {
+        "studies": studies,
+        "assumptions": list(power.assumed.values()),
+        "chances": {name: chance.plain()["outcomes"] for name, chance in found.items()},
+    }
 
 
 def _ranges(power: Power) -> list[dict]:
