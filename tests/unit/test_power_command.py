@@ -95,6 +95,7 @@ def test_finished_arms_are_where_assumptions_and_the_start_come_from(asked, tmp_
         (["--truth", "F1=hill"], "F1 has no truth 'hill'"),
         (["--budget", "lots"], "write 2000gpuh (GPU-hours) or 40cpuh"),
         (["--budget", "20"], "write 2000gpuh (GPU-hours) or 40cpuh"),
+        (["--budget", "20gpuh"], "trains and answers on cores; give cpuh, such as --budget 20cpuh"),
         (["--assume", "luck=3"], "NAME one of run_sd, problem_sd, interaction_sd, world"),
         (["--problems", "bank"], "write --problems humaneval=164"),
         (["--problems", "bnk=20"], "there is no benchmark 'bnk' (did you mean 'bank'?)"),
@@ -118,6 +119,31 @@ def test_a_study_that_can_t_be_read(asked, tmp_path):
     status, _, err = asked(study="broken.yaml")
     assert status == 2
     assert "no YAML" in err
+
+
+def test_a_study_in_which_nothing_bears_on_a_claim(asked, tmp_path):
+    config = Workspace.smoke()
+    config["axes"] = {"one": {"question": "?", "recipes": ["distil"], "sizes": [16]}}
+    (tmp_path / "bare.yaml").write_text(yaml.safe_dump(config))
+    status, printed, _ = asked("--studies", "5", "--budget", "1cpuh", study="bare.yaml")
+    assert status == 0
+    assert printed.count("Not tested.") == 4
+    assert "there is no claim to decide" in printed
+
+
+def test_two_benchmarks_are_two_answers(asked, tmp_path):
+    config = Workspace.smoke()
+    config["benchmarks"]["other"] = {"source": {"format": "humaneval", "path": "here"}}
+    config["axes"] = {"difficulty": config["axes"]["difficulty"]}
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump(config))
+    status, printed, _ = asked("--studies", "5", study="two.yaml")
+    assert status == 0
+    assert "smoke on bank: 24 problems (declared)" in printed
+    assert "smoke on other: 164 problems (as published)" in printed
+    assert "other is a published benchmark" in printed
+    few = asked("--studies", "5", "--problems", "other=8", "--benchmark", "other", study="two.yaml")
+    assert "8 problems (as you say)" in few[1]
+    assert "8 problems are too few" in few[1]
 
 
 def test_help_lists_it(tmp_path):

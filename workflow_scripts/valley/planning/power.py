@@ -169,7 +169,12 @@ def report(power: Power, budget: tuple[float, str] | None = None) -> dict:
     Args:
         power: the study.
         budget: hours and their unit, "gpuh" or "cpuh"; None: none is given.
+
+    Raises:
+        ValueError: the budget is not of what this study runs on, or costs are not known.
     """
+    if budget:
+        _check(power, budget)
     base = {truth.name: power.chances(power.plan, truth) for truth in power.truths}
     whole, unit = cost(power.plan.study), power.unit
     first = base[power.truths[0].name]
@@ -216,6 +221,18 @@ def report(power: Power, budget: tuple[float, str] | None = None) -> dict:
         "budget": budget and search(power, first, moves, budget),
         "notes": notes(power),
     }
+
+
+def _check(power: Power, budget: tuple[float, str]) -> None:
+    unknown = cost(power.plan.study).unknown
+    if unknown:
+        raise ValueError(f"--budget: no design can be priced: {unknown}")
+    if budget[1] != power.unit:
+        runs = "GPUs" if power.unit == "gpuh" else "cores"
+        raise ValueError(
+            f"--budget: this study trains and answers on {runs}; give {power.unit}, such as "
+            f"--budget {budget[0]:g}{power.unit}"
+        )
 
 
 def moves_of(power: Power, name: str, base: Chance, whole: Cost, unit: str) -> list[dict]:
