@@ -23,7 +23,7 @@ from valley.analysis.truths import (
 )
 from valley.core.study import Study
 from valley.planning import levers as at
-from valley.planning import power
+from valley.planning import power, power_report, power_search
 from valley.planning.pilot import pilot
 from workspace import REPOSITORY, Workspace
 
@@ -148,7 +148,7 @@ def test_one_seed_and_unknown_noise_decide_nothing():
     found = one.chances(one.of_claim("F1"), one.truths[0])["F1"]
     assert found.share("supported") == found.share("refuted") == 0
     assert found.share(ONE_SEED) > 0.5
-    told = " ".join(power.notes(one))
+    told = " ".join(power_report.notes(one))
     assert "One seed an arm on scaling" in told
     assert "at most undecided" in told
 
@@ -305,7 +305,7 @@ def test_only_problems_made_here_can_be_multiplied():
     assert kinds == {"seeds", "samples", "problems", "sizes"}
     published = {lever.kind for lever in at.levers(paper_part().of_claim("F1"))}
     assert published == {"seeds", "samples", "sizes"}
-    assert any("can't be multiplied" in note for note in power.notes(paper_part()))
+    assert any("can't be multiplied" in note for note in power_report.notes(paper_part()))
 
 
 def test_levers_are_edits_that_valley_plan_understands():
@@ -333,7 +333,7 @@ def test_an_arm_s_cost_is_its_training_its_answers_and_its_start_s():
     places = ["tiny/distil/mid/easy.any/n16-s0"]
     config = made.config
     parts = [
-        power.cost(made, places),
+        at.cost(made, places),
         *(at.estimate(config, rule, how) for rule, how in (
             ("train", {"student": "tiny", "recipe": "distil", "size": 16}),
             ("train", {"student": "tiny", "recipe": "distil", "size": 32}),
@@ -361,13 +361,13 @@ def test_a_design_within_a_budget_costs_no_more_and_more_budget_never_less_chanc
     base = at.cost(made).core
     one = ready(made, truth="F2=0.08", studies=8)
     first = one.chances(one.plan, one.truths[0])
-    moves = {"F2": power.moves_of(one, "F2", first["F2"], at.cost(made), "cpuh")}
-    tight = power.search(one, first, moves, (base * 0.6, "cpuh"))
+    moves = {"F2": power_search.moves_of(one, "F2", first["F2"], at.cost(made), "cpuh")}
+    tight = power_search.search(one, first, moves, (base * 0.6, "cpuh"))
     assert tight["design"]["hours"] <= base * 0.6
     assert tight["design"]["edits"]
-    ample = power.search(one, first, moves, (base * 3, "cpuh"))
+    ample = power_search.search(one, first, moves, (base * 3, "cpuh"))
     assert ample["design"]["hours"] <= base * 3
-    none = power.search(one, first, moves, (base * 1e-6, "cpuh"))
+    none = power_search.search(one, first, moves, (base * 1e-6, "cpuh"))
     assert none["design"] is None
 
 
@@ -399,7 +399,7 @@ def test_a_pilot_of_a_study_of_one_seed_says_what_to_change():
 def test_the_same_seed_gives_the_same_report_and_another_seed_another():
     def whole(seed):
         made = study(problems=60, sizes=(0, 32, 128), statistics={"seed": seed, "bootstrap": 200})
-        return plain(power.report(ready(made, studies=4)))
+        return plain(power_report.report(ready(made, studies=4)))
 
     first = whole(1)
     assert first == whole(1)
@@ -410,7 +410,7 @@ def test_the_same_seed_gives_the_same_report_and_another_seed_another():
 
 def test_a_range_is_shown_at_both_ends():
     made = study(problems=60, sizes=(0, 32, 128))
-    found = power.report(ready(made, studies=5, assume=["run_sd=0.1..0.9"]))
+    found = power_report.report(ready(made, studies=5, assume=["run_sd=0.1..0.9"]))
     assert [row["value"] for row in found["ranges"]] == [0.1, 0.9]
 
 

@@ -11,7 +11,7 @@ MARKS = {"declared": "o", "seeds": "^", "samples": "s", "problems": "D", "sizes"
 
 
 def figure(found: list[dict], svg: Path, pdf: Path) -> None:
-    """Draw each claim as declared and with each lever doubled; bars are the simulation's error.
+    """Draw each claim as declared and with more of each lever; bars are the simulation's error.
 
     Args:
         found: what `power.report` says, for each benchmark.
@@ -29,7 +29,7 @@ def figure(found: list[dict], svg: Path, pdf: Path) -> None:
                 grid[0, 0].plot([], [], MARKS[kind], color=style.INK, ls="", label=label)[0]
                 for kind, label in [
                     ("declared", "as declared"),
-                    *((kind, f"{kind} doubled") for kind in MARKS if kind in shown),
+                    *((kind, f"more {kind}") for kind in MARKS if kind in shown),
                 ]
             ]
             drawn.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1.2)
@@ -40,7 +40,7 @@ def _panel(axes, one: dict, claim: dict, color: str) -> None:
     whole = one["cost"]["hours"]
     base = claim["chances"][one["truths"][0]["name"]]
     points = [("declared", "as declared", whole, base)] + [
-        (move["kind"], f"{move['lever']}, doubled", whole + move["extra"], move["chance"])
+        (move["kind"], f"{move['lever']} x {move['factor']}", whole + move["extra"], move["chance"])
         for move in claim["levers"]
     ]
     reach = max(hours for _, _, hours, _ in points) - min(hours for _, _, hours, _ in points)

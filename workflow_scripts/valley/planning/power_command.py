@@ -99,7 +99,7 @@ def run(options) -> int:
 def _one(options, study: Study, benchmark: str, budget, sizes) -> dict:
     from tqdm import tqdm
 
-    from valley.planning import pilot, power
+    from valley.planning import pilot, power, power_report
 
     with tqdm(unit="study", disable=None, leave=False, file=sys.stderr) as bar:
         asked = power.Asked(
@@ -112,9 +112,9 @@ def _one(options, study: Study, benchmark: str, budget, sizes) -> dict:
             lambda: bar.update(),
         )
         ready = power.Power(asked)
-        bar.total = ready.to_come(budget is not None)
+        bar.total = power_report.to_come(ready, budget is not None, sizes is not None)
         first = pilot.pilot(ready, sizes) if sizes is not None else None
-        found = power.report(ready, budget)
+        found = power_report.report(ready, budget)
     return {**found, "file": str(options.study), "pilot": first}
 
 

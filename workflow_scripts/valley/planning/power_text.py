@@ -3,6 +3,7 @@
 from valley.analysis.assumptions import DEFAULT
 from valley.analysis.chances import NOT_TESTED, ONE_SEED
 from valley.analysis.resample import wilson
+from valley.planning.power_search import ENOUGH
 
 UNITS = {"gpuh": "GPU-hours", "cpuh": "core-hours"}
 COLUMNS = ("supported", "refuted", "undecided", ONE_SEED)
@@ -102,7 +103,7 @@ def _any(found: dict, outcome: str) -> bool:
 def _ranges(found: dict) -> list[str]:
     if not found["ranges"]:
         return []
-    lines = ["", f"At the ends of what is assumed ({found['truths'][0]['name']} truth)"]
+    lines = ["", f"At the ends of what is assumed (truth: {found['truths'][0]['name']})"]
     for row in found["ranges"]:
         said = [
             f"{name}: supported {_share(chance['outcomes']['supported'])}, refuted "
@@ -115,7 +116,7 @@ def _ranges(found: dict) -> list[str]:
 
 
 def _levers(found: dict, unit: str) -> list[str]:
-    lines = ["", f"What doubling buys ({found['truths'][0]['name']} truth)"]
+    lines = ["", f"What more would buy (truth: {found['truths'][0]['name']})"]
     for claim in found["claims"]:
         own = claim["chances"][found["truths"][0]["name"]]
         if own["outcomes"][NOT_TESTED]["chance"] == 1:
@@ -135,7 +136,7 @@ def _levers(found: dict, unit: str) -> list[str]:
             )
             doubt = "" if move["beyond_error"] else " (within the simulation's error)"
             lines.append(
-                f"  {move['lever']}: decided {_decided(move['chance'])}, "
+                f"  {move['lever']} x {move['factor']}: decided {_decided(move['chance'])}, "
                 f"{_hours(move['extra'], sign=True)} {unit}{rate}{doubt}"
             )
             lines.append(f"    {_with(move['edits'])}")
@@ -144,12 +145,20 @@ def _levers(found: dict, unit: str) -> list[str]:
 
 
 def _advice(claim: dict) -> str:
-    """Return which lever buys most per hour, as far as the simulation can tell."""
+    """Return which lever buys most per hour, and what decides, as far as the simulation tells."""
     sure = [move for move in claim["levers"] if move["beyond_error"] and move["gain"] > 0]
     if not sure:
         return "No lever, doubled, moves the chance by more than the simulation's error."
     best = max(sure, key=lambda move: move["gain_per_hour"] or float("inf"))
-    return f"Most per hour: {best['lever']}."
+    enough = [move for move in sure if move["decided"] >= ENOUGH]
+    said = f"Most per hour: {best['lever']}."
+    if not enough:
+        return f"{said} None of these decides it in {100 * ENOUGH:.0f} % of studies."
+    least = min(enough, key=lambda move: move["extra"])
+    return (
+        f"{said} Least that decides it in {100 * ENOUGH:.0f} %: {least['lever']} x "
+        f"{least['factor']}."
+    )
 
 
 def _budget(found: dict, unit: str) -> list[str]:
