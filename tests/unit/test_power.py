@@ -321,6 +321,31 @@ def test_levers_are_edits_that_valley_plan_understands():
     assert more.study.config["sampling"]["samples"] == 8
 
 
+def test_what_buys_most_is_doubled_once_more_where_that_does_not_decide():
+    """Four seeds in place of two, then eight, for a difference that two seldom show."""
+    one = ready(study(problems=150), truth="F2=0.07", studies=25)
+    base = one.chances(one.of_claim("F2"), one.truths[0])["F2"]
+    moves = power_search.moves_of(one, "F2", base, at.cost(one.plan.study), "cpuh")
+    twice = {(move["kind"], move["factor"]): move for move in moves}
+    assert {kind for kind, factor in twice if factor == 2} >= {"seeds", "samples", "problems"}
+    again = [(kind, move) for (kind, factor), move in twice.items() if factor == 4]
+    assert [kind for kind, _ in again] == ["seeds"]
+    for kind, move in again:
+        assert twice[kind, 2]["beyond_error"]
+        assert twice[kind, 2]["decided"] < power_search.ENOUGH
+        assert move["extra"] > twice[kind, 2]["extra"]
+    assert (
+        power_search.moves_of(
+            one,
+            "F2",
+            replace(base, counts={"supported": 25, "refuted": 0}),
+            at.cost(one.plan.study),
+            "cpuh",
+        )
+        == []
+    )
+
+
 def test_seeds_keep_their_names_and_one_of_each_stays():
     made = study(seeds=(3, 7))
     lever = at.Lever(at.SEEDS, ("scaling",))

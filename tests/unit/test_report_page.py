@@ -9,7 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from browser import Elements, browser, dom
-from valley.core.files import PROBLEM, read_parquet, write_parquet
+from valley.analysis import load
+from valley.analysis.designs import blueprint, judged
+from valley.analysis.plain import plain
+from valley.core.files import PROBLEM, read_json, read_parquet, write_parquet
 from valley.pages import answers, drawing, page, paper
 from valley.planning.power import afterwards
 from valley.reporting.command import report as write_report
@@ -57,6 +60,31 @@ def test_the_chance_of_the_design_stands_beside_what_came_out(small, whole, tmp_
         assert f"{chance['supported']['chance']:.3f} [{low:.3f}, {high:.3f}]" in section
     assert f"run_sd {known['run_sd'].middle:.3f}" in section
     assert 'id="design"' not in whole, "the workflow's own report is made of its own files"
+
+
+def test_a_simulated_study_is_judged_as_the_workflow_judges_the_same_arms(tmp_path):
+    layout = generated_study.write(tmp_path, generated_study.config(SIZES[:5], [0, 1], 30))
+    fitted = Gathered(layout, tmp_path / "aside").files["claims"]
+    expected = read_json(fitted[0])["claims"]
+    ids, _ = load.problem_table(f"{layout.root}/benchmarks/bank.parquet")
+    plan = blueprint(layout.study, "bank", len(ids))
+    arms = {
+        place: load.evaluation(
+            ids,
+            layout.result("generations", place, "bank", "parquet"),
+            layout.result("verdicts", place, "bank", "parquet"),
+            {},
+        )
+        for cell in plan.cells
+        for place in cell.places
+    }
+    settings = layout.study.config["statistics"]
+    again = plain(judged(plan, arms, settings["bootstrap"], settings["seed"]))
+    keys = ("name", "status", "one_seed", "estimate", "interval", "sentence")
+    assert [{k: one[k] for k in keys} for one in again] == [
+        {k: one[k] for k in keys} for one in expected
+    ]
+    assert any(one["estimate"] is not None for one in again)
 
 
 def test_the_same_results_give_the_same_page(small, whole, tmp_path):
