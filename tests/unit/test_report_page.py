@@ -9,9 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from browser import Elements, browser, dom
-from valley.core.files import PROBLEM, read_parquet, write_parquet
+from valley.analysis import load
+from valley.analysis.designs import blueprint, judged
+from valley.analysis.plain import plain
+from valley.core.files import PROBLEM, read_json, read_parquet, write_parquet
 from valley.pages import answers, drawing, page, paper
+from valley.planning.power import afterwards
 from valley.reporting.command import report as write_report
+from valley.reporting.measured import measured
 from valley.reporting.partial import Gathered
 from valley.workflow.console import cause
 
@@ -33,6 +38,53 @@ def made(layout, aside: Path) -> str:
 @pytest.fixture(scope="module")
 def whole(small, tmp_path_factory) -> str:
     return made(small, tmp_path_factory.mktemp("aside"))
+
+
+def test_the_chance_of_the_design_stands_beside_what_came_out(small, whole, tmp_path):
+    design = afterwards(small.study, "bank", small.root, studies=5)
+    known = {item.name: item for item in design["assumptions"]}
+    assert "finished arms" in known["run_sd"].source
+    assert known["run_sd"].interval[0] <= known["run_sd"].middle <= known["run_sd"].interval[1]
+    found = Gathered(small, tmp_path)
+    text = paper.page_of(
+        small.study.config,
+        found.files,
+        state=found.state,
+        measured={**measured(small.root), "designs": {"bank": design}},
+        aside=tmp_path,
+    )
+    section = text.partition('id="design"')[2].partition("</section>")[0]
+    for name, chance in design["chances"].items():
+        low, high = chance["supported"]["interval"]
+        assert name in section
+        assert f"{chance['supported']['chance']:.3f} [{low:.3f}, {high:.3f}]" in section
+    assert f"run_sd {known['run_sd'].middle:.3f}" in section
+    assert 'id="design"' not in whole, "the workflow's own report is made of its own files"
+
+
+def test_a_simulated_study_is_judged_as_the_workflow_judges_the_same_arms(tmp_path):
+    layout = generated_study.write(tmp_path, generated_study.config(SIZES[:5], [0, 1], 30))
+    fitted = Gathered(layout, tmp_path / "aside").files["claims"]
+    expected = read_json(fitted[0])["claims"]
+    ids, _ = load.problem_table(f"{layout.root}/benchmarks/bank.parquet")
+    plan = blueprint(layout.study, "bank", len(ids))
+    arms = {
+        place: load.evaluation(
+            ids,
+            layout.result("generations", place, "bank", "parquet"),
+            layout.result("verdicts", place, "bank", "parquet"),
+            {},
+        )
+        for cell in plan.cells
+        for place in cell.places
+    }
+    settings = layout.study.config["statistics"]
+    again = plain(judged(plan, arms, settings["bootstrap"], settings["seed"]))
+    keys = ("name", "status", "one_seed", "estimate", "interval", "sentence")
+    assert [{k: one[k] for k in keys} for one in again] == [
+        {k: one[k] for k in keys} for one in expected
+    ]
+    assert any(one["estimate"] is not None for one in again)
 
 
 def test_the_same_results_give_the_same_page(small, whole, tmp_path):

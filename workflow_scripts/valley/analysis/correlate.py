@@ -1,5 +1,7 @@
 """Rank correlations over the sizes of one axis: does a rate follow data, does it follow pass@1."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from valley.analysis.readouts import greatest
@@ -39,7 +41,9 @@ def spearman(
     return np.divide(top, bottom, out=np.full(np.shape(bottom), np.nan), where=bottom > 0)
 
 
-def correlations(data: dict[str, Levels], margin: float = STILL) -> list[dict]:
+def correlations(
+    data: dict[str, Levels], margin: float = STILL, rates: Sequence[str] = RATES
+) -> list[dict]:
     """Return rho of each rate with the size and with pass@1, over sizes above 0.
 
     Sizes whose rates can't be told apart are ties. Of sizes at which a rate stands at its ceiling
@@ -57,7 +61,7 @@ def correlations(data: dict[str, Levels], margin: float = STILL) -> list[dict]:
     if not len(above):
         return out
     score_moves = movement(score, above, margin)
-    for rate in RATES:
+    for rate in rates:
         item = data[rate]
         moves = movement(item, above, margin)
         keep = _moving(item, above, margin)

@@ -1,5 +1,6 @@
 """Curves, contrasts, rates and claims, fitted on arms' verdicts and generations."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from valley.analysis import contrasts, load
@@ -8,7 +9,7 @@ from valley.analysis.correlate import correlations
 from valley.analysis.curve_report import curve_report
 from valley.analysis.judgement import judge_claims
 from valley.analysis.plain import plain
-from valley.analysis.sample import levels
+from valley.analysis.sample import Levels, levels
 from valley.core.arms import GROUP
 from valley.core.files import read_json
 
@@ -116,14 +117,41 @@ def contrast(
     """
     ids, _ = load.problem_table(problems)
     kept, lost = usable(arms, ids)
-    found = contrasts.pairs(kept, field, a, b)
-    value = {"title": title, "field": field, "a": a, "b": b, "margin": margin, "notes": lost}
+    lent = usable(noise_arms, ids)[0] if noise_arms else []
+    value = {"title": title, "notes": lost}
+    return plain(
+        value
+        | contrast_of(
+            kept, lent, field=field, a=a, b=b, margin=margin, bootstrap=bootstrap, seed=seed,
+            problems=len(ids), training_noise=training_noise,
+        )
+    )  # fmt: skip
+
+
+def contrast_of(
+    arms: list[load.Evaluation],
+    lent: list[load.Evaluation],
+    *,
+    field: str,
+    a: str,
+    b: str,
+    margin: float,
+    bootstrap: int,
+    seed: int,
+    problems: int,
+    training_noise: float | None = None,
+) -> dict:
+    """Return a contrast of arms that have been read (see `contrast`), `lent` those with replicates.
+
+    `problems` is how many the benchmark has.
+    """
+    found = contrasts.pairs(arms, field, a, b)
+    value = {"field": field, "a": a, "b": b, "margin": margin}
     if not found:
-        value.update(settings=[], pooled=None, problems=len(ids), training_noise=None)
-        return plain(value)
+        empty = {"settings": [], "pooled": None, "training_noise": None}
+        return {**value, **empty, "problems": problems}
     groups = contrasts.own_groups(found)
-    if noise_arms:
-        lent = usable(noise_arms, ids)[0]
+    if lent:
         used = contrasts.arm_keys(found, field, (a, b))
         groups = groups + training.groups_of(lent, without=used)
     how = {"groups": groups, "noise": training.elsewhere([], training_noise)}
@@ -138,7 +166,7 @@ def contrast(
         }
         for student, part in (students if len(students) > 1 else {}).items()
     }
-    return plain(value)
+    return value
 
 
 def _split(found: list, field: str) -> dict[str, list]:
@@ -172,39 +200,54 @@ def rates(
     """
     ids, _ = load.problem_table(problems)
     read, lost = usable(arms, ids)
+    out = [
+        {
+            **fixed,
+            "levels": _rows(data),
+            "correlations": correlations(data),
+            "training_noise": training.public(data["pass@1"].noise),
+        }
+        for fixed, data in rate_levels(read, load.METRICS, bootstrap, seed, training_noise)
+    ]
+    return plain({"title": title, "problems": len(ids), "groups": out, "notes": lost})
+
+
+def rate_levels(
+    read: list[load.Evaluation],
+    metrics: Sequence[str],
+    bootstrap: int,
+    seed: int,
+    training_noise: float | None,
+) -> Iterator[tuple[dict, dict[str, Levels]]]:
+    """Yield what the arms of each group have in common, and their levels by metric."""
     groups: dict[tuple, list] = {}
     for arm in read:
         key = tuple(arm.setting[name] or "" for name in GROUP)
         groups.setdefault(key, []).append(arm)
-    lent = training.groups_of(read)
-    noise = training.elsewhere(lent, training_noise)
-    out = []
+    noise = training.elsewhere(training.groups_of(read), training_noise)
     for key in sorted(groups):
-        data = {
-            metric: levels(groups[key], metric, bootstrap, seed, noise, metric != "tokens")
-            for metric in load.METRICS
-        }
-        rows = {
-            metric: [
-                {"size": int(size), "estimate": value, "interval": interval}
-                for size, value, interval in zip(
-                    item.sizes,
-                    item.estimate,
-                    item.intervals,
-                    strict=True,
-                )
-            ]
-            for metric, item in data.items()
-        }
-        out.append(
+        yield (
+            dict(zip(GROUP, key, strict=True)),
             {
-                **dict(zip(GROUP, key, strict=True)),
-                "levels": rows,
-                "correlations": correlations(data),
-                "training_noise": training.public(data["pass@1"].noise),
-            }
+                metric: levels(groups[key], metric, bootstrap, seed, noise, metric != "tokens")
+                for metric in metrics
+            },
         )
-    return plain({"title": title, "problems": len(ids), "groups": out, "notes": lost})
+
+
+def _rows(data: dict[str, Levels]) -> dict[str, list[dict]]:
+    return {
+        metric: [
+            {"size": int(size), "estimate": value, "interval": interval}
+            for size, value, interval in zip(
+                item.sizes,
+                item.estimate,
+                item.intervals,
+                strict=True,
+            )
+        ]
+        for metric, item in data.items()
+    }
 
 
 def learning(arms: list[dict], *, title: str = "") -> dict:

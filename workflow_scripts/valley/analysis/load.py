@@ -95,6 +95,15 @@ def evaluation(
     return Evaluation(setting=setting, verdicts=mix, others=others, without=lacking, **arrays)
 
 
+def scored(ids: list[str], verdicts: str | Path, setting: dict) -> Evaluation:
+    """Read what an arm's verdicts say, without its answers: pass@1 only, samples as judged."""
+    judged = _read(verdicts, "problem_id", "verdict")
+    found = _by_problem(_passed(judged, judged["verdict"]), ids, verdicts)
+    blank = np.full(len(ids), np.nan)
+    samples = found["judged"]
+    return Evaluation(setting, found["accepted"], samples, samples, blank, blank, blank, blank)
+
+
 def _passed(judged, words):
     """Return which answers were judged and which accepted, beside their problems."""
     return judged[["problem_id"]].assign(

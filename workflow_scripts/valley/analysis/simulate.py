@@ -25,7 +25,7 @@ class Design:
     and what one arm makes of one problem (half its variance shared by the arm's runs, half each
     run's own). `problem_sd` 2 gives benchmarks on which
     most problems are either mostly solved or mostly not. `world` names how answers come about:
-    "logistic" as above, or "beta", which shares none of the analysis' assumptions (`_beta_arms`).
+    "logistic" as above, or "beta", which shares none of the analysis' assumptions (`_beta_arm`).
     """
 
     problems: int = 250
@@ -62,29 +62,53 @@ def draw_arms(
     `fixed` names places in `levels` that are one given model: its luck is part of what it is, so
     its level is exact over problems (no run noise).
     """
+    problems = draw_problems(design, rng)
+    return [
+        draw_arm(level, int(count), design, problems, rng, i in fixed)
+        for i, (level, count) in enumerate(zip(levels, runs, strict=True))
+    ]
+
+
+def draw_problems(design: Design, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return what all arms share of the problems: which are possible at all, and how hard each is.
+
+    Raises:
+        ValueError: there is no such world.
+    """
     if design.world == "beta":
-        return _beta_arms(levels, runs, design, rng, fixed)
+        possible = rng.random(design.problems) >= IMPOSSIBLE
+        return possible, rng.standard_normal(design.problems)
     if design.world != "logistic":
         raise ValueError(f"no world {design.world!r}; there are {', '.join(WORLDS)}")
-    difficulty = design.problem_sd * rng.standard_normal(design.problems)
-    out = []
-    for i, (level, count) in enumerate(zip(levels, runs, strict=True)):
-        # A run's luck moves the level; a fixed model's is folded into the interaction instead, so
-        # that the same table gives its level.
-        shape = (int(count), design.problems)
-        luck = design.run_sd * rng.standard_normal((int(count), 1))
-        half = design.interaction_sd / np.sqrt(2)
-        other = half * (rng.standard_normal(shape) + rng.standard_normal((1, shape[1])))
-        if i in fixed:
-            luck = design.run_sd * rng.standard_normal(shape)
-        odds = ability_of(level, design) + difficulty + luck + other
-        share = rng.binomial(design.samples, 1 / (1 + np.exp(-odds))) / design.samples
-        out.append(share)
-    return out
+    every = np.ones(design.problems, bool)
+    return every, design.problem_sd * rng.standard_normal(design.problems)
 
 
-def _beta_arms(levels, runs, design: Design, rng: np.random.Generator, fixed) -> list[np.ndarray]:
-    """Draw arms whose problems have U-shaped chances, a third of them none at all.
+def draw_arm(
+    level: float,
+    runs: int,
+    design: Design,
+    problems: tuple[np.ndarray, np.ndarray],
+    rng: np.random.Generator,
+    fixed: bool = False,
+) -> np.ndarray:
+    """Return one arm's accepted shares, (runs, problems), on problems from `draw_problems`."""
+    if design.world == "beta":
+        return _beta_arm(level, runs, design, problems, rng, fixed)
+    # A run's luck moves the level; a fixed model's is folded into the interaction instead, so
+    # that the same table gives its level.
+    shape = (runs, design.problems)
+    luck = design.run_sd * rng.standard_normal((runs, 1))
+    half = design.interaction_sd / np.sqrt(2)
+    other = half * (rng.standard_normal(shape) + rng.standard_normal((1, shape[1])))
+    if fixed:
+        luck = design.run_sd * rng.standard_normal(shape)
+    odds = ability_of(level, design) + problems[1] + luck + other
+    return rng.binomial(design.samples, 1 / (1 + np.exp(-odds))) / design.samples
+
+
+def _beta_arm(level, runs: int, design: Design, problems, rng, fixed: bool) -> np.ndarray:
+    """Draw an arm whose problems have U-shaped chances, a third of them none at all.
 
     A problem's chance is a quantile of a Beta distribution with the arm's mean; which quantile is
     mostly shared by all arms (`ALIKE`), the rest is the arm's and the run's own. A run's luck moves
@@ -92,20 +116,16 @@ def _beta_arms(levels, runs, design: Design, rng: np.random.Generator, fixed) ->
     """
     from scipy.special import betaincinv, ndtr
 
-    possible = rng.random(design.problems) >= IMPOSSIBLE
-    hard = rng.standard_normal(design.problems)
-    out = []
-    for i, (level, count) in enumerate(zip(levels, runs, strict=True)):
-        shape = (int(count), design.problems)
-        luck = design.run_sd * luck_at(float(level)) * rng.standard_normal((int(count), 1))
-        mean = level + (0.0 if i in fixed else luck)
-        # The chances' mean over all problems is the level: possible ones make up for the others.
-        mean = np.clip(mean / (1 - IMPOSSIBLE), 1e-3, 1 - 1e-3)
-        own = (rng.standard_normal(shape) + rng.standard_normal((1, shape[1]))) / np.sqrt(2)
-        rank = ndtr(np.sqrt(ALIKE) * hard + np.sqrt(1 - ALIKE) * own)
-        chance = possible * betaincinv(SPREAD * mean, SPREAD * (1 - mean), rank)
-        out.append(rng.binomial(design.samples, chance) / design.samples)
-    return out
+    possible, hard = problems
+    shape = (runs, design.problems)
+    luck = design.run_sd * luck_at(float(level)) * rng.standard_normal((runs, 1))
+    mean = level + (0.0 if fixed else luck)
+    # The chances' mean over all problems is the level: possible ones make up for the others.
+    mean = np.clip(mean / (1 - IMPOSSIBLE), 1e-3, 1 - 1e-3)
+    own = (rng.standard_normal(shape) + rng.standard_normal((1, shape[1]))) / np.sqrt(2)
+    rank = ndtr(np.sqrt(ALIKE) * hard + np.sqrt(1 - ALIKE) * own)
+    chance = possible * betaincinv(SPREAD * mean, SPREAD * (1 - mean), rank)
+    return rng.binomial(design.samples, chance) / design.samples
 
 
 def luck_at(level: float) -> float:

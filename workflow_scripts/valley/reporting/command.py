@@ -82,7 +82,11 @@ def report(options) -> int:
             layout.study.config,
             found.files,
             state=state,
-            measured={**measured(layout.root), "notes": _notes(layout)},
+            measured={
+                **measured(layout.root),
+                "notes": _notes(layout),
+                "designs": _designs(layout),
+            },
             aside=Path(aside),
         )
     write_text(out, page)
@@ -94,6 +98,17 @@ def report(options) -> int:
         if len(state["missing"]) > 20:
             print(f"  and {len(state['missing']) - 20} more, all named in the report")
     return int(bool(state["missing"]))
+
+
+def _designs(layout) -> dict[str, dict]:
+    """Return what chance the design had on each benchmark whose problems are there."""
+    from valley.planning.power import afterwards
+
+    return {
+        name: afterwards(layout.study, name, layout.root)
+        for name in layout.study.benchmarks
+        if Path(f"{layout.root}/benchmarks/{name}.parquet").is_file()
+    }
 
 
 def _notes(layout) -> list[str]:
