@@ -15,7 +15,9 @@ from valley.lm import students
 from valley.lm.book import of_job
 from valley.lm.engines import with_transformers
 
-CHOSEN = Sampling(samples=2, temperature=0.8, top_p=1.0, max_tokens=12, batch_size=4, chunk=4)
+CHOSEN = Sampling(
+    samples=2, temperature=0.8, top_p=1.0, max_tokens=12, batch_size=4, group=4, chunk=4
+)
 DETERMINING = {"engine": "transformers", "max_tokens": 12, "precision": "fp32", "stop": []}
 DETERMINING |= {"temperature": 0.8, "top_p": 1.0}
 

@@ -52,3 +52,21 @@ def driver() -> str | None:
     except OSError:
         return None
     return found and found[1]
+
+
+def kernels() -> dict:
+    """Return what does the arithmetic on cores: other processors round otherwise.
+
+    Returns:
+        vectors: the instructions that PyTorch's own kernels were chosen by.
+        onednn: whether its matrix products are used; amx: whether this processor has matrix units.
+        threads: of one operation.
+    """
+    import torch
+
+    return {
+        "vectors": torch.backends.cpu.get_cpu_capability(),
+        "onednn": torch.backends.mkldnn.is_available() and bool(torch.backends.mkldnn.enabled),
+        "amx": bool(torch.cpu.get_capabilities().get("amx_tile")),
+        "threads": torch.get_num_threads(),
+    }
