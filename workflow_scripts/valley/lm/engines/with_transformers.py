@@ -47,6 +47,8 @@ class Engine:
         devices.require(gpus)
         self._model, self._tokenizer = students.load(checkpoint, dtype=students.DTYPES[precision])
         device = "cuda" if torch.cuda.is_available() else "cpu"
+        if device == "cpu" and precision == "bf16" and not devices.multiplies_bf16():
+            self._model.float()  # the weights stay what they are; sums are in single precision
         self._model.to(device).eval()
         slots.group_heads(self._model)
         self._settings = {
