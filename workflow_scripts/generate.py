@@ -22,7 +22,7 @@ from valley.workflow.contract import Task, execute, option, param, reads, task, 
 from valley.workflow.job import Job
 
 # What an engine takes of the sampling settings, see `valley.lm.engines`.
-ENGINE = ("precision", "temperature", "top_p", "stop", "batch_size", "vllm")
+ENGINE = ("precision", "temperature", "top_p", "stop", "batch_size", "group", "vllm")
 
 
 @task

@@ -71,3 +71,22 @@ def test_transformers_holds_no_gpu_that_it_does_not_use(tmp_path):
         Study(config)
     model["gpus"] = 1
     Study(config)
+
+
+def test_kernels_are_those_that_this_process_computes_with():
+    told = devices.kernels()
+    assert told["vectors"] == torch.backends.cpu.get_cpu_capability()
+    assert told["threads"] == torch.get_num_threads()
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads + 1)
+        with torch.backends.mkldnn.flags(enabled=False):
+            other = devices.kernels()
+    finally:
+        torch.set_num_threads(threads)
+    assert other == {**told, "onednn": False, "threads": threads + 1}
+
+
+def test_trainings_and_answers_note_their_kernels(tmp_path):
+    made = work(description(tmp_path, hub_student(tmp_path), epochs=1))
+    assert made["kernels"] == devices.kernels()

@@ -6,16 +6,20 @@ import signal
 from dataclasses import replace
 
 import pytest
+import torch
 from generate import answer, wanted, write
 from lm_material import tiny
 from valley.core.files import GENERATION, PROBLEM, file_digest, read_parquet, write_parquet
 from valley.core.resume import Stopped
 from valley.core.sampling import Sampling
-from valley.lm import students
+from valley.lm import devices, students
 from valley.lm.book import of_job
 from valley.lm.engines import with_transformers
+from valley.lm.requests import Request
 
-CHOSEN = Sampling(samples=2, temperature=0.8, top_p=1.0, max_tokens=12, batch_size=4, chunk=4)
+CHOSEN = Sampling(
+    samples=2, temperature=0.8, top_p=1.0, max_tokens=12, batch_size=4, group=4, chunk=4
+)
 DETERMINING = {"engine": "transformers", "max_tokens": 12, "precision": "fp32", "stop": []}
 DETERMINING |= {"temperature": 0.8, "top_p": 1.0}
 
@@ -225,3 +229,19 @@ def test_a_stop_must_be_one_token(sampling):
     questions = wanted(benchmark, how)
     with pytest.raises(ValueError, match=r"'two words' is \d+ tokens in this student's"):
         answer(sampling.checkpoint, questions, sampling.book(), how)
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_bf16_weights_are_the_same_whatever_multiplies_them(checkpoint, monkeypatch, able):
+    monkeypatch.setattr(devices, "multiplies_bf16", lambda: able)
+    engine = with_transformers.Engine(
+        checkpoint, precision="bf16", temperature=0, top_p=1.0, stop=[], batch_size=2
+    )
+    exact = students.load(checkpoint)[0].state_dict()
+    held = engine._model.state_dict()
+    on_cores = engine.measured["device"] == "cpu"
+    kind = torch.float32 if on_cores and not able else torch.bfloat16
+    assert {weights.dtype for weights in held.values()} == {kind}
+    assert all(torch.equal(held[n].float().cpu(), exact[n].bfloat16().float()) for n in exact)
+    asked = [Request(engine.encode("Add 1."), 0, 4)]
+    assert [len(found) for found in engine.answers(asked, lambda: False)] == [1]

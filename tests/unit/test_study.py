@@ -33,6 +33,7 @@ MISTAKES = [
     ("sampling.temperature", "warm", "sampling.temperature: 'warm' is text, but a number is want"),
     ("sampling.temperature", -1, "sampling.temperature: -1 is out of range; it must be ≥ 0"),
     ("sampling.top_p", 0, "sampling.top_p: 0 is out of range; it must be > 0"),
+    ("sampling.group", 0, "sampling.group: 0 is out of range; it must be ≥ 1"),
     ("sampling.samples", 2.5, "sampling.samples: 2.5 is a number, but a whole number is wanted"),
     ("recipes.distil.learning_rate", "1e-3", "is text, but a number is wanted (write 0.001)"),
     ("recipes.distil.epochs", None, "recipes.distil: give either epochs or steps, one of the two"),

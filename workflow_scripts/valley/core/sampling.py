@@ -19,6 +19,8 @@ class Sampling:
         engine: "transformers" or "vllm".
         precision: "fp32" or "bf16", of the weights.
         batch_size: answers side by side, of the transformers engine.
+        group: answers that the transformers engine composes and finishes together, at least
+            `batch_size`: within it the next takes the place of one that has ended.
         chunk: answers that are saved together, at least (an engine may finish more at once).
         vllm: arguments of vLLM's engine, handed on as they are.
     """
@@ -33,5 +35,6 @@ class Sampling:
     precision: str = "fp32"
     # They change no answer but by rounding.
     batch_size: int = field(default=256, metadata=HANDLING)
+    group: int = field(default=256, metadata=HANDLING)
     chunk: int = field(default=256, metadata=HANDLING)
     vllm: dict = field(default_factory=dict, metadata=HANDLING)

@@ -1,4 +1,4 @@
-"""Sampling answers in batches with a key-value cache, by transformers models.
+"""Sampling answers side by side with a key-value cache, by transformers models.
 
 Each request has a seed of its own and draws its own uniforms: what is sampled for one request does
 not depend on which others are in the run (except where a matrix product's rounding, which changes
@@ -6,65 +6,18 @@ with the batch's shape, moves a token). `generate()` draws from one stream for t
 so can't offer that; greedy decoding agrees with it, and is tested to.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
+from valley.lm.draws import choose
 from valley.lm.requests import Answer, Finished, Request, Stopping
+from valley.lm.slots import Slots
 
-
-class BufferedLayer(DynamicLayer):
-    """A cache layer that writes into room set aside, where DynamicLayer copies it all each step."""
-
-    def __init__(self, room: int):
-        super().__init__()
-        self.room, self.filled = room, 0
-
-    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        batch, heads, _, size = key_states.shape
-        self.dtype, self.device = key_states.dtype, key_states.device
-        self.keys = key_states.new_zeros((batch, heads, self.room, size))
-        self.values = value_states.new_zeros((batch, heads, self.room, size))
-        self.is_initialized = True
-
-    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args, **kwargs):
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-        end = self.filled + key_states.shape[-2]
-        self.keys[:, :, self.filled : end] = key_states
-        self.values[:, :, self.filled : end] = value_states
-        self.filled = end
-        return self.keys[:, :, :end], self.values[:, :, :end]
-
-    def get_seq_length(self) -> int:
-        return self.filled
-
-
-def choose(
-    logits: torch.Tensor, draws: torch.Tensor, temperature: float, top_p: float
-) -> torch.Tensor:
-    """Choose a token per row: the most likely one at temperature 0, else by inverse transform.
-
-    Args:
-        logits: shape (rows, vocabulary).
-        draws: uniforms in [0, 1), shape (rows,).
-        temperature: 0 is greedy.
-        top_p: only the likeliest tokens that together hold this much probability are kept.
-
-    Returns:
-        Token ids, shape (rows,).
-    """
-    if temperature == 0:
-        return logits.argmax(-1)
-    chances = torch.softmax(logits.float() / temperature, -1).double()
-    if top_p < 1:
-        ordered, order = chances.sort(dim=-1, descending=True, stable=True)
-        before = ordered.cumsum(-1) - ordered
-        ordered = ordered.masked_fill(before >= top_p, 0)
-        chances = torch.zeros_like(chances).scatter_(-1, order, ordered)
-    reach = chances.cumsum(-1)
-    target = draws.double().unsqueeze(-1) * reach[:, -1:]
-    return torch.searchsorted(reach, target, right=True).squeeze(-1).clamp(max=logits.shape[-1] - 1)
+PROMPT_TOKENS = 2**14  # that are read at once, padding included
+WAITING = 8  # slots are filled again when one of this many is free
 
 
 def sample(
@@ -76,12 +29,14 @@ def sample(
     temperature: float,
     top_p: float,
     batch_size: int,
+    group: int = 0,
     stopping: Stopping = lambda: False,
 ) -> Finished:
-    """Answer requests batch by batch; yield each batch's (number of the request, answer).
+    """Answer requests group by group; yield each group's (number of the request, answer).
 
-    Batches are cut from the requests in the order of their prompts' lengths: less padding. So whole
-    batches that are taken out of the list leave the composition of the others as it was.
+    Within a group the place of an answer that has ended is taken by the next. Groups are cut from
+    the requests in the order of their prompts' lengths: less padding. So whole groups that are
+    taken out of the list leave the composition of the others as it was.
 
     Args:
         model: a transformers causal model in evaluation mode.
@@ -91,83 +46,141 @@ def sample(
         temperature: 0 is greedy.
         top_p: nucleus, 1 is off.
         batch_size: requests decoded side by side; halved, with a message, when memory runs out.
-        stopping: asked at every token; the batch that is running when it turns true is lost.
+        group: requests of a group; at least `batch_size` are.
+        stopping: asked at every token; the group that is running when it turns true is lost.
     """
     order = sorted(range(len(requests)), key=lambda i: (len(requests[i].prompt), i))
-    at = 0
+    size, at = max(group, batch_size), 0
     while at < len(order) and not stopping():
-        chosen = order[at : at + batch_size]
-        batch = [requests[i] for i in chosen]
+        chosen = order[at : at + size]
+        asked = [requests[i] for i in chosen]
         try:
-            answers = _sample_batch(model, batch, end_ids, pad_id, temperature, top_p, stopping)
+            running = _Group(model, asked, batch_size, pad_id)
+            if not running.decode(set(end_ids), temperature, top_p, stopping):
+                return
         except torch.OutOfMemoryError:
             if batch_size == 1:
                 raise
+            batch_size = -(-min(batch_size, len(asked)) // 2)
+            running = None
             torch.cuda.empty_cache()
-            batch_size = -(-min(batch_size, len(batch)) // 2)
             print(f"out of memory: on with {batch_size} answers side by side", flush=True)
             continue
-        if answers is None:
-            return
-        yield list(zip(chosen, answers, strict=True))
+        yield list(zip(chosen, running.answers, strict=True))
         at += len(chosen)
 
 
-@torch.inference_mode()
-def _sample_batch(
-    model, batch, end_ids, pad_id, temperature, top_p, stopping
-) -> list[Answer] | None:
-    device = model.device
-    width = max(len(request.prompt) for request in batch)
-    longest = max(request.max_tokens for request in batch)
-    ids = torch.full((len(batch), width), pad_id)
-    mask = torch.zeros((len(batch), width + longest), dtype=torch.long)
-    for row, request in enumerate(batch):
-        ids[row, width - len(request.prompt) :] = torch.tensor(request.prompt)
-        mask[row, width - len(request.prompt) : width] = 1
-    draws = torch.from_numpy(
-        np.stack([np.random.default_rng(request.seed).random(longest) for request in batch])
-    ).to(device)
-    ids, mask, ends = ids.to(device), mask.to(device), torch.tensor(end_ids, device=device)
+class _Group:
+    """Requests that are answered together.
 
-    cache = Cache(
-        layers=[BufferedLayer(width + longest) for _ in range(model.config.num_hidden_layers)]
-    )
-    positions = (mask[:, :width].cumsum(-1) - 1).clamp(min=0)
-    written = torch.full((len(batch), longest), pad_id, device=device)
-    limit = torch.tensor([request.max_tokens for request in batch], device=device)
-    length, stopped = limit.clone(), torch.zeros_like(limit, dtype=torch.bool)
-    alive = torch.arange(len(batch), device=device)
-    inputs = ids
-    for step in range(longest):
-        if stopping():
-            return None
-        logits = model(
-            input_ids=inputs,
-            attention_mask=mask[:, : width + step],
+    Attributes:
+        answers: by request; None while one is being written.
+    """
+
+    def __init__(self, model, requests: list[Request], batch_size: int, pad_id: int):
+        self._model, self._requests, self._pad_id = model, requests, pad_id
+        self._draws = [np.random.default_rng(one.seed).random(one.max_tokens) for one in requests]
+        self._written: list[list[int]] = [[] for _ in requests]
+        self.answers: list[Answer | None] = [None] * len(requests)
+        self._waiting = list(range(len(requests)))[::-1]  # the next is the last
+        # By slot, the request in it; None is free.
+        self._slots: list[int | None] = [None] * min(batch_size, len(requests))
+        layers = model.config.get_text_config().num_hidden_layers
+        longest = max(len(one.prompt) for one in requests)
+        self._cache = Slots(layers, len(self._slots), longest)
+
+    @torch.inference_mode()
+    def decode(
+        self, end_ids: set[int], temperature: float, top_p: float, stopping: Stopping
+    ) -> bool:
+        """Answer the requests; return whether all are answered."""
+
+        def choose_for(slots: list[int], logits: torch.Tensor) -> None:
+            numbers = [self._slots[slot] for slot in slots]
+            draws = [self._draws[n][len(self._written[n])] for n in numbers]
+            draws = torch.tensor(draws, dtype=torch.double, device=logits.device)
+            tokens = choose(logits, draws, temperature, top_p).tolist()
+            for slot, number, token in zip(slots, numbers, tokens, strict=True):
+                self._take(slot, number, token, token in end_ids)
+
+        while not stopping():
+            for slots, logits in self._joining():
+                choose_for(slots, logits)
+            alive = [slot for slot, number in enumerate(self._slots) if number is not None]
+            if not alive and not self._waiting:
+                return True
+            if not self._waiting and (len(self._slots) - len(alive)) * 4 >= len(self._slots):
+                # Leaving the batch copies the cache, a dead row costs a forward pass a token.
+                self._cache.keep(alive)
+                self._slots = [self._slots[slot] for slot in alive]
+                alive = list(range(len(alive)))
+            if alive:
+                choose_for(alive, self._step()[alive])
+        return False
+
+    def _take(self, slot: int, number: int, token: int, ends: bool) -> None:
+        written = self._written[number]
+        if not ends:
+            written.append(token)
+        if ends or len(written) == self._requests[number].max_tokens:
+            self.answers[number] = Answer(written, "stop" if ends else "length")
+            self._slots[slot] = None
+
+    def _step(self) -> torch.Tensor:
+        """Return the logits after each slot's last token, free slots' included."""
+        device = self._model.device
+        last = [
+            self._pad_id if number is None else self._written[number][-1] for number in self._slots
+        ]
+        mask, positions = self._cache.step([number is not None for number in self._slots])
+        logits = self._forward(
+            torch.tensor(last, device=device)[:, None],
+            mask.to(device),
+            positions.to(device),
+            self._cache.cache,
+        )
+        self._cache.advance()
+        return logits
+
+    def _joining(self) -> Iterator[tuple[list[int], torch.Tensor]]:
+        """Fill free slots, when they are enough; yield which, with the logits after the prompts."""
+        free = [slot for slot, number in enumerate(self._slots) if number is None]
+        if len(free) * WAITING < len(self._slots):
+            return
+        while free and self._waiting:
+            # Later prompts are longer, if at all.
+            width = len(self._requests[self._waiting[-min(len(free), len(self._waiting))]].prompt)
+            count = min(len(free), len(self._waiting), max(1, PROMPT_TOKENS // width))
+            numbers = [self._waiting.pop() for _ in range(count)]
+            slots, free = free[:count], free[count:]
+            yield slots, self._read(slots, numbers)
+
+    def _read(self, slots: list[int], numbers: list[int]) -> torch.Tensor:
+        """Put requests into slots, reading equal prompts once; return the logits after them."""
+        prompts = [self._requests[number].prompt for number in numbers]
+        distinct = {prompt: at for at, prompt in enumerate(dict.fromkeys(prompts))}
+        width = max(map(len, distinct))
+        ids = torch.full((len(distinct), width), self._pad_id)
+        mask = torch.zeros((len(distinct), width), dtype=torch.long)
+        for prompt, row in distinct.items():
+            ids[row, width - len(prompt) :] = torch.tensor(prompt)
+            mask[row, width - len(prompt) :] = 1
+        device = self._model.device
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        cache = Cache(layers=[DynamicLayer() for _ in self._cache.cache.layers])
+        logits = self._forward(ids.to(device), mask.to(device), positions.to(device), cache)
+        source = [distinct[prompt] for prompt in prompts]
+        self._cache.join(slots, [len(prompt) for prompt in prompts], source, cache)
+        for slot, number in zip(slots, numbers, strict=True):
+            self._slots[slot] = number
+        return logits[source]
+
+    def _forward(self, ids, mask, positions, cache: Cache) -> torch.Tensor:
+        return self._model(
+            input_ids=ids,
+            attention_mask=mask,
             position_ids=positions,
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
         ).logits[:, -1]
-        token = choose(logits, draws[alive, step], temperature, top_p)
-        written[alive, step] = token
-        # A row that has ended and is still carried along keeps the length at which it ended.
-        ended = torch.isin(token, ends) & ~stopped[alive] & (step < limit[alive])
-        length[alive[ended]], stopped[alive[ended]] = step, True
-        running = ~stopped[alive] & (step + 1 < limit[alive])
-        if not bool(running.any()):
-            break
-        # Rows that have ended leave the batch once they are a quarter of it: shrinking the cache
-        # copies it, carrying dead rows costs a forward pass each.
-        if int((~running).sum()) * 4 >= len(alive):
-            keep = running.nonzero().squeeze(-1)
-            cache.batch_select_indices(keep)
-            alive, token, mask, positions = alive[keep], token[keep], mask[keep], positions[keep]
-        mask[:, width + step] = 1
-        positions = positions[:, -1:] + 1
-        inputs = token.unsqueeze(-1)
-    return [
-        Answer(row[:count], "stop" if end else "length")
-        for row, count, end in zip(written.tolist(), length.tolist(), stopped.tolist(), strict=True)
-    ]

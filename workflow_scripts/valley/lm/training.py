@@ -313,6 +313,8 @@ def measured(lengths, learnt: int, seconds: float, world) -> dict:
     """
     import torch
 
+    from valley.lm import devices
+
     gpu = world.device != "cpu"
     return {
         "tokens": int(lengths.sum()),
@@ -321,5 +323,6 @@ def measured(lengths, learnt: int, seconds: float, world) -> dict:
         "train_seconds": seconds,
         "processes": world.size,
         "device": torch.cuda.get_device_name() if gpu else "cpu",
+        "kernels": devices.kernels(),
         "peak_gpu_bytes": torch.cuda.max_memory_allocated() if gpu else None,
     }

@@ -16,6 +16,7 @@ class Engine:
         top_p: nucleus, 1 is off.
         stop: texts of tokens that end an answer, beside the model's own.
         batch_size: answers decoded side by side.
+        group: answers that come together; at least `batch_size` do.
         gpus: that the job holds: one, or none for the CPU.
 
     Raises:
@@ -31,11 +32,12 @@ class Engine:
         top_p: float,
         stop: list[str],
         batch_size: int,
+        group: int = 0,
         gpus: int = 0,
         **_others: object,
     ):
         import torch
-        from valley.lm import students
+        from valley.lm import slots, students
 
         if gpus > 1:
             raise RuntimeError(
@@ -45,7 +47,10 @@ class Engine:
         devices.require(gpus)
         self._model, self._tokenizer = students.load(checkpoint, dtype=students.DTYPES[precision])
         device = "cuda" if torch.cuda.is_available() else "cpu"
+        if device == "cpu" and precision == "bf16" and not devices.multiplies_bf16():
+            self._model.float()  # the weights stay what they are; sums are in single precision
         self._model.to(device).eval()
+        slots.group_heads(self._model)
         self._settings = {
             "end_ids": requests.end_ids(
                 self._tokenizer, self._model.generation_config.eos_token_id, stop
@@ -54,10 +59,12 @@ class Engine:
             "temperature": temperature,
             "top_p": top_p,
             "batch_size": batch_size,
+            "group": group,
         }
         self.window = getattr(self._model.config, "max_position_embeddings", None)
         self.measured = {
             "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+            "kernels": devices.kernels(),
             "batch_size": batch_size,
         }
 
@@ -72,7 +79,7 @@ class Engine:
         return self._tokenizer.decode(ids, skip_special_tokens=True)
 
     def answers(self, wanted: list[Request], stopping: Stopping) -> Finished:
-        """Yield answers, a batch at a time."""
+        """Yield answers, a group at a time."""
         from valley.lm import sampler
 
         yield from sampler.sample(self._model, wanted, stopping=stopping, **self._settings)
