@@ -98,7 +98,9 @@ def _beta_arms(levels, runs, design: Design, rng: np.random.Generator, fixed) ->
     for i, (level, count) in enumerate(zip(levels, runs, strict=True)):
         shape = (int(count), design.problems)
         luck = design.run_sd * luck_at(float(level)) * rng.standard_normal((int(count), 1))
-        mean = level + (0.0 if i in fixed else luck)
+        # No further down than up: the mean over runs is the level also where that is near 0.
+        room = min(level, 1 - IMPOSSIBLE - level)
+        mean = level + (0.0 if i in fixed else np.clip(luck, -room, room))
         # The chances' mean over all problems is the level: possible ones make up for the others.
         mean = np.clip(mean / (1 - IMPOSSIBLE), 1e-3, 1 - 1e-3)
         own = (rng.standard_normal(shape) + rng.standard_normal((1, shape[1]))) / np.sqrt(2)
