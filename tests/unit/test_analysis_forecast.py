@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from valley.analysis import forecast, trials, trials_ahead
 from valley.analysis.resample import wilson
+from valley.analysis.sample import from_values
 from valley.analysis.simulate import KINDS, Design, random_curve, valley_truth
 from valley.analysis.trials import Truth
 
@@ -25,10 +26,29 @@ def test_the_held_out_size_is_inside_its_interval(kind):
 
 
 def test_weights_follow_the_track_record():
-    weights, errors = forecast.component_weights({"good": [0.01, 0.01], "bad": [0.2, 0.3]})
+    record = {"good": [(0.01, 0.0), (0.01, 0.0)], "bad": [(0.2, 0.01), (0.3, 0.01)]}
+    weights, errors, misses = forecast.component_weights(record)
     assert sum(weights.values()) == pytest.approx(1)
     assert weights["good"] > 0.95
-    assert errors["good"] == pytest.approx(0.01)
+    assert errors["good"] == misses["good"] == pytest.approx(0.01)
+    # What noise of the levels explains of an error is in the draws already.
+    assert misses["bad"] ** 2 == pytest.approx(errors["bad"] ** 2 - 0.01)
+    assert forecast.component_weights({"noise": [(0.1, 0.04)]})[2]["noise"] == 0.0
+
+
+def test_luck_of_the_problems_is_no_error_of_a_forecast_on_the_same_problems():
+    rng = np.random.default_rng(2)
+    sizes = np.array([0, 10, 100, 1000, 10_000])
+    solved = rng.random(100)  # problems are all or nothing: their choice is all there is to luck
+    values = [
+        np.repeat((solved < level)[None].astype(float), 1 if not i else 2, axis=0)
+        for i, level in enumerate((0.2, 0.3, 0.4, 0.5, 0.6))
+    ]
+    data = from_values(sizes, values, 300, 1, samples=4)
+    assert data.sd.min() > 0.03
+    assert forecast.on_same_problems(data, 1).std(axis=0).max() < 0.01
+    one = from_values(sizes, values, 300, 1, samples=1)  # what answers add is not known then
+    assert forecast.on_same_problems(one, 1).std(axis=0).min() > 0.02
 
 
 def test_a_trend_on_a_line_goes_on_damped(data):
@@ -49,8 +69,10 @@ def test_prediction_widens_with_distance(data):
 def test_a_bad_record_widens_what_lies_ahead_and_nothing_else(data):
     sizes = np.array([0.0, 100.0, 9000.0])
     sure, doubtful = (
-        forecast.mixture(data, {"loglinear": 1.0}, {"loglinear": error}, sizes, 1).std(axis=0)
-        for error in (0.0, 0.15)
+        forecast.mixture(data, {"loglinear": 1.0}, {"loglinear": miss}, sizes, 1, data.draws).std(
+            axis=0
+        )
+        for miss in (0.0, 0.15)
     )
     assert doubtful[:2] == pytest.approx(sure[:2])
     assert doubtful[2] > sure[2] + 0.05

@@ -24,6 +24,44 @@ def test_pooled_shift_is_right_on_average_and_covered(run_sd):
     assert np.mean(inside) >= 0.87
 
 
+def spread_at(groups: list, level: float, own=None) -> float:
+    """Return half the 95 % interval of the luck of one arm at a level, for a scale of 1."""
+    rng = np.random.default_rng(1)
+    made = noise.luck(noise.pooled(groups), [level], np.ones(1), np.ones(1), 4000, rng, [own])
+    return float(np.quantile(np.abs(made), 0.95))
+
+
+def test_arms_near_in_level_say_more_of_an_arms_noise():
+    # Four runs an arm: quiet at .4, and three times as noisy at .1.
+    quiet = [noise.Replicates(1e-4, 3, 0.0, 1.0, level) for level in (0.38, 0.4, 0.42, 0.45)]
+    loud = [noise.Replicates(9e-4, 3, 0.0, 1.0, level) for level in (0.09, 0.1, 0.11, 0.12)]
+    both = quiet + loud
+    assert spread_at(both, 0.1) > 2 * spread_at(both, 0.41)
+    assert spread_at(both, 0.1) == pytest.approx(spread_at(loud, 0.1), rel=0.35)
+    # Far from all arms less is known, and the interval is longer.
+    assert spread_at(quiet, 0.02) > 1.5 * spread_at(quiet, 0.41)
+    # Its own replicates say something there.
+    own = noise.Replicates(9e-4, 3, 0.0, 1.0, 0.1)
+    assert spread_at([*quiet, own], 0.1, own) > 2 * spread_at([*quiet, own], 0.41)
+
+
+def test_noise_lent_by_quieter_arms_at_other_levels_covers():
+    """Arms at the onset vary three times as much as those that lend their noise."""
+    sizes, levels = np.array([0, 10, 100, 1000]), np.array([0.4, 0.12, 0.11, 0.14])
+    design = Design(problems=400, world="beta")
+    inside = []
+    for study in range(80):
+        rng = np.random.default_rng([9, study])
+        others = draw_arms(np.linspace(0.35, 0.55, 6), [2] * 6, design, rng)
+        groups = [noise.replicates(v, noise.scale(v, 4)) for v in others]
+        values = draw_arms(levels, [1] * 4, design, rng, fixed=(0,))
+        lent = noise.elsewhere(groups, None)
+        data = from_values(sizes, values, 300, 17, noise=lent, samples=4)
+        low, high = np.array(data.intervals).T
+        inside += ((low <= levels) & (levels <= high))[1:].tolist()
+    assert wilson(float(np.mean(inside)), len(inside))[1] >= 0.93, np.mean(inside)
+
+
 def test_without_replicates_it_is_not_known():
     assert noise.pooled([]) is None
     data = from_values(np.array([0, 10]), [np.eye(1, 30)] * 2, 50, 1)

@@ -1,33 +1,21 @@
 """Published figures: what these rules say of them, and known parameters found again."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
+import stats_published
 from valley.analysis.published import judge_paper, shifted_arms
 from valley.analysis.simulate import Design, ability_of, draw_arms
 
-BENCH = Path(__file__).parents[1] / "bench" / "bench_stats.py"
-
 
 @pytest.fixture(scope="module")
-def bench():
-    spec = importlib.util.spec_from_file_location("bench_stats", BENCH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def judged(bench):
+def judged():
     design = Design(problems=266, samples=3)
-    claims = judge_paper(*bench.paper(), design, margin=0.02, draws=1000, seed=1)
+    claims = judge_paper(*stats_published.paper(), design, margin=0.02, draws=1000, seed=1)
     return {claim["name"]: claim for claim in claims}
 
 
-def test_typed_in_figures_are_whole(bench):
-    curves, subsets, rates = bench.paper()
+def test_typed_in_figures_are_whole():
+    curves, subsets, rates = stats_published.paper()
     assert all(sizes == [0, 1000, 10_000, 30_000] for sizes, _ in curves.values())
     assert len(subsets) == 8
     # Rates are shares of about 800 responses: k / 798 to four decimals, as a check on the typing.
@@ -54,11 +42,11 @@ def test_three_sizes_decide_no_rank_correlation(judged):
     assert all("too few" in part["sentence"] for part in judged["F4"]["parts"])
 
 
-def test_bnsl_parameters_are_found_again(bench):
-    text = bench.known(1)
+def test_bnsl_parameters_are_found_again():
+    text = stats_published.known(1)
     row = next(line for line in text.splitlines() if "without noise" in line)
     found = [float(cell) for cell in row.split("|")[2:8]]
-    assert found == pytest.approx(list(bench.PRINTED.values()), rel=0.01)
+    assert found == pytest.approx(list(stats_published.PRINTED.values()), rel=0.01)
 
 
 def test_simulated_levels_are_the_levels_asked_for():

@@ -32,6 +32,14 @@ def test_luck_is_largest_at_the_onset():
     assert low.mean(axis=1).std() > 1.3 * high.mean(axis=1).std()
 
 
+def test_the_mean_over_runs_is_the_level_where_luck_would_reach_below_0():
+    design = Design(problems=3000, samples=4, world="beta", run_sd=0.2)
+    (runs,) = draw_arms(np.array([0.024]), [400], design, np.random.default_rng(3))
+    assert 0.2 * luck_at(0.024) > 0.024  # one sd of luck is more than the level
+    assert runs.mean() == pytest.approx(0.024, abs=4 * runs.mean(axis=1).std() / np.sqrt(400))
+    assert runs.mean() == pytest.approx(0.024, abs=0.004)
+
+
 def test_an_unknown_world_is_named_with_those_there_are():
     with pytest.raises(ValueError, match="no world 'flat'; there are logistic, beta"):
         draw_arms(LEVELS, [1] * 4, Design(world="flat"), np.random.default_rng(0))
@@ -43,10 +51,13 @@ def test_shapes_have_their_levels_at_the_sizes(name):
     assert simulate.shape(name, sizes)(sizes) == pytest.approx(SHAPES[name])
 
 
-def test_a_fall_of_exactly_one_half_is_seldom_called_more():
-    truth = Truth("half", simulate.shape("half, and no more", SIZES))
+@pytest.mark.parametrize("name", ["half, and no more", "half, at last"])
+@pytest.mark.parametrize("world, run_sd", [("logistic", 0.12), ("beta", 0.2)])
+def test_a_fall_of_exactly_one_half_is_seldom_called_more(name, world, run_sd):
+    truth = Truth("half", simulate.shape(name, SIZES))
     assert truth.readouts(SIZES)["depth_share"] == pytest.approx(0.5)
-    hits = trials.curve_trial(truth, Design(problems=300), 60, 4, draws=200)
+    design = Design(problems=300, world=world, run_sd=run_sd)
+    hits = trials.curve_trial(truth, design, 30, 4, draws=200)
     assert np.mean(hits["falls by half"]) <= 0.1
 
 

@@ -90,7 +90,7 @@ def own_group(item: Pair) -> training.Replicates | None:
     """Return what one pair's own replicates say about training noise; None without a second."""
     if len(item.differences) < 2:
         return None
-    return training.replicates(item.differences, item.scale)
+    return training.replicates(item.differences, item.scale, float(np.mean(item.means)))
 
 
 def analyse(
@@ -131,7 +131,10 @@ def analyse(
     rng = np.random.default_rng([seed, 2])
     runs = np.array([len(item.differences) for item in found])
     scales = np.array([item.scale for item in found])
-    luck = training.luck(used, scales, runs, draws, rng, [own_group(item) for item in found])
+    each = [own_group(item) for item in found]
+    # Replicates of its own say more of a setting's noise than other arms' levels do.
+    at = [None if own else np.mean(item.means) for own, item in zip(each, found, strict=True)]
+    luck = training.luck(used, at, scales, runs, draws, rng, each)
     spread = training.effective(luck.mean(axis=1)) if used else None
     estimates = np.nanmean(values, axis=1)
     resampled = resampled_means(values, draws, seed)

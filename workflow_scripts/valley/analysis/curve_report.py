@@ -129,9 +129,10 @@ def fan(data: Levels, size: int, seed: int) -> dict | None:
     """Return the forecast's median and its 50, 80 and 90 % bands over sizes (curve only)."""
     if (data.sizes > 0).sum() < 3:
         return None
-    weights, errors = ahead.component_weights(ahead.track_record(data))
+    redrawn = ahead.on_same_problems(data, seed)
+    weights, _, misses = ahead.component_weights(ahead.track_record(data, redrawn))
     grid = grid_to(data, size)
-    curves = ahead.mixture(data, weights, errors, grid, seed)
+    curves = ahead.mixture(data, weights, misses, grid, seed, redrawn)
     levels = [5, 10, 25, 50, 75, 90, 95]
     bands = np.percentile(curves, levels, axis=0)
     return {"size": grid, "percentiles": dict(zip(map(str, levels), bands, strict=True))}

@@ -11,12 +11,14 @@ import numpy as np
 from valley.analysis.curves import fit_bank, identifiable, log_range, weights_of
 from valley.analysis.families import FAMILIES, bank
 from valley.analysis.noise import draw_variances
+from valley.analysis.readouts import spread_of
 from valley.analysis.sample import Levels
 
 TREND = "trend"
 # The next step's share of the last one: 1 is log-linear, 0 a plateau, above 1 sharper.
 DAMPING, DAMPING_SD = 0.9, 0.35
 RECENCY = (0.65, 0.35)
+REDRAWN = 100  # draws on which the noise of a record is measured
 FLOOR = 0.02  # no record of a few sizes is better than two points
 
 
@@ -40,50 +42,84 @@ def _trend(sizes: np.ndarray, y: np.ndarray, at: np.ndarray, damping: np.ndarray
     return np.clip(value, 0.0, 1.0)
 
 
-def track_record(levels: Levels) -> dict[str, list[float]]:
-    """Return each component's errors in predicting the last size, and the one before, from less."""
-    out: dict[str, list[float]] = {}
+def on_same_problems(levels: Levels, seed: int) -> np.ndarray:
+    """Return (draws, sizes) levels as they would come out again on the same problems.
+
+    A new run answers the problems that the others answered: what is luck of the problems is in all
+    levels alike and no error of a forecast. What remains is training and answers; with one sample a
+    problem the latter is not known, and taken as large as it can be.
+    """
+    rng = np.random.default_rng([seed, 8])
+    inside = np.clip(levels.estimate, 0.005, 0.995)
+    most = inside * (1 - inside) / levels.problem_means.shape[1] / levels.replicates
+    answers = most if levels.answers is None else levels.answers
+    noise = np.sqrt(answers) * rng.standard_normal(levels.draws.shape)
+    luck = 0.0 if levels.luck_draws is None else levels.luck_draws
+    return np.clip(levels.estimate + noise + luck, 0.0, 1.0)
+
+
+def track_record(levels: Levels, redrawn: np.ndarray) -> dict[str, list[tuple[float, float]]]:
+    """Return each component's record of predicting the last size, and the one before, from less.
+
+    Each entry is an error, and the variance of that error that noise of the levels explains, as
+    `redrawn` (draws, sizes) has it.
+    """
+    out: dict[str, list[tuple[float, float]]] = {}
     low, high = log_range(levels.sizes)
     above = int((levels.sizes > 0).sum())
     for held in (1, 2):
         kept = len(levels.sizes) - held
-        sizes, y = levels.sizes[:kept], levels.estimate[:kept]
-        target = levels.sizes[kept : kept + 1]
+        sizes, target = levels.sizes[:kept], levels.sizes[kept : kept + 1]
+        # The estimate first, then draws: how much of an error is noise, seen and held-out.
+        y = np.vstack([levels.estimate, redrawn[:REDRAWN]])
         weights = weights_of(levels.sd[:kept])
         if above - held >= 2:
-            value = _trend(sizes, y[None], target, np.array([DAMPING]))
-            out.setdefault(TREND, []).append(float(value[0, 0] - levels.estimate[kept]))
+            value = _trend(sizes, y[:, :kept], target, np.full(len(y), DAMPING))[:, 0]
+            out.setdefault(TREND, []).append(_entry(value - y[:, kept]))
         for name, family in FAMILIES.items():
             known = name in out or held == 1
             if name == "constant" or not known or identifiable(family, sizes):
                 continue
-            found = fit_bank(family, bank(family, low, high), sizes, y[:, None], weights)
-            error = float(found.at(target)[0, 0] - levels.estimate[kept])
-            out.setdefault(name, []).append(error)
+            found = fit_bank(family, bank(family, low, high), sizes, y[:, :kept].T, weights)
+            out.setdefault(name, []).append(_entry(found.at(target)[:, 0] - y[:, kept]))
     return out
 
 
-def component_weights(record: dict[str, list[float]]) -> tuple[dict, dict]:
-    """Return weights (summing to 1) and root mean squared errors from a track record."""
-    errors = {}
-    for name, misses in record.items():
-        share = np.array(RECENCY[: len(misses)])
-        errors[name] = float(np.sqrt((share * np.square(misses)).sum() / share.sum()))
+def _entry(errors: np.ndarray) -> tuple[float, float]:
+    return float(errors[0]), float(spread_of(errors[1:, None])[0] ** 2)
+
+
+def component_weights(record: dict[str, list[tuple[float, float]]]) -> tuple[dict, dict, dict]:
+    """Return weights (summing to 1), root mean squared errors and misses from a track record.
+
+    A miss is the part of an error that noise does not explain.
+    """
+    errors, misses = {}, {}
+    for name, entries in record.items():
+        share = np.array(RECENCY[: len(entries)])
+        square, noise = (share / share.sum()) @ np.array([(e * e, v) for e, v in entries])
+        errors[name] = float(np.sqrt(square))
+        misses[name] = float(np.sqrt(max(square - noise, 0.0)))
     raw = {name: 1 / (error**2 + FLOOR**2) for name, error in errors.items()}
     total = sum(raw.values())
-    return {name: value / total for name, value in raw.items()}, errors
+    return {name: value / total for name, value in raw.items()}, errors, misses
 
 
 def mixture(
-    levels: Levels, weights: dict[str, float], errors: dict, sizes: np.ndarray, seed: int
+    levels: Levels,
+    weights: dict[str, float],
+    misses: dict,
+    sizes: np.ndarray,
+    seed: int,
+    redrawn: np.ndarray,
 ) -> np.ndarray:
-    """Return (draws, sizes) curves: each draw of the levels continued by one component.
+    """Return (draws, sizes) curves: each of `redrawn` levels continued by one component.
 
-    Past the largest size run a curve also carries its component's own error so far (less what noise
-    explains of it), growing with the distance in steps of the grid.
+    Past the largest size run a curve also carries its component's own miss so far, growing with the
+    distance in steps of the grid.
     """
     rng = np.random.default_rng([seed, 5])
-    draws = len(levels.draws)
+    draws = len(redrawn)
     names = list(weights)
     share = np.array([weights[name] for name in names])
     owner = rng.choice(len(names), size=draws, p=share / share.sum())
@@ -91,14 +127,13 @@ def mixture(
     own = rng.standard_normal(draws)
     above = np.log(levels.sizes[levels.sizes > 0].astype(float))
     steps = np.maximum(np.log(np.maximum(sizes, 1e-9)) - above[-1], 0) / (above[-1] - above[-2])
-    noise = float(levels.sd[-1] ** 2)
     out = np.empty((draws, len(sizes)))
     low, high = log_range(levels.sizes)
     for i, name in enumerate(names):
         mine = np.flatnonzero(owner == i)
         if not len(mine):
             continue
-        data = levels.draws[mine]
+        data = redrawn[mine]
         if name == TREND:
             curve = _trend(levels.sizes, data, sizes, damping[mine])
         else:
@@ -107,7 +142,7 @@ def mixture(
             weight = weights_of(levels.sd)
             curve = fit_bank(family, shapes, levels.sizes, data.T, weight).at(sizes)
         # The trend's damping varies over draws and is its error already.
-        miss = 0.0 if name == TREND else max(errors[name] ** 2 - noise, 0.0) ** 0.5
+        miss = 0.0 if name == TREND else misses[name]
         out[mine] = curve + miss * own[mine, None] * steps[None]
     return np.clip(out, 0.0, 1.0)
 
@@ -120,10 +155,11 @@ def predict(levels: Levels, size: int, seed: int, samples: int, level: float = 0
     """
     if (levels.sizes > 0).sum() < 3:
         return None
-    weights, errors = component_weights(track_record(levels))
-    draws = len(levels.draws)
+    redrawn = on_same_problems(levels, seed)
+    weights, errors, misses = component_weights(track_record(levels, redrawn))
+    draws = len(redrawn)
     rng = np.random.default_rng([seed, 6])
-    curve = mixture(levels, weights, errors, np.array([size]), seed)[:, 0]
+    curve = mixture(levels, weights, misses, np.array([size]), seed, redrawn)[:, 0]
     noise = run_noise(levels, float(np.median(curve)), samples, draws, rng)
     drawn = np.clip(curve + noise, 0.0, 1.0)
     tail = 50 * (1 - level)
@@ -140,9 +176,14 @@ def predict(levels: Levels, size: int, seed: int, samples: int, level: float = 0
 
 def run_noise(levels: Levels, p: float, samples: int, draws: int, rng) -> np.ndarray:
     """Return draws of what one new run adds: its training luck and the noise of its answers."""
+    tau2 = draw_variances(levels.noise, None, draws, rng)
     problems = levels.problem_means.shape[1]
-    tau2 = draw_variances(levels.noise, draws, rng)
-    variance = tau2 * response_at(levels, p) ** 2 + p * (1 - p) / (problems * max(samples, 1))
+    whole = p * (1 - p) / (problems * max(samples, 1))
+    if levels.answers is not None:  # on the same problems: as large a part as at the sizes run
+        shares = np.clip(levels.estimate, 0.02, 0.98)
+        most = shares * (1 - shares) / (problems * samples * levels.replicates)
+        whole *= float(np.median(np.minimum(levels.answers / most, 1.0)))
+    variance = tau2 * response_at(levels, p) ** 2 + whole
     return np.sqrt(variance) * rng.standard_normal(draws)
 
 
@@ -188,13 +229,13 @@ def next_size(
     """
     if (levels.sizes > 0).sum() < 3:
         return []
-    weights, errors = component_weights(track_record(levels))
+    weights, _, misses = component_weights(track_record(levels, on_same_problems(levels, seed)))
     draws = len(levels.draws)
     largest = float(max(levels.sizes.max(), max(candidates)))
     above = levels.sizes[levels.sizes > 0]
     grid = np.geomspace(above.min() / 2, largest, 80)
     sizes = np.concatenate([[0.0], grid, np.array(candidates, float)])
-    curves = mixture(levels, weights, errors, sizes, seed)
+    curves = mixture(levels, weights, misses, sizes, seed, levels.draws)
     readouts = curve_readouts(curves[:, : len(grid) + 1], sizes[: len(grid) + 1])
     rng = np.random.default_rng([seed, 7])
     rows = []

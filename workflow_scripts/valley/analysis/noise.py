@@ -18,11 +18,12 @@ from valley.analysis.resample import Z
 OWN, LENT, GIVEN, ASSUMED = "own replicates", "another axis", "the study file", "assumed"
 # Where nothing is known: larger than the simulator's usual runs (0.12), held loosely, about two
 # points of pass@1 at a level of 0.3. An assumption; every output that rests on it says so.
-ASSUMED_SHIFT, ASSUMED_FREEDOM = 0.25, 4
+ASSUMED_SHIFT, ASSUMED_FREEDOM = 0.25, 3
 KNOWN_FREEDOM = 1000
-# Arms of one axis need not be alike: degrees of freedom with which the pooled variance holds for
-# one arm, where the data don't object, and where a test says that arms do differ.
+# Arms of one axis need not be alike: degrees of freedom with which what others say holds for one
+# arm, beside arms of its level, and far from all or where a test says that arms do differ.
 ALIKE, UNALIKE = 4, 1
+REACH = 0.75  # log-odds between levels within which arms say much of each other's noise
 # Response of a share to a shift at which both models of `scale` agree.
 TYPICAL = 0.1
 GRID = np.concatenate([[0.0], np.geomspace(1e-3, 1.5, 160) ** 2])
@@ -44,8 +45,11 @@ class Replicates:
     level: float = 0.5
 
 
-def replicates(values: np.ndarray, scale: float) -> Replicates:
-    """Describe the spread between replicates from per-problem values (replicates, problems)."""
+def replicates(values: np.ndarray, scale: float, level: float | None = None) -> Replicates:
+    """Describe the spread between replicates from per-problem values (replicates, problems).
+
+    `level` is that of the arms behind them; by default the values' own mean.
+    """
     values = values[:, np.isfinite(values).all(axis=0)]
     runs, problems = values.shape
     if not problems:
@@ -53,8 +57,8 @@ def replicates(values: np.ndarray, scale: float) -> Replicates:
     means = values.mean(axis=1)
     rest = values - means[:, None] - values.mean(axis=0) + values.mean()
     within = (rest**2).sum() / ((runs - 1) * max(problems - 1, 1)) / problems
-    spread, level = float(means.var(ddof=1)), float(values.mean())
-    return Replicates(spread, runs - 1, float(within), float(scale), level)
+    level = float(values.mean()) if level is None else level
+    return Replicates(float(means.var(ddof=1)), runs - 1, float(within), float(scale), float(level))
 
 
 def groups_of(
@@ -104,12 +108,12 @@ def scale(values: np.ndarray, samples: int) -> float:
     return response(values, samples) * TYPICAL
 
 
-def _profile(groups: list[Replicates]) -> np.ndarray:
+def _profile(groups: list[Replicates], weights: Iterable[float] | None = None) -> np.ndarray:
     """Return Q(tau²) on the grid: a decreasing curve, chi-squared at the true tau²."""
     total = np.zeros(len(GRID))
-    for group in groups:
+    for group, weight in zip(groups, weights or [1.0] * len(groups), strict=True):
         expected = np.maximum(group.evaluation + GRID * group.scale, 1e-12)
-        total += group.freedom * group.variance / expected
+        total += weight * group.freedom * group.variance / expected
     return total
 
 
@@ -137,6 +141,7 @@ def pooled(groups: list[Replicates]) -> dict | None:
         "alike": ALIKE if uneven is None or uneven > 0.05 else UNALIKE,
         "levels": [min(g.level for g in groups), max(g.level for g in groups)],
         "profile": [float(value) for value in profile],
+        "groups": groups,
     }
 
 
@@ -193,17 +198,17 @@ def elsewhere(groups: list[Replicates], given: float | None) -> dict | None:
     return known_as(ASSUMED_SHIFT, ASSUMED)
 
 
+def _odds(level: float) -> float:
+    inside = min(max(level, 0.005), 0.995)
+    return float(np.log(inside / (1 - inside)))
+
+
 def far(noise: dict | None, levels: list[float]) -> bool:
     """Say whether lent noise was seen at other levels (odds more than three times apart)."""
     if noise is None or noise.get("source") != LENT or not noise.get("levels"):
         return False
-
-    def odds(level: float) -> float:
-        inside = min(max(level, 0.005), 0.995)
-        return float(np.log(inside / (1 - inside)))
-
-    low, high = map(odds, noise["levels"])
-    beyond = [max(low - odds(level), odds(level) - high) for level in levels]
+    low, high = map(_odds, noise["levels"])
+    beyond = [max(low - _odds(level), _odds(level) - high) for level in levels]
     return max(beyond, default=0.0) > np.log(3)
 
 
@@ -212,11 +217,45 @@ def _invert(profile: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return np.interp(-np.asarray(targets, float), -profile, GRID)
 
 
-def draw_variances(noise: dict | None, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Return `draws` values of tau² that carry its own uncertainty; zeros where it is not known."""
+def draw_variances(
+    noise: dict | None,
+    level: float | None,
+    draws: int,
+    rng: np.random.Generator,
+    own: Replicates | None = None,
+    scale: float = 1.0,
+) -> np.ndarray:
+    """Return `draws` values of tau² of an arm at a level; zeros where nothing is known.
+
+    Other arms count by how near their level is (log-odds, a normal kernel): noise may depend on
+    it. About what they say the arm's own variance scatters as a scaled inverse chi-squared (Smyth
+    2004), of ALIKE degrees of freedom where an arm stands near, of UNALIKE far from all; its own
+    replicates update that. Without a level all arms count alike.
+    """
     if noise is None:
         return np.zeros(draws)
-    return _invert(np.array(noise["profile"]), rng.chisquare(noise["freedom"], draws))
+    groups, prior = noise.get("groups"), noise.get("alike")
+    profile, freedom = np.array(noise["profile"]), noise["freedom"]
+    others = list(groups or []) if level is not None else []
+    if own in others:
+        others.remove(own)
+    if others:
+        near = [np.exp(-0.5 * ((_odds(g.level) - _odds(level)) / REACH) ** 2) for g in others]
+        prior = UNALIKE + (prior - UNALIKE) * max(near)
+        weights = [one / max(near) for one in near]
+        used = [*others, own] if own in groups else others
+        weights += [1.0] * (len(used) - len(others))
+        profile = _profile(used, weights)
+        freedom = sum(w * g.freedom for w, g in zip(weights, used, strict=True))
+    tau2 = _invert(profile, rng.chisquare(freedom, draws))
+    if not prior:
+        return tau2
+    evaluation, spread, count = 0.0, 0.0, 0
+    if own is not None:
+        evaluation, spread, count = own.evaluation, own.variance, own.freedom
+    total = prior * (tau2 * scale + evaluation) + count * spread
+    variance = total / rng.chisquare(prior + count, draws) - evaluation
+    return np.maximum(variance, 0.0) / scale
 
 
 def effective(luck_draws: np.ndarray) -> np.ndarray:
@@ -230,6 +269,7 @@ PUBLIC = ("shift_sd", "interval", "freedom", "source", "p_alike", "levels")
 
 def luck(
     noise: dict | None,
+    levels: Iterable[float | None],
     scales: np.ndarray,
     runs: np.ndarray,
     draws: int,
@@ -238,31 +278,22 @@ def luck(
 ) -> np.ndarray:
     """Return (draws, arms) effects of training luck on means over replicates.
 
-    An arm's variance between replicates is taken as a scaled inverse chi-squared about the pooled
-    one, updated by its own replicates (Smyth 2004): an arm at the onset of a rise may vary more
-    than others, and its own replicates say something of it.
-
     Args:
         noise: as `pooled` gives it; None: no luck.
+        levels: of the arms; None for one to which all others count alike.
         scales: squared responses of the arms to a shift; 0 for an arm without luck.
         runs: replicates of the arms.
         draws, rng: how many, and by which chance.
         own: the replicates of each arm, where it has any.
     """
+    out = np.zeros((draws, len(scales)))
     if noise is None:
-        return np.zeros((draws, len(scales)))
-    variance = draw_variances(noise, draws, rng)[:, None] * scales
-    prior = noise.get("alike")
-    if prior:
-        for i, one in enumerate(own or [None] * len(scales)):
-            evaluation, spread, freedom = 0.0, 0.0, 0
-            if one is not None and one.freedom:
-                evaluation, spread, freedom = one.evaluation, one.variance, one.freedom
-            total = variance[:, i] + evaluation
-            drawn = rng.chisquare(prior + freedom, draws)
-            posterior = (prior * total + freedom * spread) / drawn
-            variance[:, i] = np.maximum(posterior - evaluation, 0.0) * (scales[i] > 0)
-    return np.sqrt(variance / runs) * rng.standard_normal((draws, len(scales)))
+        return out
+    for i, (one, level) in enumerate(zip(own or [None] * len(scales), levels, strict=True)):
+        if scales[i] > 0:
+            tau2 = draw_variances(noise, level, draws, rng, one, scales[i])
+            out[:, i] = np.sqrt(tau2 * scales[i] / runs[i]) * rng.standard_normal(draws)
+    return out
 
 
 def public(noise: dict | None) -> dict | None:

@@ -10,6 +10,7 @@ each size, as in Fieller's theorem; between sizes the level is taken as straight
 
 import numpy as np
 
+from valley.analysis.resample import Z
 from valley.analysis.sample import Levels, variance_parts
 
 FINE = 24  # steps between neighbouring sizes
@@ -19,8 +20,13 @@ TINY = 1e-9
 
 
 def spread_of(deviation: np.ndarray) -> np.ndarray:
-    """Return the standard error of each entry, from (draws, entries) of its error; never 0."""
-    return np.maximum(deviation.std(axis=0), TINY)
+    """Return the spread of each entry, from (draws, entries) of its error; never 0.
+
+    That of a normal law with as wide a 95 % interval: where training noise is known from few runs
+    the draws have long tails, and their standard deviation is all in a few of them.
+    """
+    low, high = np.percentile(deviation, [2.5, 97.5], axis=0)
+    return np.maximum((high - low) / (2 * Z), TINY)
 
 
 def greatest(estimate: np.ndarray, draws: np.ndarray, level: float = 0.95) -> dict:
@@ -38,7 +44,7 @@ def greatest(estimate: np.ndarray, draws: np.ndarray, level: float = 0.95) -> di
     error = -deviation[:, keep]
     best = int(np.argmax(estimate[keep]))
     gap = estimate[keep].max() - estimate[keep]
-    blur = SLACK * (error - error[:, [best]]).std(axis=0)
+    blur = SLACK * spread_of(error - error[:, [best]])
     # Each bound is stretched until it fails in `tail` of draws, at gaps moved to its disfavour.
     over = ((error - np.maximum(gap - blur, 0.0)) / sd[keep]).max(axis=1)
     under = ((gap + blur - error) / sd[keep]).min(axis=1)

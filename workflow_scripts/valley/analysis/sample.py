@@ -19,9 +19,9 @@ class Levels:
     `replicates` counts the runs; `seeds` lists (size, seed, level); `problem_means` is
     (sizes, problems), over samples and replicates, NaN where nothing was judged. `answers`
     (sizes,) is the part of each level's variance that more samples would remove (None with one
-    sample: not known), `luck` (sizes,) the part that more replicates would. `scales` (sizes,) are
-    the squared responses to a training shift; `groups` the replicates behind `noise`, for others to
-    pool.
+    sample: not known), `luck` (sizes,) the part that more replicates would, `luck_draws`
+    (draws, sizes) draws of it by itself. `scales` (sizes,) are the squared responses to a training
+    shift; `groups` the replicates behind `noise`, for others to pool.
     """
 
     sizes: np.ndarray
@@ -33,6 +33,7 @@ class Levels:
     noise: dict | None
     answers: np.ndarray | None = None
     luck: np.ndarray | None = None
+    luck_draws: np.ndarray | None = None
     samples: int = 1
     scales: np.ndarray | None = None
     groups: list = field(default_factory=list)
@@ -135,12 +136,13 @@ def from_values(
     groups = [one for one in each if one]
     noise = (training.pooled(groups) or noise) if bounded else None
     rng = np.random.default_rng([seed, 1, stream])
-    luck = training.luck(noise, scales * (sizes > 0), runs, draws, rng, each)
+    luck = training.luck(noise, estimate, scales * (sizes > 0), runs, draws, rng, each)
     problems = known.sum(axis=1)
     wide = np.array([few.stretch(int(count)) for count in problems])
     evaluated = resampled_means(means, draws, seed)
     evaluated = np.where(np.isfinite(evaluated), evaluated, estimate)
-    resampled = estimate + wide * (evaluated - estimate) + luck
+    resampled = estimate + wide * (evaluated - estimate)
+    resampled += _bent(luck, estimate) if bounded else luck
     if bounded:
         resampled = np.clip(resampled, 0.0, 1.0)
         _loosen(resampled, means, rng)
@@ -165,10 +167,23 @@ def from_values(
         noise=noise,
         answers=answers,
         luck=training.effective(luck),
+        luck_draws=luck,
         scales=scales,
         groups=groups if bounded else [],
         samples=int(asked.max()),
     )
+
+
+def _bent(luck: np.ndarray, estimate: np.ndarray) -> np.ndarray:
+    """Return (draws, sizes) luck that is larger towards the middle of [0, 1] than to its ends.
+
+    A run's luck at a level grows with how far the level is from 0 and 1; an estimate that came out
+    too low would show too little of it. On the scale of arcsin sqrt it is alike on both sides.
+    """
+    inside = np.clip(estimate, 0.005, 0.995)
+    slope = 2 * np.sqrt(inside * (1 - inside))
+    angle = np.arcsin(np.sqrt(estimate))
+    return np.sin(np.clip(angle + luck / slope, 0.0, np.pi / 2)) ** 2 - estimate
 
 
 def _loosen(draws: np.ndarray, means: np.ndarray, rng: np.random.Generator) -> None:

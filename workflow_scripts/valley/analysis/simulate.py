@@ -119,7 +119,9 @@ def _beta_arm(level, runs: int, design: Design, problems, rng, fixed: bool) -> n
     possible, hard = problems
     shape = (runs, design.problems)
     luck = design.run_sd * luck_at(float(level)) * rng.standard_normal((runs, 1))
-    mean = level + (0.0 if fixed else luck)
+    # No further down than up: the mean over runs is the level also where that is near 0.
+    room = max(min(level, 1 - IMPOSSIBLE - level), 0.0)
+    mean = level + (0.0 if fixed else np.clip(luck, -room, room))
     # The chances' mean over all problems is the level: possible ones make up for the others.
     mean = np.clip(mean / (1 - IMPOSSIBLE), 1e-3, 1 - 1e-3)
     own = (rng.standard_normal(shape) + rng.standard_normal((1, shape[1]))) / np.sqrt(2)
@@ -139,6 +141,7 @@ SHAPES = {
     "plateau": (0.42, 0.30, 0.14, 0.14, 0.14, 0.14, 0.14, 0.25, 0.45),
     "double dip": (0.42, 0.30, 0.13, 0.24, 0.30, 0.22, 0.13, 0.28, 0.45),
     "collapse": (0.42, 0.40, 0.38, 0.36, 0.36, 0.38, 0.40, 0.38, 0.12),
+    "half, at last": (0.42, 0.40, 0.38, 0.36, 0.36, 0.38, 0.40, 0.38, 0.21),
     "half, and no more": (0.40, 0.36, 0.28, 0.20, 0.20, 0.20, 0.20, 0.30, 0.20),
     "as Llama's": (0.13, 0.024, 0.04, 0.30),
     "as Qwen's": (0.24, 0.10, 0.18, 0.31),

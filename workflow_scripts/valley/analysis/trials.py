@@ -100,6 +100,7 @@ def curve_trial(truth: Truth, design: Design, studies: int, seed: int, draws=400
         ):
             if item and item["interval"][0] is not None:
                 hits.setdefault(name, []).append(covers(item["interval"], expected[name]))
+                hits.setdefault(f"{name} width", []).append(float(np.ptp(item["interval"])))
         fall = readouts.depth_share(data)
         hits.setdefault("falls by half", []).append(bool(fall and fall["interval"][0] > 0.5))
         bottom = readouts.bottom(data)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from valley.analysis import forecast
+from valley.analysis import noise as training
 from valley.analysis.curves import fit_bank, log_range, weights_of
 from valley.analysis.families import FAMILIES, bank
 from valley.analysis.sample import Levels, from_values
@@ -27,7 +28,10 @@ def forecast_trial(
         truth = random_curve(kind, rng)
         values = draw_arms(truth(sizes), runs, design, rng, fixed=(0,))
         seen = float(values[-1].mean())
-        data = from_values(sizes[:-1], values[:-1], draws, study, samples=design.samples)
+        noise = training.elsewhere([], None if design.run_sd else 0)  # without replicates
+        data = from_values(
+            sizes[:-1], values[:-1], draws, study, noise=noise, samples=design.samples
+        )
         ahead = forecast.predict(data, int(sizes[-1]), study, design.samples)
         low, high = ahead["interval"]
         row = {
