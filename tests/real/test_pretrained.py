@@ -79,7 +79,8 @@ def test_humaneval_is_there_whole_and_its_own_solutions_are_accepted(ladder):
     ladder.snakemake("--cores", "2", benchmark)
     rows = read_parquet(ladder.folder / benchmark)
     assert len(rows) == 164
-    kept = read_json(ladder.folder / f"{benchmark}.meta.json")["measured"]["kept"]
+    sidecar = (ladder.folder / benchmark).with_suffix(".meta.json")
+    kept = read_json(sidecar)["measured"]["kept"]
     assert kept["problems"] == 164 and not kept.get("reference_not_accepted")
 
 

@@ -11,6 +11,7 @@ import yaml
 from lm_material import tiny
 from valley.cluster import fetch
 from valley.commands import material
+from valley.core.files import read_parquet
 from valley.core.recipes import Recipe
 from valley.core.study import Study
 from valley.lm import flops, memory, packaged, upfront
@@ -102,14 +103,24 @@ def test_the_desk_s_trainings_fit_a_card(card):
             assert need.total <= (card * 1.024**3 * 1e9 - 4e8) * (1 - memory.RESERVE), (name, need)
 
 
-def test_a_study_without_a_curve_asks_for_no_figure_of_rates(tmp_path):
+@pytest.mark.timeout(900)
+def test_a_study_that_trains_nothing_and_has_no_curve_comes_to_its_report(tmp_path):
+    """As studies/pretrained-tune.yaml, with a student made here and the bank's functions."""
     config = Workspace.smoke()
     config["axes"] = {"base": {"question": "How good?", "recipes": ["distil"], "sizes": [0]}}
+    bank = {"problems": 8, "seed": 23, "form": "function", "steps": [1]}
+    config["benchmarks"] = {"bank": {"bank": bank}}
     del config["starts"]
     workspace = Workspace(tmp_path)
     workspace.write(config)
     planned = workspace.plan()
     assert planned["score"] == 1 and "figure" not in planned and "train" not in planned
+    workspace.snakemake("--cores", "2")
+    root = tmp_path / "results/smoke"
+    assert (root / "report.html").is_file()
+    assert json.loads((root / "scores/tiny/base/bank.json").read_text())["overall"]["pass@1"]
+    judged = {row["verdict"] for row in read_parquet(root / "verdicts/tiny/base/bank.parquet")}
+    assert judged and "judge_error" not in judged
 
 
 @pytest.fixture
