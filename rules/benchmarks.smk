@@ -18,7 +18,7 @@ rule published_benchmark:
         "../envs/analysis.yaml"
     resources:
         mem_mb=4000,
-        runtime=60,
+        runtime=at_most(60),
     params:
         **declared(
             Published,

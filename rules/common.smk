@@ -16,12 +16,14 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
+from valley.cluster import runs
 from valley.core import asides, closure, disk, processes, slices
 from valley.core.arms import BASE, Arm
 from valley.core.files import read_json
 from valley.core.given import given, not_made
 from valley.core.hub import SourceError, find, missing_folder
 from valley.core.layout import CONTRAST, CURVE, LEARNING, Layout
+from valley.core.lease import Lease, Taken
 from valley.core.published import home, patterns
 from valley.workflow.seams import SeamError
 from valley.workflow.contract import digests_of, params_of
@@ -46,6 +48,10 @@ try:
 except StudyError as error:
     raise WorkflowError(str(error))
 
+
+if workflow.is_main_process:
+    for note in STUDY.notes:
+        logger.warning(note)
 
 if workflow.is_main_process and not workflow.output_settings.dryrun:
     if disk.none_left(".snakemake"):  # its own records and its log would find no room
@@ -329,8 +335,46 @@ def student_material(wildcards):
     return {"shard": f"{folder}/pairs.parquet", "text": f"{folder}/text.parquet"}
 
 
+def jobs_left(slurm):
+    """Tell whether SLURM has jobs of a run; where it can't be asked there may be some."""
+    try:
+        return bool(runs.alive([slurm]))
+    except RuntimeError:
+        return True
+
+
+LEASE = Lease(ROOT, jobs_left)
+
+
+def take_lease():
+    """Refuse to start beside another run of this study, or beside jobs that one has left."""
+    other = LEASE.holder()
+    if other:
+        logger.info(f"{ROOT} is held by {other}; looking whether that is alive (up to 90 s) …")
+        if LEASE.lives(other):
+            raise WorkflowError(
+                f"{other} is at work on {ROOT}: leave it, or stop it there first. Two runs would "
+                "write the same files."
+            )
+        if other.slurm and jobs_left(other.slurm):
+            raise WorkflowError(
+                f"{other} has ended, and SLURM may still have jobs of it (squeue --name="
+                f"{other.slurm}). `./valley resume` with this study file waits for them and then "
+                "goes on; with --cancel it ends them."
+            )
+    try:
+        LEASE.take(other)
+    except Taken as error:
+        raise WorkflowError(f"{error} has just begun to work on {ROOT}: leave it")
+
+
 def begin_alone():
     """Refuse to start beside a killed run's jobs; clear away what killed jobs were writing."""
+    try:
+        with disk.explained(ROOT):
+            take_lease()
+    except OSError as error:
+        raise WorkflowError(str(error))
     if left := processes.orphans(ROOT):
         raise WorkflowError(
             f"jobs of a run that was killed are still at work on {ROOT} (process "

@@ -43,7 +43,7 @@ rule pool:
         "../envs/analysis.yaml"
     resources:
         mem_mb=2000 if BUNDLED else 4000,
-        runtime=10 if BUNDLED else 720,
+        runtime=at_most(SHORT_MINUTES if BUNDLED else 720),
     params:
         **declared(
             Pool,

@@ -4,8 +4,14 @@ import functools
 import inspect
 
 from valley.cluster import mend, requests
+from valley.cluster.site import Site, checked
+from valley.workflow.gates import GatedDAG
 
-mend.mend()
+LONGEST = STUDY.config["resources"]["longest"]
+SITE = Site(workflow, LONGEST, logger)
+GatedDAG.grouping = staticmethod(lambda: bound_groups())
+GatedDAG.decided = staticmethod(checked(SITE.check, WorkflowError))
+mend.mend(SITE.limit, LEASE.submitting)
 
 # Short jobs share submissions. Labels and the pool are short where the whole corpus comes from the
 # bundled generator; a real corpus' are jobs of their own, and so its shards a group of theirs.
@@ -18,6 +24,8 @@ def costs_seen():
     return {} if workflow.local_exec else requests.measured(STUDY.config, Path(ROOT))
 
 
+# What a job asks for whose rule says nothing: see default-resources in profiles/slurm.
+SHORT_MINUTES = 10
 ASK_SIGNATURE = inspect.signature(lambda wildcards, attempt: None)
 
 
@@ -33,7 +41,32 @@ def grouped(name):
 @functools.lru_cache(maxsize=256)  # the few things that a job asks for are asked one after another
 def request_of(rule, attempt, **wildcards):
     """Return all that a job asks for."""
-    return requests.request(STUDY.config, rule, wildcards, attempt, costs_seen())
+    seen, room = costs_seen(), SITE.room(rule)
+    return requests.request(STUDY.config, rule, wildcards, attempt, seen, room)
+
+
+def at_most(minutes):
+    """Return a fixed time, or what the study file allows one job if that is less."""
+    return min(minutes, LONGEST or minutes)
+
+
+@functools.cache
+def bound_groups():
+    """Fit groups to the cluster's nodes and limits, before Snakemake sorts jobs into them."""
+    judged = {
+        (arm.student, benchmark): STUDY.place(arm)
+        for arm in STUDY.evaluated()
+        for benchmark in STUDY.benchmarks
+    }
+    SITE.bound_groups(
+        "verdicts",
+        "judge",
+        (
+            request_of("judge", 1, place=place, benchmark=benchmark)
+            for (_, benchmark), place in judged.items()
+        ),
+        at_most(SHORT_MINUTES),
+    )
 
 
 def asks(rule, what):

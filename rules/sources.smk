@@ -27,7 +27,7 @@ if CORPORA:
         threads: 1
         resources:
             mem_mb=4000,
-            runtime=240,
+            runtime=at_most(240),
         params:
             **declared(SourceProblems, sources=list(CORPORA.values()), questions=QUESTIONS),
         message:
@@ -53,7 +53,7 @@ if CORPORA:
         threads: 1
         resources:
             mem_mb=4000,
-            runtime=720,
+            runtime=at_most(720),
         params:
             **declared(SourceTraces, source=lambda wildcards: CORPORA[wildcards.teacher]),
         message:

@@ -19,7 +19,7 @@ rule ask_endpoint:
     threads: 1
     resources:
         mem_mb=4000,
-        runtime=1440,
+        runtime=at_most(1440),
     params:
         **declared(AskEndpoint, prompt=teacher_prompt, store=STUDY.store),
     message:
@@ -45,7 +45,7 @@ rule ask_model:
     threads: 1
     resources:
         mem_mb=16000,
-        runtime=1440,
+        runtime=at_most(1440),
         gpu=asked("model", "gpus"),
     params:
         **declared(AskModel, prompt=teacher_prompt, store=STUDY.store),

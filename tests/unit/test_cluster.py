@@ -5,7 +5,7 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
-from valley.cluster import cost, doctor, probe, runs, spent
+from valley.cluster import cost, demands, offers, probe, runs, spent
 from valley.cluster.requests import Request, measured, request
 from valley.cluster.states import LOST_AFTER, Watch
 from valley.core.sidecars import provenances
@@ -247,7 +247,7 @@ def test_slurm_s_times(text, seconds):
     ("text", "minutes"), [("1-00:00:00", 1440), ("2:00", 2), ("infinite", None), ("1:00:00", 60)]
 )
 def test_partition_limits(text, minutes):
-    assert doctor.minutes(text) == minutes
+    assert offers.minutes(text) == minutes
 
 
 def test_a_profile_s_resources_are_read_in_both_ways_of_writing_them():
@@ -256,8 +256,8 @@ def test_a_profile_s_resources_are_read_in_both_ways_of_writing_them():
         "default-resources": {"slurm_account": "a"},
         "set-resources": {"train": {"gpu_model": "h"}},
     }
-    assert doctor.site(listed) == doctor.site(mapped)
-    assert doctor.site(listed) == {"slurm_account": "a", "train:gpu_model": "h"}
+    assert demands.site(listed) == demands.site(mapped)
+    assert demands.site(listed) == {"slurm_account": "a", "train:gpu_model": "h"}
 
 
 def test_a_compute_node_says_what_it_does_not_see(tmp_path):

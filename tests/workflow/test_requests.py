@@ -63,25 +63,31 @@ def submitted(copy, tmp_path, monkeypatch):
 
     Commands of SLURM's names note it and refuse: nothing runs.
     """
-    noted = tmp_path / "noted"
+    noted, nodes = tmp_path / "noted", tmp_path / "nodes"
+    nodes.touch()
     tools = tmp_path / "tools"
     tools.mkdir()
     for name, does in {
         "sbatch": f'echo "$@" >> {noted}; echo refused >&2; exit 1',
         "scontrol": 'echo "Slurmctld(primary) at here is UP"',
-        **dict.fromkeys(("sinfo", "squeue", "sacct", "sacctmgr"), "exit 0"),
+        "sinfo": f"cat {nodes}",
+        **dict.fromkeys(("squeue", "sacct", "sacctmgr"), "exit 0"),
     }.items():
         (tools / name).write_text(f"#!/bin/sh\n{does}\n")
         (tools / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
 
-    def submissions(*targets: str) -> list[dict[str, str]]:
+    def submissions(*targets: str, offered: str = "") -> list[dict[str, str]]:
         noted.unlink(missing_ok=True)
+        nodes.write_text(offered)
         how = ("--workflow-profile", str(PROFILE), "--retries", "0", "--rerun-triggers", "mtime")
         said = copy.snakemake(*how, "--", *targets, check=False)
+        if "Nothing was submitted" in said:
+            assert not noted.exists()
+            raise ValueError(said)
         assert noted.exists(), said
         lines = noted.read_text().splitlines()
-        return [dict(re.findall(r"--([a-z-]+)[= ](\S+)", line)) for line in lines]
+        return [dict(re.findall(r"--?([a-z-]+)[= ](\S+)", line)) for line in lines]
 
     return submissions
 
@@ -97,6 +103,78 @@ def test_a_job_asks_for_all_its_cores_and_a_group_for_a_small_node_s(copy, submi
     shutil.rmtree(copy.folder / "results/smoke/verdicts")
     groups = [one for one in submitted("verdicts") if one["cpus-per-task"] != "64"]
     assert [group["cpus-per-task"] for group in groups] == ["15"], "five at a time, not all"
+
+
+def offered(cores: int, minutes: int = 1440, gigabytes_a_core: int = 4) -> str:
+    """Return what sinfo says of nodes of one size, in the order that is asked for."""
+    memory = 1000 * gigabytes_a_core * cores
+    return f"all|all*|{minutes}:00|1-infinite|4|{cores}|{memory}|(null)"
+
+
+@pytest.mark.parametrize("cores", [2, 8, 64, 192])
+def test_no_group_asks_for_more_than_a_node_has(copy, submitted, cores):
+    shutil.rmtree(copy.folder / "results/smoke/verdicts")
+    groups = submitted("verdicts", offered=offered(cores))
+    assert {int(group["cpus-per-task"]) for group in groups} == {min(cores, 9)}
+    assert all(int(group["mem"]) <= 4000 * cores for group in groups)
+
+
+def test_a_group_asks_for_memory_that_a_node_has(copy, submitted):
+    """Of 2 GB each, as many at a time as a node of 8 GB holds, and time for all of them."""
+    config = copy.smoke()
+    config["resources"] = {"judge": {"runtime": 30}}
+    copy.write(config)
+    shutil.rmtree(copy.folder / "results/smoke/verdicts")
+    (group,) = submitted("verdicts", offered=offered(8, gigabytes_a_core=1))
+    assert (group["mem"], group["cpus-per-task"]) == ("8000", "4")
+
+
+def test_a_group_asks_for_no_longer_than_is_allowed(copy, submitted):
+    """Nine judges of half an hour each, two at once: three groups of four or fewer, or 150 min."""
+    config = copy.smoke()
+    config["resources"] = {"judge": {"runtime": 30}}
+    copy.write(config)
+    for kind in ("verdicts", "scores"):
+        shutil.rmtree(copy.folder / "results/smoke" / kind)
+    (whole,) = times(submitted(*scores(copy), offered=offered(2)))
+    assert whole == 5 * 30 + 5 * 10
+    parts = times(submitted(*scores(copy), offered=offered(2, minutes=90)))
+    assert len(parts) == 3
+    assert max(parts) <= 90
+
+
+def scores(copy) -> list[str]:
+    """Return the files of all scores."""
+    places = sorted((copy.folder / "results/smoke/generations").rglob("bank.parquet"))
+    folder = copy.folder / "results/smoke"
+    return [
+        f"results/smoke/scores/{path.relative_to(folder / 'generations').with_suffix('.json')}"
+        for path in places
+    ]
+
+
+def times(groups: list[dict[str, str]]) -> list[int]:
+    return [int(group["t"]) for group in groups]
+
+
+@pytest.mark.parametrize(
+    ("resources", "told"),
+    [
+        ({"train": {"cpus": 16}}, "train: asked 16 cores, .*; but 16 cores are wanted of one node"),
+        ({"train": {"runtime": 2000}}, r"put `resources: \{longest: 1440\}` in the study file"),
+    ],
+)
+def test_what_fits_nowhere_is_an_error_before_the_first_submission(
+    copy, submitted, resources, told
+):
+    config = copy.smoke()
+    config["resources"] = resources
+    copy.write(config)
+    place = "tiny/distil/base/all.any/n16-s0"
+    target = f"results/smoke/checkpoints/{place}/checkpoint.json"
+    shutil.rmtree(copy.folder / "results/smoke/checkpoints" / place)
+    with pytest.raises(ValueError, match=told):
+        submitted(target, offered=offered(8))
 
 
 def test_jobs_use_the_scratch_that_they_are_told(copy):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from valley.cluster import fetch, requests, spent
+from valley.cluster import demands, fetch, offers, requests
 from valley.cluster.runs import ask
 from valley.core.study import Study
 from valley.planning.estimates import Unestimated, estimate
@@ -87,10 +87,10 @@ def findings(
     yield from there
     if any(finding.verdict == "BAD" for finding in there):
         return
-    asked = site(profile)
+    asked = demands.site(profile)
     yield accounting()
     yield from account(asked.get("slurm_account"))
-    yield from partitions(study, asked)
+    yield from partitions(study, profile)
     yield from node(study, asked)
 
 
@@ -229,47 +229,49 @@ def account(wanted: str | None) -> Iterator[Finding]:
         yield Finding("account", "ok", f"SLURM's default; you have: {', '.join(known) or 'none'}")
 
 
-def partitions(study: Study, asked: dict[str, str]) -> Iterator[Finding]:
-    """Compare partitions, their limits and their GPUs with what the study's jobs ask for."""
-    rows = [line.split("|") for line in ask("sinfo", "-h", "-o", "%R|%l|%G|%a").splitlines()]
-    names = {row[0] for row in rows}
-    default = re.search(r"^(\S+)\*", ask("sinfo", "-h", "-o", "%P"), re.MULTILINE)
-    needed = {
-        rule: max(
-            (requests.request(study.config, rule, dict(w)) for w in wildcards_of(study, rule)),
-            key=lambda request: request.runtime,
-        )
-        for rule in ("train", requests.sampling_rule(study.config))
-    }
-    for rule, request in needed.items():
-        name = asked.get(f"{rule}:slurm_partition") or asked.get("slurm_partition")
-        name = name or (default and default[1])
-        what = f"partition of {rule}"
-        if not name:
-            yield Finding(what, "BAD", f"SLURM has no default; choose: {', '.join(sorted(names))}")
+def partitions(study: Study, profile: dict) -> Iterator[Finding]:
+    """Hold what every rule's jobs ask for against what the partitions offer."""
+    try:
+        offered = offers.ask_slurm()
+    except RuntimeError as error:
+        yield Finding("partitions", "BAD", str(error).splitlines()[0])
+        return
+    asked = demands.site(profile)
+    for rule in demands.rules_of(study):
+        wanted = demands.largest(study, rule, asked, offered)
+        wrong = [why for one in wanted if (why := offers.misfit(one, offered))]
+        if wrong:
+            yield Finding(f"partition of {rule}", "BAD", wrong[0])
             continue
-        mine = [row for row in rows if row[0] == name]
-        if not mine:
-            yield Finding(
-                what, "BAD", f"there is no partition {name!r}; choose: {', '.join(sorted(names))}"
-            )
-            continue
-        limit = minutes(mine[0][1])
-        said = f"{name}, up to {mine[0][1]}, GPUs: {', '.join(sorted({r[2] for r in mine}))}"
-        if limit and request.runtime > limit:
-            yield Finding(
-                what,
-                "BAD",
-                f"{said}; a job asks for {request.runtime} minutes: put `resources: {{longest: "
-                f"{limit:.0f}}}` in the study file, and it goes on in another",
-            )
-            continue
-        model = asked.get(f"{rule}:gpu_model") or asked.get("gpu_model")
-        offers = [row[2] for row in mine if "gpu" in row[2] and (not model or model in row[2])]
-        if request.gpus and not offers:
-            yield Finding(what, "BAD", f"{said}; but {request.gpus} {model or ''} GPU is wanted")
-            continue
-        yield Finding(what, "ok", f"{said}; asked: {request.gpus} GPU, {request.runtime} min")
+        where = offers.place(offered, wanted[0].partition)
+        said = f"asked {' and '.join(map(str, wanted))}"
+        yield Finding(f"partition of {rule}", "ok", f"{where}; {said}")
+    yield from groups(study, profile, offered)
+
+
+def groups(study: Study, profile: dict, offered: dict[str, offers.Partition]) -> Iterator[Finding]:
+    """Tell what a group of verdicts may ask for, and how many arms share one."""
+    asked, limits = demands.site(profile), demands.listed(profile.get("resources"))
+    where = offers.place(
+        offered, (asked.get("judge:slurm_partition") or asked.get("slurm_partition"))
+    )
+    if where is None or "group_cores" not in limits:
+        return
+    judged = [one.request for one in demands.largest(study, "judge", asked, offered)]
+    bounds = requests.group_bounds(judged, int(limits["group_cores"]), offers.room(where))
+    declared = int(demands.listed(profile.get("group-components")).get("verdicts", 1))
+    longest = min(filter(None, (study.config["resources"]["longest"], where.minutes)), default=None)
+    after = int(asked.get("runtime") or 0)
+    shared = (
+        requests.side_by_side(judged, bounds, longest, after, declared) if longest else declared
+    )
+    group = requests.Request(0, 1, bounds.cpus, max(one.mem_mb for one in judged), 1)
+    wrong = offers.misfit(offers.Wanted(group, where.name), offered)
+    said = (
+        f"verdicts of up to {shared} arms share a submission of {bounds.cpus} cores at most, on "
+        f"partition {where.name}"
+    )
+    yield Finding("groups", "BAD" if wrong else "ok", wrong or said)
 
 
 def node(study: Study, asked: dict[str, str]) -> Iterator[Finding]:
@@ -334,40 +336,3 @@ def _of_node(what: str, problem: str, well: str, advice: str) -> Finding:
     if problem:
         return Finding(what, "BAD", f"on a compute node: {problem}; {advice}")
     return Finding(what, "ok", well)
-
-
-def site(profile: dict) -> dict[str, str]:
-    """Return a profile's resources: defaults by name, those of a rule as "rule:name"."""
-    found = {}
-    for key in ("default-resources", "set-resources"):
-        given = profile.get(key) or {}
-        if isinstance(given, dict):
-            pairs = [
-                (f"{rule}:{name}", value) if key == "set-resources" else (rule, value)
-                for rule, values in given.items()
-                for name, value in (values.items() if isinstance(values, dict) else [("", values)])
-            ]
-        else:
-            pairs = [str(item).split("=", 1) for item in given]
-        found.update({name.rstrip(":"): str(value) for name, value in pairs})
-    return found
-
-
-def wildcards_of(study: Study, rule: str) -> list[dict]:
-    """Return the wildcards of all jobs of a rule."""
-    if rule == "train":
-        return [vars(arm) for arm in study.arms]
-    if rule == "answer":
-        return [{"place": study.place(arm)} for arm in study.evaluated()]
-    return [
-        {"place": study.place(arm), "benchmark": benchmark}
-        for arm in study.evaluated()
-        for benchmark in study.benchmarks
-    ]
-
-
-def minutes(text: str) -> float | None:
-    """Return the minutes of sinfo's [days-]hours:minutes:seconds; None is no limit."""
-    if not re.fullmatch(r"[\d:-]+", text):
-        return None
-    return spent.seconds(text) / 60

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 from valley.cluster import plugin as seams
 from valley.cluster.states import Watch
@@ -27,8 +28,15 @@ WARNING = "stop_warning"  # a rule's resource: seconds before the limit at which
 GRES = "gpus_as_gres"  # a site's resource: 1 asks for GPUs by --gres, not by --gpus
 
 
-def mend() -> None:
+def mend(
+    limit: Callable[[str | None], int | None] = lambda partition: None,
+    submitting: Callable[[str], None] = lambda run: None,
+) -> None:
     """Replace the plugin's functions, if it is there; jobs ignore the warning meant for scripts.
+
+    Args:
+        limit: from a partition, None for SLURM's default, to the minutes that a group may ask for.
+        submitting: called with the name of the run's jobs before each is submitted.
 
     Raises:
         SeamError: a function is not there, or not as expected.
@@ -50,11 +58,11 @@ def mend() -> None:
     check(seams.SUBMITTING)
     plugin.mended = True
     plugin.query_job_status = query
-    plugin.get_submit_command = _more_options(plugin.get_submit_command)
+    plugin.get_submit_command = _more_options(plugin.get_submit_command, limit)
     plugin.set_gres_string = _gpus(plugin.set_gres_string)
-    # Its guess never succeeds, and where there is no sacct it prevents every submission.
-    plugin.get_account = lambda logger: None
-    plugin.Executor.run_job = _submission(plugin.Executor.run_job)
+    plugin.Executor.get_account_arg = _no_guess(plugin.Executor.get_account_arg)
+    plugin.Executor.format_job_exec = _side_by_side(plugin.Executor.format_job_exec)
+    plugin.Executor.run_job = _submission(plugin.Executor.run_job, submitting)
     plugin.Executor.report_job_error = _telling(plugin.Executor.report_job_error)
     plugin.Executor.next_seconds_between_status_checks = _short_pauses(plugin.Executor)
 
@@ -130,12 +138,18 @@ async def _rows(*command: str) -> tuple[list[tuple[str, ...]] | None, str]:
 # --- seam 2: what the plugin can't be told to ask for ---
 
 
-def _more_options(submit_command):
-    """Add a warning before the time limit; spread a job of several nodes evenly over them."""
+def _more_options(submit_command, limit):
+    """Add a warning before the time limit; spread a job of several nodes evenly over them.
+
+    A group asks for no longer than its partition allows.
+    """
 
     @functools.wraps(submit_command)
     def with_options(job, *arguments, **named):
         call, asked = submit_command(job, *arguments, **named), job.resources
+        longest = limit(asked.get("slurm_partition")) if job.is_group() else None
+        if longest:
+            call = re.sub(r"(?<= -t )\d+", lambda at: str(min(int(at[0]), longest)), call, count=1)
         if asked.get(WARNING):
             call += f" --signal=USR1@{int(asked.get(WARNING))}"
         nodes, gpus = (asked.get(name) or 0 for name in ("nodes", "gpu"))
@@ -164,6 +178,19 @@ def _gpus(gres_string):
     return options
 
 
+def _no_guess(account_arg):
+    """Give the account that a job names; else none, without a word: SLURM has a default.
+
+    The plugin's guess never succeeds, and where there is no sacct it prevents every submission.
+    """
+
+    @functools.wraps(account_arg)
+    def argument(self, job):
+        return account_arg(self, job) if job.resources.get("slurm_account") else iter([""])
+
+    return argument
+
+
 def _of_model(job, gpus: int) -> str:
     model = job.resources.get("gpu_model")
     return f"{model}:{gpus}" if model else str(gpus)
@@ -187,16 +214,37 @@ def _on_first_node(setting, what: str):
     return of_first
 
 
+def _side_by_side(format_job_exec):
+    """Let the jobs of a group run at once, as many as fit what the group has asked for.
+
+    The plugin has a Snakemake in the job that starts one step of `srun` at a time, whatever was
+    asked for. Here that Snakemake runs the jobs itself.
+    """
+
+    @functools.wraps(format_job_exec)
+    def formatted(self, job):
+        command = format_job_exec(self, job)
+        if not job.is_group():
+            return command
+        memory = job.resources.get("mem_mb")
+        here = f"--executor local{f' --resources mem_mb={memory}' if memory else ''}"
+        command = command.replace(self.additional_general_args(), here)
+        return re.sub(r"(?<=--cores )\S+", str(job.threads), command, count=1)
+
+    return formatted
+
+
 # --- seam 3: a submission that fails is that job's failure, and waits for a controller ---
 
 
-def _submission(run_job):
+def _submission(run_job, submitting):
     @functools.wraps(run_job)
     def submit(self, job):
         from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
         try:
             _await_controller(self.logger)
+            submitting(self.run_uuid)
             run_job(self, job)
         except Exception as error:
             # A group's is swallowed by another one, raised while it is told, and the group waits

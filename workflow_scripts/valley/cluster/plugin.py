@@ -24,7 +24,21 @@ SUBMITTING = (
         "a warning before the time limit; jobs of several nodes",
     ),
     _outer("set_gres_string", "call", "(job)", "replaced", "GPUs are asked for in the site's way"),
-    _outer("get_account", "call", "(logger)", "replaced", "no account is guessed"),
+    _outer("Executor.get_account_arg", "call", "(self, job)", "replaced", "no account is guessed"),
+    _outer(
+        "Executor.format_job_exec",
+        "call",
+        "(self, job)",
+        "replaced",
+        "the jobs of a group run side by side",
+    ),
+    _outer(
+        "Executor.additional_general_args",
+        "call",
+        "(self)",
+        "used",
+        "the part of a job's command that says how it runs its own jobs",
+    ),
     _outer(
         "Executor.run_job", "call", "(self, job)", "replaced", "a submission that fails is reported"
     ),

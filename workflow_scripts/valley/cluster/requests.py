@@ -17,6 +17,7 @@ SPARE_MINUTES = 10  # for starting, on a busy file system
 SPARE_MB = 2000  # Python, its libraries and a table
 JUDGE_MINUTES = 30  # a judge gets as many cores as make it end in about that time
 MOST_CORES = 16
+UNKNOWN = 1 << 40  # cores and memory of nodes that nobody has described
 UNKNOWN_MINUTES = 24 * 60  # for a training that can't be estimated
 
 
@@ -39,8 +40,21 @@ class Request:
     runtime: int
 
 
+@dataclass(frozen=True)
+class Room:
+    """What a node has: cores, and memory in MB."""
+
+    cpus: int
+    mem_mb: int
+
+
 def request(
-    config: dict, rule: str, wildcards: dict, attempt: int = 1, seen: dict | None = None
+    config: dict,
+    rule: str,
+    wildcards: dict,
+    attempt: int = 1,
+    seen: dict | None = None,
+    room: Room | None = None,
 ) -> Request:
     """Return what a job asks for.
 
@@ -50,18 +64,19 @@ def request(
         wildcards: the job's.
         attempt: 1 at first; time and memory grow with it.
         seen: from `measured`: how much longer than expected finished jobs took.
+        room: of the nodes that it may run on; None is not known. What follows from estimates keeps
+            within it, and so does what grows on a retry; what the study file says does not.
     """
+    most = room or Room(UNKNOWN, UNKNOWN)
     student = wildcards.get("student") or str(wildcards.get("place", "")).split("/")[0]
     described = config["students"].get(student, {})
     samples = sampling_rule(config)
-    # Where another rule samples, `generate` only copies answers, and its settings are that rule's.
-    own = {} if rule == "generate" != samples else config["resources"].get(rule, {})
-    own = config["resources"].get("generate", {}) if rule == samples else own
+    own = config["resources"].get(rule, {})
     gpus = int(rule in ("train", samples) and not described.get("scratch"))
     first = Request(gpus=gpus, nodes=1, cpus=8 if gpus else 1, mem_mb=SPARE_MB, runtime=0)
     first = replace(first, **{k: own[k] for k in ("gpus", "nodes", "cpus") if k in own})
     if "cpus" not in own and first.gpus:
-        first = replace(first, cpus=8 * math.ceil(first.gpus / first.nodes))
+        first = replace(first, cpus=min(most.cpus, 8 * math.ceil(first.gpus / first.nodes)))
     if "cpus" not in own and rule == "train" and not first.gpus:
         processes = config["training"]["processes"]
         first = replace(first, cpus=math.ceil(processes / first.nodes))
@@ -70,7 +85,7 @@ def request(
         seconds = expected.wall_seconds(first.gpus, 1)
         if "cpus" not in own and rule in ("judge", "labels"):
             wanted = math.ceil(expected.core_seconds / (60 * JUDGE_MINUTES))
-            first = replace(first, cpus=max(1, min(MOST_CORES, wanted)))
+            first = replace(first, cpus=max(1, min(MOST_CORES, most.cpus, wanted)))
             seconds = expected.wall_seconds(0, first.cpus)
         seconds *= max(1.0, (seen or {}).get((rule, student), 1.0))
     except (Unestimated, KeyError):
@@ -80,9 +95,49 @@ def request(
     longest = config["resources"]["longest"]
     return replace(
         first,
-        mem_mb=memory * attempt,
+        mem_mb=min(memory * attempt, max(memory, most.mem_mb)),
         runtime=min(minutes * attempt, longest) if longest else minutes * attempt,
     )
+
+
+def group_bounds(asked: list[Request], cores: int, room: Room | None) -> Room:
+    """Return what a group may ask for: what the profile says, and no more than a node has.
+
+    A job that asks for more than that is a group of its own size.
+
+    Args:
+        asked: what its jobs ask for.
+        cores: of a group, by the profile.
+        room: of the nodes that it may run on; None is not known.
+    """
+    most = room or Room(UNKNOWN, UNKNOWN)
+    return Room(
+        max([min(cores, most.cpus), *(one.cpus for one in asked)]),
+        max([most.mem_mb, *(one.mem_mb for one in asked)]),
+    )
+
+
+def side_by_side(asked: list[Request], bounds: Room, longest: int, after: int, most: int) -> int:
+    """Return how many jobs may share a group without asking for longer than is allowed.
+
+    Args:
+        asked: what the jobs ask for; the largest of them counts.
+        bounds: of the group.
+        longest: minutes that it may ask for.
+        after: minutes of the job of one core that follows on each.
+        most: at most so many.
+    """
+    if not asked:
+        return most
+    cpus, mem_mb, minutes = (
+        max(getattr(one, name) for one in asked) for name in ("cpus", "mem_mb", "runtime")
+    )
+    width = max(1, min(bounds.cpus // cpus, bounds.mem_mb // mem_mb))
+
+    def takes(jobs: int) -> int:
+        return math.ceil(jobs / width) * minutes + math.ceil(jobs / bounds.cpus) * after
+
+    return next((n for n in range(most, 1, -1) if takes(n) <= longest), 1)
 
 
 def sampling_rule(config: dict) -> str:

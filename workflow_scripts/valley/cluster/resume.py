@@ -7,11 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import yaml
+
 from valley.cluster import runs
 from valley.core import processes
+from valley.core.lease import Holder, Lease, Taken
 
 POLL_SECONDS = 10
 # From asking a job of this machine to end until it is killed: it may have a large state to save.
@@ -25,8 +29,8 @@ def add_parser(commands) -> None:
         help="bring a run back whose Snakemake was killed, here or on SLURM",
         description="Finds the jobs that killed runs in this folder left behind, on this machine "
         "and on SLURM, waits for them (or ends them), unlocks the folder and starts Snakemake "
-        "again.",
-        epilog="Exit status: Snakemake's; 2 if a Snakemake is still at work here.",
+        "again. A run that is alive, also another user's or on another host, is left alone.",
+        epilog="Exit status: Snakemake's; 2 if a run is still at work on this study.",
     )
     parser.add_argument("study", nargs="?", default="config.yaml", help="study file [config.yaml]")
     parser.add_argument(
@@ -53,11 +57,19 @@ def run(options) -> int:
 
 
 def _resume(options, folder: Path) -> int:
+    root = root_of(options.study)
     if busy(folder):
         return 2
     try:
-        settle(folder, options.cancel)
+        held = held_by(root)
+        settle(folder, options.cancel, [held.slurm] if held and held.slurm else [])
         settle_here(folder, options.cancel)
+    except Taken as other:
+        print(
+            f"{other} is at work on {root}: leave it, or stop it there first. Nothing was started.",
+            file=sys.stderr,
+        )
+        return 2
     except RuntimeError as error:
         print(f"{error}\nNothing was started: orphans might still write.", file=sys.stderr)
         return 2
@@ -86,17 +98,41 @@ def busy(folder: Path) -> bool:
     return bool(others)
 
 
-def settle(folder: Path, cancel: bool) -> None:
+def root_of(study: str) -> Path | None:
+    """Return the folder of a study's results; None if the file does not say which."""
+    try:
+        said = yaml.safe_load(Path(study).read_text(encoding="utf-8"))
+        return Path(said.get("results", "results"), said["study"])
+    except (OSError, ValueError, KeyError, AttributeError, yaml.YAMLError):
+        return None  # Snakemake says what is wrong with it
+
+
+def held_by(root: Path | None) -> Holder | None:
+    """Return whose lease a dead run has left on a study's results; None if there is none.
+
+    Raises:
+        Taken: that run is alive, here or on another host, maybe another user's.
+    """
+    held = Lease(root).holder() if root else None
+    if held:
+        print(f"{root} is held by {held}; looking whether that is alive …", flush=True)
+        if Lease(root).lives(held):
+            raise Taken(str(held))
+    return held
+
+
+def settle(folder: Path, cancel: bool, more: Sequence[str] = ()) -> None:
     """Return when no SLURM job of an earlier run is left.
 
     Args:
         folder: where Snakemake ran.
         cancel: cancel jobs instead of waiting for them; a training saves its state even so.
+        more: names of further runs, such as another user's.
 
     Raises:
         RuntimeError: SLURM does not answer.
     """
-    known, told = runs.names(runs.logs(folder)), ""
+    known, told = [*dict.fromkeys([*runs.names(runs.logs(folder)), *more])], ""
     while left := runs.alive(known):
         if cancel:
             runs.ask("scancel", *left)

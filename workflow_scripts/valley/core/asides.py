@@ -6,6 +6,7 @@ writer is gone.
 
 import os
 import re
+import secrets
 import shutil
 import tempfile
 import time
@@ -22,6 +23,20 @@ MOMENT = 600  # seconds in which a job that was started has begun
 def prefix(name: str) -> str:
     """Return how the name of a file begins that this process writes aside for `name`."""
     return f".{name}.{processes.name()}."
+
+
+def file(path: Path) -> Path:
+    """Return a new empty file beside a path, to be renamed to it; the umask says who may use it."""
+    aside = path.with_name(prefix(path.name) + secrets.token_hex(4))
+    os.close(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    return aside
+
+
+def folder(path: Path, name: str) -> Path:
+    """Return a new empty folder beside a path, likewise; `name` tells what it is for."""
+    aside = path.with_name(prefix(name) + secrets.token_hex(4))
+    aside.mkdir()
+    return aside
 
 
 def scratch() -> tempfile.TemporaryDirectory:

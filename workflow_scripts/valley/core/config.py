@@ -43,6 +43,22 @@ def complete(config: dict) -> dict:
     return filled
 
 
+def renamed(config: dict) -> Iterator[str]:
+    """Put what stands under an old key under its new one; yield a note for people on each.
+
+    Args:
+        config: a completed study file; changed.
+    """
+    asked = config["resources"]
+    if config["sampling"]["engine"] == "vllm" and "generate" in asked and "answer" not in asked:
+        asked["answer"] = asked.pop("generate")
+        yield (
+            "resources.generate: with engine vllm the rule that samples is called answer, here as "
+            "in profiles; it is taken for resources.answer now, and for the copying of answers in "
+            "the next version. Rename it to resources.answer"
+        )
+
+
 _FORMATS = FormatChecker(formats=["date"])
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from valley.core import permissions
+
 # What libraries make of it that hide the error's number.
 WORDS = re.compile(
     r"no space left on device|disk is full|disk quota exceeded|unexpected pos \d+ vs \d+", re.I
@@ -56,19 +58,22 @@ def is_full(error: BaseException | None) -> bool:
 
 @contextmanager
 def explained(*places: str | Path) -> Iterator[None]:
-    """Say in plain words what is full, where libraries say it in theirs.
+    """Say in plain words what is full or forbidden, where libraries say it in theirs.
 
     Args:
         places: files or folders on all file systems that may be written to.
 
     Raises:
         DiskFull: in place of whatever a full disk led to.
+        Forbidden: in place of an error that tells neither owner nor remedy.
     """
     try:
         yield
     except (DiskFull, SystemExit, KeyboardInterrupt):
         raise
     except BaseException as error:  # PyTorch has one of its own that is no Exception
+        if isinstance(error, PermissionError):
+            raise permissions.forbidden(error) from error
         if not is_full(error):
             raise
         notes = "".join(f"; {note}" for note in dict.fromkeys(_notes(error)))

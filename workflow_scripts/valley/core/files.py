@@ -6,7 +6,6 @@ import heapq
 import io
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,15 +84,13 @@ def whole(path: str | Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it is renamed to `path` only if all went well."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=asides.prefix(path.name))
-    os.close(handle)
+    aside = asides.file(path)
     try:
-        with disk.noted(path, Path(aside)):
-            yield Path(aside)
-        os.chmod(aside, 0o644)
+        with disk.noted(path, aside):
+            yield aside
         os.replace(aside, path)
     finally:
-        Path(aside).unlink(missing_ok=True)
+        aside.unlink(missing_ok=True)
 
 
 def write_parquet(path: str | Path, rows: list[dict], schema: pa.Schema) -> None:

@@ -20,8 +20,25 @@ def mistakes_in(config: dict) -> list[str]:
         *_axes(config),
         *_statistics(config),
         *_claims(config),
+        *_resources(config),
         *_gpus(config),
     ]
+
+
+def _resources(config: dict) -> Iterator[str]:
+    """Yield what is asked for a rule that has no use for it, or does not run."""
+    asked, engine = config["resources"], config["sampling"]["engine"]
+    if "answer" in asked and engine != "vllm":
+        yield (
+            f"resources.answer: with engine {engine} the rule that samples is generate; "
+            "put this under resources.generate"
+        )
+    for rule in ("student", "judge", "labels"):
+        if asked.get(rule, {}).get("gpus"):
+            yield f"resources.{rule}.gpus: {rule} runs on cores; leave it out"
+    for rule in sorted(asked.keys() - {"longest", "train"}):
+        if asked[rule].get("nodes", 1) > 1:
+            yield f"resources.{rule}.nodes: only train spans several nodes; leave it out"
 
 
 def _gpus(config: dict) -> Iterator[str]:

@@ -8,7 +8,6 @@ system allows, and never changed in place.
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,7 +96,7 @@ class Store:
         """Yield a folder that becomes the key's entry if all goes well."""
         entry = self.entry(key)
         entry.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(dir=entry.parent, prefix=asides.prefix("keeping")))
+        aside = asides.folder(entry, "keeping")
         try:
             yield aside
             shutil.rmtree(entry, ignore_errors=True)  # a damaged one

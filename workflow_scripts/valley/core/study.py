@@ -11,7 +11,7 @@ import yaml
 
 from valley.core import prompts, slices
 from valley.core.arms import BASE, Arm
-from valley.core.config import StudyError, complaint, complete
+from valley.core.config import StudyError, complaint, complete, renamed
 from valley.core.mistakes import mistakes_in
 from valley.core.sources import Questions, Source, resolved, resolved_questions
 
@@ -33,12 +33,16 @@ class Study:
     Args:
         config: the study file's content.
 
+    Attributes:
+        notes: what is taken for another key, for people.
+
     Raises:
         StudyError: every mistake found, each with its key, the value and what is allowed.
     """
 
     def __init__(self, config: dict):
         self.config = complete(config)
+        self.notes = list(renamed(self.config))
         mistakes = mistakes_in(self.config)
         if mistakes:
             raise complaint(mistakes)

@@ -8,7 +8,6 @@ limit is in it: recipes of any length share it.
 import fcntl
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -178,7 +177,7 @@ def write_entry(
     content = pq.read_metadata(shard)
     text = sum(content.row_group(at).total_byte_size for at in range(content.num_row_groups))
     require_free(entry.parent, 2 * text, f"{shard}, encoded,")
-    aside = Path(tempfile.mkdtemp(dir=entry.parent, prefix=asides.prefix("encoding")))
+    aside = asides.folder(entry, "encoding")
     try:
         parts: list[Path] = []
         writer, held = None, 0

@@ -7,12 +7,31 @@ own; and an ancient input that is not there yet makes the job below run when it 
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 
 from snakemake.dag import DAG
 
 
 class GatedDAG(DAG):
-    """A DAG in which reasons to run don't pass through inputs that are only waited for."""
+    """A DAG in which reasons to run don't pass through inputs that are only waited for.
+
+    Attributes:
+        grouping: called before jobs are sorted into groups.
+        decided: called with the DAG when it is decided what runs.
+    """
+
+    grouping: Callable[[], None] = staticmethod(lambda: None)
+    decided: Callable[[DAG], None] = staticmethod(lambda dag: None)
+
+    def update_groups(self) -> None:
+        """Sort jobs into groups, when these are bounded."""
+        self.grouping()
+        super().update_groups()
+
+    async def postprocess(self, *args, **kwargs) -> None:
+        """Decide and order what runs, as ever; then have it looked at."""
+        await super().postprocess(*args, **kwargs)
+        self.decided(self)
 
     async def update_needrun(self, create_inventory: bool = False) -> None:
         """Decide what runs. A job that does still waits for its gates, and has them made."""

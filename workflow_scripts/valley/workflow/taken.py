@@ -32,6 +32,15 @@ GATES = (
         "decides what runs, here without the edges of inputs that are only waited for",
     ),
     _dag("DAG.__init__", "assigns", ("depending",), "used", "the edges of the DAG, by job"),
+    _dag(
+        "DAG.postprocess",
+        "call",
+        "(self, update_needrun=True, update_incomplete_input_expand_jobs=True, "
+        "check_initial=False)",
+        "extended",
+        "requests are held against the cluster when it is decided what runs",
+    ),
+    _dag("DAG.update_groups", "call", "(self)", "extended", "groups are bounded before they form"),
     Seam(
         "snakemake.io",
         "_IOFile.is_ancient",
@@ -202,15 +211,26 @@ RULES = (
             ("is_main_process", "tells the run from its jobs"),
             ("local_exec", "tells a cluster from this machine"),
             ("overwrite_configfiles", "tells whether --configfile is given"),
+            ("executor_plugin", "tells a cluster from this machine"),
+            ("rules", "the rules whose partitions a profile names"),
         )
     ),
     _workflow(
         "Workflow",
         "annotations",
-        ("output_settings", "workflow_settings"),
+        ("output_settings", "workflow_settings", "group_settings"),
         "used",
-        "tells a dry-run, and the backend of records",
+        "tells a dry-run, the backend of records and how many jobs share a group",
     ),
+    _workflow(
+        "Workflow.__post_init__",
+        "assigns",
+        ("global_resources",),
+        "used",
+        "what a group may ask for; bounded by what nodes have",
+    ),
+    _dag("DAG.needrun_jobs", "call", "(self, exclude_finished=True)", "used", "jobs that will run"),
+    _dag("DAG.get_job_group", "call", "(self, job)", "used", "the group of a job"),
 )
 
 # What `Job.restart_times` is replaced by is set in valley/cluster/mend.py.

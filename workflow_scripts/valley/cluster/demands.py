@@ -1,0 +1,114 @@
+"""What every rule's jobs ask for on a site: by the study's estimates, its file and a profile.
+
+Without Snakemake's DAG: what a whole study would ask for, whether its results are there or not.
+"""
+
+from dataclasses import replace
+
+from valley.cluster import offers, requests
+from valley.core.study import Study
+
+DAY_MINUTES, TEACHER_MB = 1440, 16000  # of ask_model, as in rules/teachers.smk
+
+
+def rules_of(study: Study) -> list[str]:
+    """Return the rules whose requests differ, and one that stands for all short ones."""
+    corpus = study.config["corpus"]
+    found = ["train", requests.sampling_rule(study.config), "generate", "student", "judge"]
+    found += ["labels"] if corpus["correctness"] == "judge" else []
+    found += ["ask_model"] if study.asked("model") else []
+    return [*dict.fromkeys(found), "score"]
+
+
+def largest(
+    study: Study, rule: str, asked: dict[str, str], offered: dict[str, offers.Partition]
+) -> list[offers.Wanted]:
+    """Return what a rule's jobs ask for: of each quantity a job that asks for most.
+
+    Args:
+        study: what is to run.
+        rule: whose jobs.
+        asked: from `site`: what the profile says.
+        offered: what SLURM has.
+    """
+    partition = asked.get(f"{rule}:slurm_partition") or asked.get("slurm_partition")
+    partition = partition and partition.strip("'\"")
+    where = offers.place(offered, partition)
+    room = where and offers.room(where)
+    jobs = {
+        replace(made, **overridden(rule, made, asked))
+        for wildcards in wildcards_of(study, rule)
+        for made in [request_of(study, rule, wildcards, asked, room)]
+    }
+    each = ("gpus", "nodes", "cpus", "mem_mb", "runtime")
+    chosen = (max(jobs, key=lambda job: (getattr(job, name), job.runtime)) for name in each)
+    model = asked.get(f"{rule}:gpu_model") or asked.get("gpu_model")
+    return [offers.Wanted(job, partition, model) for job in dict.fromkeys(chosen)]
+
+
+def request_of(
+    study: Study, rule: str, wildcards: dict, asked: dict[str, str], room: requests.Room | None
+) -> requests.Request:
+    """Return what one job asks for, before the profile's `set-resources`."""
+    if rule == "ask_model":
+        gpus = study.config["corpus"]["teachers"][wildcards["teacher"]]["model"]["gpus"]
+        longest = study.config["resources"]["longest"] or DAY_MINUTES
+        return requests.Request(gpus, 1, 1, TEACHER_MB, min(longest, DAY_MINUTES))
+    if rule == "score":
+        memory, minutes = (int(asked.get(name) or 0) for name in ("mem_mb", "runtime"))
+        return requests.Request(0, 1, 1, memory, minutes)
+    return requests.request(study.config, rule, wildcards, room=room)
+
+
+def overridden(rule: str, made: requests.Request, asked: dict[str, str]) -> dict[str, int]:
+    """Return what a profile's `set-resources` says of a rule in place of its own request."""
+    names = {"gpu": "gpus", "nodes": "nodes", "mem_mb": "mem_mb", "runtime": "runtime"}
+    return {
+        field: int(asked[f"{rule}:{name}"])
+        for name, field in names.items()
+        if str(asked.get(f"{rule}:{name}", "")).isdigit()
+    }
+
+
+def site(profile: dict) -> dict[str, str]:
+    """Return a profile's resources: defaults by name, those of a rule as "rule:name"."""
+    found = {}
+    for key in ("default-resources", "set-resources"):
+        given = profile.get(key) or {}
+        if isinstance(given, dict):
+            pairs = [
+                (f"{rule}:{name}", value) if key == "set-resources" else (rule, value)
+                for rule, values in given.items()
+                for name, value in (values.items() if isinstance(values, dict) else [("", values)])
+            ]
+        else:
+            pairs = [str(item).split("=", 1) for item in given]
+        found.update({name.rstrip(":"): str(value) for name, value in pairs})
+    return found
+
+
+def listed(given: list | dict | None) -> dict[str, str]:
+    """Return a profile's `name=value` entries, which may also be a mapping."""
+    pairs = (
+        given.items() if isinstance(given, dict) else (str(i).split("=", 1) for i in given or ())
+    )
+    return {name: str(value) for name, value in pairs}
+
+
+def wildcards_of(study: Study, rule: str) -> list[dict]:
+    """Return the wildcards of all jobs of a rule."""
+    if rule == "train":
+        return [vars(arm) for arm in study.arms]
+    if rule == "student":
+        return [{"student": name} for name in study.students]
+    if rule in ("labels", "score"):
+        return [{}]
+    if rule == "ask_model":
+        return [{"teacher": name} for name in study.asked("model")]
+    if rule == "answer":
+        return [{"place": study.place(arm)} for arm in study.evaluated()]
+    return [
+        {"place": study.place(arm), "benchmark": benchmark}
+        for arm in study.evaluated()
+        for benchmark in study.benchmarks
+    ]
