@@ -19,12 +19,14 @@ from collections.abc import Callable
 
 from valley.cluster import plugin as seams
 from valley.cluster.states import Watch
+from valley.workflow import console
 from valley.workflow.seams import check
 from valley.workflow.taken import RETRIES
 
 ANSWER_SECONDS = 60  # for one question to SLURM
 CONTROLLER_SECONDS = 1800  # for a controller that is restarting
 WARNING = "stop_warning"  # a rule's resource: seconds before the limit at which its job is told
+REFUSAL = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'\.?\n", re.DOTALL)
 GRES = "gpus_as_gres"  # a site's resource: 1 asks for GPUs by --gres, not by --gpus
 
 
@@ -256,11 +258,21 @@ def _submission(run_job, submitting):
 
 
 def _telling(report_job_error):
-    """Say why a group failed: Snakemake prints the message of single jobs only."""
+    """Say why a group failed: Snakemake prints the message of single jobs only.
+
+    Of a submission that was refused SLURM's own words are enough; the plugin adds its script.
+    """
 
     @functools.wraps(report_job_error)
     def report(self, job_info, msg=None, **named):
-        if msg and job_info.job.is_group():
+        job = job_info.job
+        if job.restart_times > job.attempt - 1:
+            console.RETRIED.update(one.jobid for one in (job.jobs if job.is_group() else [job]))
+        if refused := REFUSAL.match(msg or ""):
+            self.logger.debug(msg)
+            why = re.sub(r"^sbatch: error: ", "", refused[1], flags=re.MULTILINE)
+            msg = console.REFUSED + " ".join(why.split())
+        if msg and job.is_group():
             self.logger.error(msg)
         report_job_error(self, job_info, msg=msg, **named)
 

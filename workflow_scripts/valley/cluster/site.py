@@ -15,6 +15,7 @@ from valley.cluster.requests import Request, Room, group_bounds, side_by_side
 
 # In the environment of a run's jobs: rooms by partition, as JSON.
 ROOMS = "VALLEY_ROOMS"
+UNKNOWN_YET = ("tmpdir", "disk", "disk_mb")
 GROUPS = "group_cores"  # the profile's resource that bounds what a group asks for
 
 
@@ -135,27 +136,22 @@ class Site:
             )
 
     def _wanted(self, dag) -> Iterator[tuple[str, offers.Wanted]]:
-        units = {dag.get_job_group(job) or job: job for job in dag.needrun_jobs()}
-        for unit, job in units.items():
+        """Yield what each job asks for; groups of them are bounded by what nodes have."""
+        for job in dag.needrun_jobs():
             if job.output:  # targets are no jobs of the cluster
-                name = f"group {job.group} (such as {job.rule.name})"
-                yield name if unit is not job else job.rule.name, self._of(unit)
-
-    def _of(self, unit) -> offers.Wanted:
-        """Return what a job, or a group, will ask for."""
-        asked = unit.resources
-        partition = asked.get("slurm_partition")
-        minutes, limit = asked.get("runtime", 0), self.limit(partition)
-        if unit.is_group() and limit:
-            minutes = min(minutes, limit)
-        request = Request(
-            gpus=asked.get("gpu") or 0,
-            nodes=asked.get("nodes") or 1,
-            cpus=unit.threads,
-            mem_mb=asked.get("mem_mb") or 0,
-            runtime=minutes,
-        )
-        return offers.Wanted(request, partition, asked.get("gpu_model"))
+                # Snakemake can't know sizes yet, and keeps what it has evaluated.
+                asked = job.rule.expand_resources(
+                    job.wildcards_dict, job.input, job.attempt, skip_evaluation=UNKNOWN_YET
+                )
+                request = Request(
+                    gpus=asked.get("gpu") or 0,
+                    nodes=asked.get("nodes") or 1,
+                    cpus=asked["_cores"],
+                    mem_mb=asked.get("mem_mb") or 0,
+                    runtime=asked.get("runtime") or 0,
+                )
+                partition, model = asked.get("slurm_partition"), asked.get("gpu_model")
+                yield job.rule.name, offers.Wanted(request, partition, model)
 
 
 def checked(check: Callable, error: type[Exception]) -> Callable:

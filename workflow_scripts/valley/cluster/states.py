@@ -128,8 +128,8 @@ def advice(reason: str) -> str:
             "A limit of your account or QOS is reached; the job waits until others end, and for "
             "ever if it alone asks for more (sacctmgr show qos, sacctmgr show assoc user=$USER)."
         )
-    if reason.startswith(("ReqNodeNotAvail", "NodeDown", "Reservation")):
-        return "Nodes that it needs are down or reserved (sinfo -R)."
+    if reason.startswith(("ReqNodeNotAvail", "NodeDown", "Nodes required", "Reservation")):
+        return "Nodes that it needs are down, drained or reserved: sinfo -R says which, and why."
     if reason.startswith("JobHeld") or "held" in reason:
         return "It is held: scontrol release JOB, or ask the administrators."
     return "See squeue --format '%i %r' and man squeue, JOB REASON CODES."

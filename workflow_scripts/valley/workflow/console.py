@@ -16,6 +16,11 @@ CHATTER = re.compile(
 )
 MARGIN = " " * 10
 STOPPED = "stopped from outside"
+AGAIN = "run the same again to go on"
+# Begins what an executor says of a job that never began: its log, if any, is of another attempt.
+REFUSED = "SLURM refused to start it: "
+# Jobs, by number, that failed and are tried again by themselves; an executor notes them.
+RETRIED: set[int | str] = set()
 
 
 def cause(log: str | Path, lines: int = 3) -> list[str]:
@@ -45,7 +50,7 @@ def cause(log: str | Path, lines: int = 3) -> list[str]:
     frames = re.findall(r'^  File "([^"]+)", line (\d+), in (.+)$', traceback, re.MULTILINE)
     if raised and re.match(r"KeyboardInterrupt\b|(\w+\.)*Stopped\b", raised[0]):
         saved = [line for line in said if line.startswith("stopped as asked: ")]
-        return [*saved[-1:], f"{STOPPED}; run the same again to go on"]
+        return [*saved[-1:], f"{STOPPED}; {AGAIN}"]
     kept = [line for line in raised if line.strip()][: lines - 1]
     own = [frame for frame in frames if re.search(r"/workflow_scripts/|/[.]snakemake/", frame[0])]
     for file, number, function in (own or frames)[-1:]:
@@ -97,8 +102,13 @@ class _Lines(logging.Formatter):
             block += textwrap.wrap(
                 record.rule_msg, 88, initial_indent=MARGIN, subsequent_indent=MARGIN
             )
+        if (record.rule_msg or "").startswith(REFUSED):
+            return "\n".join(block)
         for log in record.log or []:
-            block += textwrap.indent("\n".join(cause(log)), MARGIN).splitlines()
+            why = "\n".join(cause(log))
+            if record.jobid in RETRIED:
+                why = why.replace(AGAIN, "it is tried again now")
+            block += textwrap.indent(why, MARGIN).splitlines()
             block.append(f"{MARGIN}log: {log}")
         for key, value in (record.aux or {}).items():
             block.append(f"{MARGIN}{key}: {value}")

@@ -6,6 +6,7 @@ two that swap are the same to it. So this backend answers from the sidecars, whi
 results and go where they go; a file without one has Snakemake's own record, as ever.
 """
 
+import functools
 import json
 import os
 import sys
@@ -93,6 +94,25 @@ class SidecarPersistence(FilePersistence):
             )
         return [*found, *altered]
 
+    def whole(self, job) -> list[str]:
+        """Return the outputs of a job that did finish: its sidecar says that all is as it is now.
+
+        Of a group that failed, jobs may have finished; what they made is not to be lost.
+        """
+        kept = []
+        for path in map(str, job.output):
+            self._known.pop(path, None)  # it may have been written since
+            about = self.about(path)
+            with suppress(OSError):  # the file, or an input, is not there
+                if (
+                    about
+                    and file_digest(path) == about["outputs"][path]
+                    and not differences(about, determining(job.params))
+                    and about["inputs"] == {p: file_digest(p) for p in decisive(job.input)}
+                ):
+                    kept.append(path)
+        return kept
+
     def _altered(self, path: str) -> bool:
         """Tell whether a file's bytes differ from those that its job wrote."""
         about = self.about(path)
@@ -135,6 +155,34 @@ class SidecarPersistence(FilePersistence):
         self._known.clear()
         self._records.clear()
         super()._clear_cache()
+
+
+def sparing(cleanup):
+    """Return a job's `cleanup` that leaves alone what the job has finished.
+
+    Snakemake removes all that jobs of a failed group have made, also what was finished before.
+    """
+
+    @functools.wraps(cleanup)
+    async def spare(self, skip_outputs=()):
+        whole = self.dag.workflow.persistence.whole(self)
+        await cleanup(self, [*skip_outputs, *whole])
+
+    return spare
+
+
+def unfinished(get_target_spec):
+    """Return a group's `get_target_spec` that names what is left when the group is tried again."""
+
+    @functools.wraps(get_target_spec)
+    def specs(self):
+        if self.attempt == 1:
+            return get_target_spec(self)
+        records = self.dag.workflow.persistence
+        left = [job for job in self.jobs if len(records.whole(job)) < len(job.output)]
+        return [spec for job in left or self.jobs for spec in job.get_target_spec()]
+
+    return specs
 
 
 def differences(about: dict, now: dict) -> dict[str, tuple[object, object]]:

@@ -116,6 +116,20 @@ RECORDS = (
         "extended",
         "what was read is forgotten with Snakemake's own cache",
     ),
+    _jobs(
+        "Job.cleanup",
+        "call",
+        "(self, skip_outputs)",
+        "replaced",
+        "what a job of a failed group had finished is kept",
+    ),
+    _jobs(
+        "GroupJob.get_target_spec",
+        "call",
+        "(self)",
+        "replaced",
+        "a group that is tried again runs what is left of it",
+    ),
     _records("MetadataRecord.model_copy", "parameters", ("self",), "used", "copies a record"),
     _records(
         "MetadataRecord",
@@ -230,7 +244,14 @@ RULES = (
         "what a group may ask for; bounded by what nodes have",
     ),
     _dag("DAG.needrun_jobs", "call", "(self, exclude_finished=True)", "used", "jobs that will run"),
-    _dag("DAG.get_job_group", "call", "(self, job)", "used", "the group of a job"),
+    Seam(
+        "snakemake.rules",
+        "Rule.expand_resources",
+        "call",
+        "(self, wildcards, input, attempt, skip_evaluation=None)",
+        "used",
+        "what a job asks for, before anything is submitted",
+    ),
 )
 
 # What `Job.restart_times` is replaced by is set in valley/cluster/mend.py.
@@ -368,13 +389,17 @@ def take(workflow, logger: logging.Logger) -> None:
         check(seams)
     refuse_other_backends(workflow)
     # Only now: these modules need the names that were checked.
+    from snakemake import jobs
     from snakemake import workflow as theirs
 
     from valley.workflow import console
     from valley.workflow.gates import GatedDAG
-    from valley.workflow.records import SidecarPersistence
+    from valley.workflow.records import SidecarPersistence, sparing, unfinished
 
     theirs.DAG, theirs.FilePersistence = GatedDAG, SidecarPersistence
+    if not hasattr(jobs.Job.cleanup, "__wrapped__"):  # in one process the rules may be read twice
+        jobs.Job.cleanup = sparing(jobs.Job.cleanup)
+        jobs.GroupJob.get_target_spec = unfinished(jobs.GroupJob.get_target_spec)
     # A dry-run tells its reasons in Snakemake's own way.
     if not workflow.output_settings.dryrun and not workflow.output_settings.verbose:
         console.install(logger)
