@@ -142,10 +142,18 @@ class Lab:
         *targets: str,
         options: tuple[str, ...] = (),
         snakefile: str = "tests/slurm/small.smk",
+        within: tuple[str, ...] = (),
         **config: object,
     ) -> "Run":
-        """Start a run of targets."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / snakefile)]
+        """Start a run of targets, `within` what a command is put behind."""
+        command = [
+            *within,
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--snakefile",
+            str(REPOSITORY / snakefile),
+        ]
         command += ["--workflow-profile", PROFILE, *HASTE, "--directory", str(self.folder)]
         command += [*options, *(["--config"] if config else [])]
         command += [f"{name}={value}" for name, value in config.items()]

@@ -73,6 +73,19 @@ rule grouped:
         "touch {output}"
 
 
+rule timed:
+    output:
+        "{name}.timed",
+    group:
+        "timed"
+    resources:
+        mem_mb=600,
+        runtime=2,
+    shell:
+        "date +%s.%N > {output}-begun; sleep {config[seconds]};"
+        " echo $(cat {output}-begun) $(date +%s.%N) > {output}"
+
+
 rule granted:
     output:
         "{name}.granted",

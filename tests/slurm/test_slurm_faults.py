@@ -53,6 +53,9 @@ def test_failed_submissions_fail_their_jobs_and_nothing_else(lab):
     said = run.said()
     assert "Invalid qos specification" in said
     assert "account nobodys appears to be invalid" in said
+    assert "SLURM refused to start it: " in said
+    assert "sbatch script" not in said
+    assert "trying to guess" not in said
     assert lab.read("c.granted")
 
 

@@ -5,7 +5,7 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
-from valley.cluster import cost, demands, offers, probe, runs, spent
+from valley.cluster import cost, demands, mend, offers, probe, runs, spent
 from valley.cluster.requests import Request, measured, request
 from valley.cluster.states import LOST_AFTER, Watch
 from valley.core.sidecars import provenances
@@ -132,6 +132,22 @@ def test_a_reason_to_wait_for_ever_is_told_once():
     assert watch.complaints(rows) == []
     (told,) = watch.complaints([("3", "PENDING", "(QOSMaxGRESPerJob)")])
     assert "It alone asks for more than your account or QOS allows" in told
+
+
+def test_nodes_that_are_down_are_asked_for_with_their_reasons():
+    reason = "(Nodes required for job are DOWN, DRAINED or reserved for jobs in other partitions)"
+    (told,) = Watch().complaints([("1", "PENDING", reason)])
+    assert "sinfo -R" in told
+
+
+def test_of_a_refused_submission_slurm_s_own_words_are_kept():
+    said = (
+        "SLURM sbatch failed. The error message was 'sbatch: error: Batch job submission failed: "
+        "Invalid qos specification'.\n    sbatch call:\n        sbatch --parsable …\n"
+        "    sbatch script:\n#!/bin/sh\n"
+    )
+    assert mend.REFUSAL.match(said)[1].endswith("Invalid qos specification")
+    assert not mend.REFUSAL.match("SLURM-job '7' failed, SLURM status is: 'FAILED'.")
 
 
 LOG = """\

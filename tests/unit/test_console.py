@@ -3,6 +3,7 @@
 import io
 import logging
 
+from valley.workflow import console
 from valley.workflow.console import cause, install
 
 TRACEBACK = """working
@@ -89,6 +90,26 @@ def test_jobs_that_run_bundled_say_which_of_them_failed(tmp_path):
     assert "log: slurm.log" in printed
     assert "FAILED  bad" in printed and "ValueError: no" in printed
     assert "FAILED  good" not in printed
+
+
+def failed(log, message="Train tiny", jobid=1) -> dict:
+    error = {"event": "job_error", "jobid": jobid, "rule_msg": message, "log": [str(log)]}
+    return {**error, "rule_name": "train", "aux": {}}
+
+
+def test_a_job_that_is_tried_again_does_not_ask_for_the_same_command(tmp_path, monkeypatch):
+    log = write(tmp_path, TRACEBACK.format(raised="KeyboardInterrupt"))
+    monkeypatch.setattr(console, "RETRIED", {1})
+    assert "stopped from outside; it is tried again now" in said([failed(log)])
+    assert "run the same again to go on" in said([failed(log, jobid=2)])
+
+
+def test_a_refused_submission_says_why_and_nothing_of_a_log(tmp_path):
+    begun = {"event": "job_info", "jobid": 1, "rule_msg": "Train tiny", "rule_name": "train"}
+    refused = failed(tmp_path / "none.log", f"{console.REFUSED}Invalid qos specification")
+    assert said([begun, refused]).splitlines()[2:] == [
+        "          SLURM refused to start it: Invalid qos specification"
+    ]
 
 
 def test_chatter_is_dropped_and_progress_counted():
