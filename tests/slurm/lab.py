@@ -196,10 +196,10 @@ class Lab:
         kept = [str(folder) if Path(part).resolve() == real.resolve() else part for part in parts]
         self.environment["PATH"] = os.pathsep.join(kept)
 
-    def valley(self, *arguments: str) -> tuple[int, str]:
+    def valley(self, *arguments: str, within: tuple[str, ...] = ()) -> tuple[int, str]:
         """Run a subcommand of `valley`; return its exit status and what it printed."""
         done = subprocess.run(
-            [sys.executable, str(REPOSITORY / "valley"), *arguments],
+            [*within, sys.executable, str(REPOSITORY / "valley"), *arguments],
             env=self.environment,
             cwd=self.folder,
             capture_output=True,

@@ -5,6 +5,7 @@ import shutil
 
 import yaml
 from configuration import CPUS, MEMORY_MB
+from lab import PROFILE
 from workspace import Workspace
 
 ROOT = "results/smoke"
@@ -81,37 +82,49 @@ def test_a_dry_run_shows_the_partitions_and_what_fits_nowhere_is_never_submitted
 
 
 TARGET = f"{ROOT}/corpus/summary.json"
+AWAY = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 ALONE = {"snakefile": "Snakefile", "options": (*STUDY, "--retries", "0")}
+
+
+def stopped_job(lab) -> str:
+    """Wait for a job and stop it, so that it lasts as long as the test wants."""
+    job = lab.job_running()
+    lab.cluster.command("scontrol", "suspend", job)
+    shutil.rmtree(lab.folder / ".snakemake" / "locks")
+    return job
 
 
 def test_a_killed_run_s_jobs_are_not_run_beside(lab):
     """Snakemake is killed outright; its job goes on. Then one starts plainly, its lock is gone."""
     written(lab)
     first = lab.start(TARGET, **ALONE)
-    job = lab.job_running()
+    job = stopped_job(lab)
     first.process.kill()
     first.process.wait()
-    shutil.rmtree(lab.folder / ".snakemake" / "locks")
     second = lab.start(TARGET, **ALONE)
-    assert second.wait(300) != 0
+    assert second.wait(400) != 0, second.said()
     assert "has ended, and SLURM may still have jobs of it" in second.said()
     assert "./valley resume" in second.said()
     assert len(lab.jobs()) == 1, "none beside it"
+    lab.cluster.command("scontrol", "resume", job)
     lab.cluster.until(lambda: lab.state(job) not in ("RUNNING", "COMPLETING"), 400)
     third = lab.start(TARGET, **ALONE)
     assert third.wait(400) == 0, third.said()
-    assert not (lab.folder / ROOT / "logs" / "lease.json").exists()
+    assert len(lab.jobs()) == 1, "the job that was left has done all"
 
 
 def test_a_run_on_another_host_is_left_alone(lab):
     """A host that shares the folder and no processes: here a namespace of processes."""
     written(lab)
-    away = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
-    first = lab.start(TARGET, within=away, **ALONE)
-    lab.job_running()
-    shutil.rmtree(lab.folder / ".snakemake" / "locks")
+    first = lab.start(TARGET, within=AWAY, **ALONE)
+    job = stopped_job(lab)
     second = lab.start(TARGET, **ALONE)
-    assert second.wait(300) != 0, second.said()
+    assert second.wait(400) != 0, second.said()
     assert f"is at work on {ROOT}: leave it" in second.said()
+    status, said = lab.valley("resume", "study.yaml", "--profile", PROFILE, within=AWAY)
+    assert status == 2, said
+    assert f"is at work on {ROOT}: leave it" in said
+    lab.cluster.command("scontrol", "resume", job)
     assert first.wait(400) == 0, first.said()
     assert len(lab.jobs()) == 1
+    assert not (lab.folder / ROOT / "logs" / "lease.json").exists()
