@@ -239,7 +239,7 @@ def partitions(study: Study, profile: dict) -> Iterator[Finding]:
     asked = demands.site(profile)
     for rule in demands.rules_of(study):
         wanted = demands.largest(study, rule, asked, offered)
-        wrong = [why for one in wanted if (why := offers.misfit(one, offered))]
+        wrong = [f"asked {one}; {why}" for one in wanted if (why := offers.misfit(one, offered))]
         if wrong:
             yield Finding(f"partition of {rule}", "BAD", wrong[0])
             continue
