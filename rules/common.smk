@@ -16,8 +16,9 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
-from valley.core import asides, closure, disk, processes, slices
+from valley.core import asides, closure, declared_counts, disk, processes, slices
 from valley.core.arms import BASE, Arm
+from valley.core.declared import WHOLE, cut_of, function_of, is_mix, transform_of
 from valley.core.files import read_json
 from valley.core.given import given, not_made
 from valley.core.hub import SourceError, find, missing_folder
@@ -25,6 +26,7 @@ from valley.core.layout import CONTRAST, CURVE, LEARNING, Layout
 from valley.core.published import home, patterns
 from valley.workflow.seams import SeamError
 from valley.workflow.contract import digests_of, params_of
+from valley.slicing.script import ScriptError, script_digest
 from valley.workflow.taken import take
 from valley.core.study import Study, StudyError
 from valley.core.versions import installed, stamped
@@ -43,7 +45,16 @@ try:
     if Path(f"{ROOT}/corpus/summary.json").is_file():
         POOLED = read_json(f"{ROOT}/corpus/summary.json")
         STUDY.check_pool(slices.available(POOLED, STUDY.config["corpus"]["examples"]), GIVEN)
-except StudyError as error:
+        if workflow.is_main_process and STUDY.slices:
+            declared_counts.check(STUDY, f"{ROOT}/corpus/pool.parquet", GIVEN)
+    # The user's own transforms, by slice: each with the digest of its script.
+    SCRIPTS = {
+        name: script_digest(option)
+        for name, declared_slice in STUDY.slices.items()
+        for kind, option in [transform_of(declared_slice) or ("", None)]
+        if kind == "script"
+    }
+except (StudyError, ScriptError) as error:
     raise WorkflowError(str(error))
 
 
@@ -82,7 +93,7 @@ wildcard_constraints:
     teacher="[A-Za-z0-9_-]+",
     benchmark="[A-Za-z0-9_-]+",
     axis="[A-Za-z0-9_-]+",
-    slice="[A-Za-z0-9_-]+[.](any|correct|incorrect|paired-correct|paired-incorrect)",
+    slice=f"[A-Za-z0-9_-]+([.]({'|'.join(slices.WORDS)}))?",
     size="[1-9][0-9]*",
     seed="[0-9]+",
     # where an arm's generations, verdicts and scores lie: the student itself, or a trained arm
@@ -354,6 +365,27 @@ def let_weights_go():
             [sys.executable, valley, "prune", file.name, "--only=weights", "--yes", "--ending"],
             check=False,
         )
+
+
+# Slices written difficulty.correctness, and those that the study file declares. Of these, mixes have
+# shards only, all others a file of rows, from which shards are cut as from the pool.
+UNDECLARED = f"[A-Za-z0-9_-]+[.]({'|'.join(slices.WORDS)})"
+CUT = [name for name in STUDY.slices if not is_mix(name, STUDY.slices)]
+
+
+def rows_of(name):
+    """Return the file that holds a slice's rows, beside others where it is the pool."""
+    return f"{ROOT}/slices/{name}.parquet" if name in CUT else f"{ROOT}/corpus/pool.parquet"
+
+
+def base_of(name):
+    """Return which rows of that file a slice holds, by difficulty.correctness."""
+    return WHOLE if name in CUT else name
+
+
+def of_slice(function):
+    """Return an input function or a param that depends on the rule's slice alone."""
+    return of_wildcards(lambda wildcards: function(wildcards.slice))
 
 
 # The comparisons with published scores that are asked for, by student.

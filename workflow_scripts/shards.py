@@ -2,6 +2,7 @@
 
 import hashlib
 import heapq
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from valley.core import asides, holdout, slices
-from valley.core.files import POOL, parquet_batches, parquet_stream, stream_rows
+from valley.core.declared import Cut
+from valley.core.files import POOL, parquet_batches, parquet_stream, stream_rows, write_json
 from valley.core.seeds import derive
 from valley.workflow.contract import Task, execute, param, reads, task, writes
 from valley.workflow.job import Job
@@ -110,6 +112,127 @@ class HeldOut(Task):
         return {"held_out": len(lowest), "measured": len(measured)}
 
 
+@task
+class Slice(Task):
+    """A slice that the study file declares: its rows in the order of the pool, rewritten or not.
+
+    Shards are cut from it as from a pool. Each row's chance is its own, so that no row depends on
+    which others there are.
+
+    Attributes:
+        pool: the pool.
+        of: the rows to begin with: the pool, or another slice's file.
+        out: the slice's rows.
+        about: how many there are, how long, and one of them before and after, as JSON.
+        cut: which rows, and how they are rewritten.
+        rewriting: the function of `valley.slicing.transforms` that rewrites them.
+        held_out: share of the problems that no shard holds.
+        transform_code: digest of that function.
+        script_code: digest of the script in the study file; empty where there is none.
+    """
+
+    rules = ("slice",)
+    more_code = {"transform_code": "valley.slicing.transforms:{rewriting}"}  # noqa: RUF012
+
+    pool: Path = reads()
+    of: Path = reads()
+    out: Path = writes()
+    about: Path = writes()
+    cut: Cut = param(whole=True)
+    rewriting: str = param()
+    held_out: float = param("validation.share", 0.0)
+    transform_code: str = param()
+    script_code: str = param(default="")
+
+    def run(self, job: Job) -> dict:
+        """Write the slice; return how many rows it has, and how many the transform left out.
+
+        Raises:
+            ValueError: no row is left, or a row can't be rewritten.
+        """
+        from valley.slicing.rows import write_slice
+
+        name = job.wildcards.get("slice", self.out.stem)
+        how = (self.cut, self.rewriting, self.held_out)
+        told = write_slice(*how, self.of, self.pool, self.out, name, in_order)
+        write_json(self.about, told)
+        return {key: told[key] for key in ("rows", "left_out")}
+
+
+@task
+class DeclaredShard(Task):
+    """The shard of a slice that the study file declares, or of a mix of slices.
+
+    Slices take turns by their shares, so that any beginning of the shard has these. One slice alone
+    gives what `Shard` would.
+
+    Memory: some 300 bytes a row of the slices.
+
+    Attributes:
+        parts: the rows of each slice in the mix: the pool, or the slice's file.
+        out: the shard.
+        bases: which of these rows, by difficulty.correctness, for each part.
+        shares: of each part, which sum to 1.
+        size: number of examples.
+        seed: the replicate.
+        examples: "rows" or "problems", as of `Shard`.
+        held_out: share of the problems that no shard holds.
+    """
+
+    rules = ("declared_shard",)
+
+    parts: list[Path] = reads()
+    out: Path = writes()
+    bases: list[str] = param()
+    shares: list[float] = param()
+    size: int = param()
+    seed: int = param()
+    examples: str = param("corpus.examples", "rows")
+    held_out: float = param("validation.share", 0.0)
+
+    def run(self, job: Job) -> dict:
+        """Cut the shard; return how many examples and problems it holds, and how many of each part.
+
+        Raises:
+            ValueError: a slice has too few examples that no other slice of the mix has taken.
+        """
+        from valley.slicing.mixing import mixed
+
+        subset = derive("subset", self.seed)
+        ranked = [self._ranked(*part, subset) for part in zip(self.parts, self.bases, strict=True)]
+        names = [
+            base if part.stem == "pool" else part.stem
+            for part, base in zip(self.parts, self.bases, strict=True)
+        ]
+        drawn = mixed(ranked, self.shares, self.size, names, slices.COUNTED[self.examples])
+        each = [[place for part, place in drawn if part == at] for at in range(len(self.parts))]
+        rows = [
+            in_order(part, places) if places else iter(())
+            for part, places in zip(self.parts, each, strict=True)
+        ]
+        problems = set()
+        with parquet_stream(self.out, POOL) as stream:
+            for part, _ in drawn:
+                row = next(rows[part])
+                problems.add(row["problem_id"])
+                stream.write(row)
+        counts = list(map(len, each))
+        return {"examples": self.size, "problems": len(problems), "of_each": counts}
+
+    def _ranked(self, part: Path, base: str, subset: int) -> list[tuple[str, int]]:
+        """Return what is drawn from a slice in its order: the example's name, and its place."""
+        column = "id" if self.examples == "rows" else "problem_id"
+        named: dict[int, str] = {}
+
+        def noted() -> Iterator[tuple[int, dict]]:
+            for place, row in _light(part, self.held_out):
+                named[place] = row[column]
+                yield place, row
+
+        places, _ = chosen(noted(), base, sys.maxsize, subset, self.examples)
+        return [(named[place], place) for place in places]
+
+
 def rank(seed: int, identifier: str) -> bytes:
     """Return an example's rank: the N lowest in a slice make the shard of size N."""
     return hashlib.sha256(f"{seed}\x1f{identifier}".encode()).digest()
@@ -189,4 +312,4 @@ def in_order(pool: Path, places: list[int]) -> Iterator[dict]:
 
 
 if "snakemake" in globals():
-    execute(snakemake, Shard, HeldOut)
+    execute(snakemake, Shard, HeldOut, Slice, DeclaredShard)

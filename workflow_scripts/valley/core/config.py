@@ -111,7 +111,7 @@ def _explain(error: ValidationError) -> Iterator[str]:
         case "pattern":
             wanted = (
                 "difficulty.correctness, with correctness any, correct, incorrect, paired-correct "
-                "or paired-incorrect"
+                "or paired-incorrect; or one of `slices`"
                 if "correct" in rule
                 else "letters, digits, - and _, beginning with a letter or digit"
             )

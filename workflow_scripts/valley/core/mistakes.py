@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from valley.core import claims, prompts, published, recipes, slices, sources
+from valley.core import claims, declared, prompts, published, recipes, slices, sources
 from valley.core.arms import BASE, GROUP
 from valley.core.config import nearest
 
@@ -12,6 +12,7 @@ def mistakes_in(config: dict) -> list[str]:
     return [
         *sources.mistakes(config["corpus"]),
         *_corpus(config),
+        *declared.mistakes(config),
         *recipes.mistakes(config),
         *_benchmarks(config),
         *_prompts(config),
@@ -43,7 +44,7 @@ def _values(config: dict, field: str) -> list[str]:
     """Return what a field of an arm may say in this study."""
     if field == "slice":
         words = list(config["corpus"]["difficulties"])
-        return slices.names(words) + slices.paired_names(words)
+        return [*config["slices"], *slices.names(words), *slices.paired_names(words)]
     return [BASE, *config["starts"]] if field == "start" else list(config[f"{field}s"])
 
 
@@ -53,6 +54,18 @@ def _unknown(where: str, name: str, known: list[str], kind: str) -> Iterator[str
             f"{where}: there is no {kind} {name!r}{nearest(name, known)}; "
             f"choose from: {', '.join(known)}"
         )
+
+
+def _named(where: str, name: str, known: list[str], field: str) -> Iterator[str]:
+    """Yield what is wrong with the name of a field of an arm."""
+    if field == "slice" and "." not in name and name not in known:
+        yield (
+            f"{where}: {name!r} is not a valid name; wanted: difficulty.correctness, with "
+            f"correctness {', '.join(slices.WORDS)}, or one of `slices`{nearest(name, known)}; "
+            f"choose from: {', '.join(known)}"
+        )
+    else:
+        yield from _unknown(where, name, known, field)
 
 
 def _corpus(config: dict) -> Iterator[str]:
@@ -119,7 +132,7 @@ def _starts(config: dict) -> Iterator[str]:
     for name, start in starts.items():
         for field in ("recipe", "slice", "start"):
             where = f"starts.{name}.{field}"
-            yield from _unknown(where, start[field], _values(config, field), field)
+            yield from _named(where, start[field], _values(config, field), field)
     for name in starts:
         seen, at = [name], starts[name]["start"]
         while at in starts and at not in seen:
@@ -139,7 +152,7 @@ def _axes(config: dict) -> Iterator[str]:
         for field in GROUP:
             known = _values(config, field)
             for at, value in enumerate(axis.get(f"{field}s", [])):
-                yield from _unknown(f"{where}.{field}s[{at}]", value, known, field)
+                yield from _named(f"{where}.{field}s[{at}]", value, known, field)
         for at, contrast in enumerate(axis["contrasts"]):
             field = contrast["field"]
             options = axis.get(f"{field}s", list(config["students"]))

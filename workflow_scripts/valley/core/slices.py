@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 CORRECTNESS = ("any", "correct", "incorrect")
 PAIRED = {"paired-correct": "correct", "paired-incorrect": "incorrect"}
+WORDS = (*CORRECTNESS, *PAIRED)
 EVERY = "all"  # the difficulty that means every difficulty
 COUNTED = {"rows": "traces", "problems": "problems"}  # what examples of either kind are called
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from valley.core import prompts, slices
+from valley.core import declared, prompts, slices
 from valley.core.arms import BASE, Arm
 from valley.core.config import StudyError, complaint, complete
 from valley.core.mistakes import mistakes_in
@@ -99,6 +99,15 @@ class Study:
         """Where the problems of benchmarks come from that are not the bundled generator's."""
         found = self.config["benchmarks"].items()
         return {name: benchmark["source"] for name, benchmark in found if "source" in benchmark}
+
+    @property
+    def slices(self) -> dict[str, dict]:
+        """Slices that the study file declares, beside those written difficulty.correctness."""
+        return self.config["slices"]
+
+    def parts(self, name: str) -> list[tuple[str, float]]:
+        """Return the slices of a mix, none a mix itself, each with its share; else the slice."""
+        return declared.parts_of(name, self.slices)
 
     def prompt(self, benchmark: str | None = None) -> list[str] | None:
         """Return the texts that problems are put in: in training, or on a benchmark."""

@@ -13,7 +13,8 @@ from valley.planning.estimates import Unestimated, estimate, trained_examples
 
 # Folders below a study's root whose next part is the student.
 BY_STUDENT = ("students", "checkpoints", "generations", "verdicts", "scores")
-GROWING = ("shard", "answer", "generate")  # rules whose results grow with the work
+# Rules whose results grow with the work.
+GROWING = ("shard", "declared_shard", "answer", "generate")
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def work(rule: str, params: dict, wildcards: dict) -> float:
         return trained_examples(int(wildcards["size"]), params["epochs"], params["steps"], batch)
     if rule in ("answer", "generate"):
         return float(params.get("samples") or 1)
-    return float(wildcards["size"]) if rule == "shard" else 1.0
+    return float(wildcards["size"]) if rule in ("shard", "declared_shard") else 1.0
 
 
 def measurements(root: Path) -> Iterator[tuple[tuple[str, str], float, float, float]]:

@@ -298,5 +298,7 @@ _STAGES = {
     "labels": _labels,
     "pool": _pool,
     "traces": _pool,
+    "slice": _pool,
     "shard": _shard,
+    "declared_shard": _shard,
 }

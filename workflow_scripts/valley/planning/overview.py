@@ -12,7 +12,8 @@ from valley.planning.plans import Plan
 from valley.planning.words import arm_of
 
 STATES = ("done", "running", "missing", "stale", "blocked", "failed")
-BY_ARM = ("shard", "student", "train", "generate", "judge", "score")
+SHARDS = ("shard", "declared_shard")
+BY_ARM = (*SHARDS, "student", "train", "generate", "judge", "score")
 
 
 def overview(plan: Plan) -> dict:
@@ -106,8 +107,8 @@ def _row(plan: Plan, arm: Arm, columns: list[dict], cells: dict, axes: list[int]
 
 def _key(job: PlannedJob) -> tuple:
     names = job.wildcards
-    if job.rule == "shard":
-        return job.rule, names["slice"], names["size"], names["seed"]
+    if job.rule in SHARDS:
+        return "shard", names["slice"], names["size"], names["seed"]
     if job.rule == "student":
         return job.rule, names["student"]
     return job.rule, arm_of(job), names.get("benchmark", "")
