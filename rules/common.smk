@@ -373,6 +373,10 @@ UNDECLARED = f"[A-Za-z0-9_-]+[.]({'|'.join(slices.WORDS)})"
 CUT = [name for name in STUDY.slices if not is_mix(name, STUDY.slices)]
 
 
+# What jobs find of the slices in use, for people.
+TOLD = [f"{ROOT}/slices/{name}.json" for name in STUDY.slices_used if name in CUT]
+
+
 def rows_of(name):
     """Return the file that holds a slice's rows, beside others where it is the pool."""
     return f"{ROOT}/slices/{name}.parquet" if name in CUT else f"{ROOT}/corpus/pool.parquet"

@@ -63,7 +63,8 @@ rule pool:
 
 rule corpus_page:
     input:
-        rules.pool.output.summary,
+        summary=rules.pool.output.summary,
+        slices=TOLD,
     output:
         f"{ROOT}/corpus/summary.html",
     log:
@@ -71,7 +72,10 @@ rule corpus_page:
     conda:
         "../envs/analysis.yaml"
     params:
-        **declared(CorpusPage),
+        **declared(
+            CorpusPage,
+            declared=lambda wildcards: {name: STUDY.slices[name] for name in STUDY.slices_used},
+        ),
     message:
         "Corpus: what became of it, {output}"
     script:

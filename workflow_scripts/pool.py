@@ -107,18 +107,25 @@ class CorpusPage(Task):
 
     Attributes:
         summary: counts, as `Pool` writes them.
+        slices: what is known of each slice that the study file declares, as `Slice` writes it.
         out: the page.
+        declared: these slices, as the study file has them.
     """
 
     rules = ("corpus_page",)
 
     summary: Path = reads()
+    slices: list[Path] = reads(())
     out: Path = writes()
+    declared: dict = param(default=None)
 
     def run(self, job: Job) -> None:
         from valley.corpora.page import render
+        from valley.slicing.shown import shown
 
-        write_text(self.out, render(read_json(self.summary)))
+        declared = self.declared or {}
+        made = shown(declared, list(declared), self.slices)
+        write_text(self.out, render(read_json(self.summary), made))
 
 
 def benchmark_problems(

@@ -103,7 +103,7 @@ class Report(Task):
     """The report as one self-contained page, and the findings as text.
 
     Attributes:
-        scores, verdicts, summary: tables and counts.
+        scores, verdicts, summary, slices: tables and counts.
         claims, curves, contrasts, rates: what was fitted.
         figures, tables, answers: what is shown.
         checkpoints: manifests, for what training took.
@@ -117,6 +117,7 @@ class Report(Task):
     scores: list[Path] = reads()
     verdicts: list[Path] = reads()
     summary: list[Path] = reads()
+    slices: list[Path] = reads(())
     claims: list[Path] = reads()
     curves: list[Path] = reads()
     contrasts: list[Path] = reads()

@@ -5,7 +5,8 @@ it mixes other slices by share (`mix`). Names have no dot, so that they are neve
 difficulty.correctness.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -134,6 +135,29 @@ def chain_of(name: str, declared: dict[str, dict]) -> list[str]:
     while (of := declared[chain[-1]].get("of", WHOLE)) in declared:
         chain.append(of)
     return chain
+
+
+def used(names: Iterable[str], declared: dict[str, dict]) -> list[str]:
+    """Return the declared slices that some slices are made of, themselves included, in order."""
+    found, todo = set(), [name for name in names if name in declared]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            inner = [declared[name].get("of"), *declared[name].get("mix", {})]
+            todo += [one for one in inner if one in declared]
+    return [name for name in declared if name in found]
+
+
+def in_words(declared: dict) -> str:
+    """Return what a slice is as the study file has it, defaults left out."""
+    usual = {"separator": PARAGRAPHS, "seed": 0}
+    kept = {
+        name: value
+        for name, value in declared.items()
+        if name != "label" and usual.get(name, ...) != value
+    }
+    return json.dumps(kept, ensure_ascii=False)[1:-1].replace('"', "")
 
 
 def matches(wanted: object, value: object, column: str) -> bool:

@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field, fields
 
 from valley.core.arms import BASE
+from valley.core.config import nearest
 
+EASY_FIRST = "easy-first"  # stands for the corpus' difficulties in their order
+ORDERS = ["random", "short-first", EASY_FIRST]
 EITHER = (("epochs", "steps"), ("batch_examples", "batch_tokens"))
 
 
@@ -49,6 +52,8 @@ class Recipe:
         compile: compile each block.
         liger: run Liger's fused kernels.
         head_positions: positions whose logits are computed at once; None is by the vocabulary.
+        loss_on: "response", "reasoning", "answer" or "all", see `valley.lm.chat.Part`.
+        order: of the examples in an epoch: "random", "short-first", or difficulties in their order.
         lora: None for full-parameter training, else rank, alpha, dropout, targets, merge and bits.
     """
 
@@ -78,6 +83,8 @@ class Recipe:
     compile: bool = later(False)
     liger: bool = later(False)
     head_positions: int | None = later(None)
+    loss_on: str = later("response")
+    order: str | list[str] = later("random")  # noqa: RUF009
     lora: dict | None = None
 
 
@@ -107,6 +114,18 @@ def mistakes(config: dict) -> list[str]:
         for one, other in EITHER:
             if (recipe[one] is None) == (recipe[other] is None):
                 found.append(f"{where}: give either {one} or {other}, one of the two")
+        order, words = recipe["order"], list(config["corpus"]["difficulties"])
+        if isinstance(order, str) and order not in ORDERS:
+            found.append(
+                f"{where}.order: {order!r} is not allowed{nearest(order, ORDERS)}; choose from: "
+                f"{', '.join(ORDERS)}, or a list of difficulties ({', '.join(words)})"
+            )
+        for word in order if isinstance(order, list) else []:
+            if word not in words:
+                found.append(
+                    f"{where}.order: there is no difficulty {word!r}{nearest(word, words)}; "
+                    f"choose from: {', '.join(words)}"
+                )
         if recipe["weights"] == "bf16" and recipe["precision"] == "fp32":
             found.append(
                 f"{where}.weights: bf16 weights are worked with in bf16; set `precision: bf16` too"

@@ -13,6 +13,7 @@ from valley.core import declared, prompts, slices
 from valley.core.arms import BASE, Arm
 from valley.core.config import StudyError, complaint, complete
 from valley.core.mistakes import mistakes_in
+from valley.core.recipes import EASY_FIRST
 from valley.core.sources import Questions, Source, resolved, resolved_questions
 
 UNBEARING = (
@@ -42,6 +43,9 @@ class Study:
         mistakes = mistakes_in(self.config)
         if mistakes:
             raise complaint(mistakes)
+        for recipe in self.config["recipes"].values():
+            if recipe["order"] == EASY_FIRST:
+                recipe["order"] = list(self.config["corpus"]["difficulties"])
         self._points: dict[str, list[dict]] = {}
         self.axes = {
             name: sorted({self.resolve(arm) for arm in _product(axis, self.students)})
@@ -104,6 +108,11 @@ class Study:
     def slices(self) -> dict[str, dict]:
         """Slices that the study file declares, beside those written difficulty.correctness."""
         return self.config["slices"]
+
+    @property
+    def slices_used(self) -> list[str]:
+        """Declared slices that arms are trained on, and those that these are made of."""
+        return declared.used({arm.slice for arm in self.arms}, self.slices)
 
     def parts(self, name: str) -> list[tuple[str, float]]:
         """Return the slices of a mix, none a mix itself, each with its share; else the slice."""

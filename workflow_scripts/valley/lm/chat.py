@@ -6,8 +6,9 @@ assistant's turn, and the student would then learn other text than the shard hol
 the same prompts, so what is learnt is what is asked.
 """
 
+import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 THINK = ("<think>", "</think>")
 # Some templates print a date, by default today's: a prompt must not change overnight.
@@ -22,12 +23,63 @@ class Example:
     Attributes:
         id: the pool row's id.
         ids: token ids of prompt, response and end of turn.
-        prompt_tokens: how many of them belong to the prompt and carry no loss.
+        prompt_tokens: how many of them belong to the prompt.
+        learnt: the tokens that carry loss, from and up to; None is all after the prompt.
     """
 
     id: str
     ids: Sequence[int]
     prompt_tokens: int
+    learnt: tuple[int, int] | None = None
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The tokens that carry loss, from and up to."""
+        return self.learnt or (self.prompt_tokens, len(self.ids))
+
+
+class Part:
+    """The part of examples that carries loss.
+
+    Args:
+        tokenizer: that they are encoded by.
+        loss_on: "response", "reasoning" (up to the end of the closing think tag), "answer" (what
+            follows it; all of a response without reasoning) or "all" (the prompt too).
+    """
+
+    def __init__(self, tokenizer, loss_on: str):
+        self._tokenizer, self.loss_on = tokenizer, loss_on
+        self._ends: dict[str, int] = {}  # by id: decoding a long example takes a while
+
+    def __call__(self, example: Example) -> Example:
+        """Return the example with the tokens that carry loss."""
+        if self.loss_on == "response":
+            return example
+        begin, end = example.span
+        if self.loss_on == "all":  # nothing comes before the first token that could tell it
+            return replace(example, learnt=(1, end))
+        if example.id not in self._ends:
+            self._ends[example.id] = reasoning_end(self._tokenizer, example)
+        between = self._ends[example.id]
+        return replace(
+            example, learnt=(begin, between) if self.loss_on == "reasoning" else (between, end)
+        )
+
+
+def reasoning_end(tokenizer, example: Example) -> int:
+    """Return how many of an example's tokens lie before the end of the closing think tag.
+
+    A token that begins before the tag's end belongs to the reasoning. Without the tag it is the
+    prompt's tokens.
+    """
+    begin, ids = example.prompt_tokens, [int(token) for token in example.ids]
+
+    def closed(end: int) -> bool:
+        return THINK[1] in tokenizer.decode(ids[begin:end])
+
+    if not closed(len(ids)):
+        return begin
+    return bisect.bisect_left(range(len(ids) + 1), True, lo=begin, key=closed)
 
 
 def prompt_ids(tokenizer, prompt: str) -> list[int]:

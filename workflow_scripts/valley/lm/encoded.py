@@ -61,6 +61,11 @@ class Encoded:
     def __len__(self) -> int:
         return len(self._keep)
 
+    @property
+    def places(self) -> list[int]:
+        """Where in the shard the examples stand."""
+        return self._keep.tolist()
+
     def __getitem__(self, at: int) -> Example:
         place = self._keep[at]
         part = int(np.searchsorted(self._starts, place, side="right")) - 1

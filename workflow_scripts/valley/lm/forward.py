@@ -50,7 +50,8 @@ class Forward:
         processes, gradients are those of one big batch, but for rounding.
         """
         # FSDP takes the mean of the processes' gradients; the sum is wanted.
-        total = packing.answered(examples) / self.world.size
+        # Examples cut before the part that carries loss may be all that an update has.
+        total = max(1, packing.answered(examples)) / self.world.size
         return self._losses(examples, total, lambda loss: loss.backward()) / self.world.size
 
     def measure(self, examples: list[Example], at_once: int = 64) -> float:

@@ -23,6 +23,7 @@ def batches(
     epochs: float | None,
     steps: int | None,
     batch_tokens: int | None = None,
+    first: list[int] | None = None,
 ) -> list[list[int]]:
     """Return the example indices of every update of a training run.
 
@@ -38,6 +39,8 @@ def batches(
         steps: number of updates, or None. Exactly one of `epochs` and `steps` is given.
         batch_tokens: tokens per update, as many whole examples as fit and at least one; or None.
             Exactly one of `batch_examples` and `batch_tokens` is given.
+        first: what examples are sorted by in each epoch, the lowest first; those alike are in
+            random order, as all are by default.
     """
     if (epochs is None) == (steps is None):
         raise ValueError("give either epochs or steps, not both and not neither")
@@ -47,7 +50,7 @@ def batches(
         raise ValueError("there is no example to train on")
     wanted = None if epochs is None else max(1, round(len(lengths) * epochs))
     plan, batch, filled = [], [], 0
-    for at in itertools.islice(_order(len(lengths), seed), wanted):
+    for at in itertools.islice(_order(len(lengths), seed, first), wanted):
         full = len(batch) == batch_examples or filled + lengths[at] > (batch_tokens or math.inf)
         if batch and full:
             plan.append(batch)
@@ -59,9 +62,9 @@ def batches(
     return [*plan, batch]
 
 
-def answered(examples: list[Example]) -> int:
+def answered(examples: Iterable[Example]) -> int:
     """Return how many tokens of the examples carry loss."""
-    return sum(len(example.ids) - example.prompt_tokens for example in examples)
+    return sum(end - begin for begin, end in (example.span for example in examples))
 
 
 def spread(times: int, updates: int) -> set[int]:
@@ -69,11 +72,14 @@ def spread(times: int, updates: int) -> set[int]:
     return {round(updates * at / times) for at in range(times + 1)}
 
 
-def _order(count: int, seed: int) -> Iterator[int]:
+def _order(count: int, seed: int, first: list[int] | None) -> Iterator[int]:
     """Yield example indices for ever, one permutation after another."""
     draw = np.random.default_rng(seed)
     while True:
-        yield from draw.permutation(count).tolist()
+        drawn = draw.permutation(count)
+        if first is not None:
+            drawn = drawn[np.argsort(np.asarray(first)[drawn], kind="stable")]
+        yield from drawn.tolist()
 
 
 def pack(lengths: list[int], row_tokens: int) -> list[list[int]]:
@@ -273,9 +279,9 @@ def collate(rows: list[list[Example]], pad_id: int, multiple: int = 1) -> dict[s
     for number, row in enumerate(rows):
         offset = 0
         for example in row:
-            end, answer = offset + len(example.ids), offset + example.prompt_tokens
+            end, (first, last) = offset + len(example.ids), example.span
             ids[number, offset:end] = example.ids
-            labels[number, answer:end] = example.ids[example.prompt_tokens :]
+            labels[number, offset + first : offset + last] = example.ids[first:last]
             positions[number, offset:end] = np.arange(len(example.ids))
             offset = end
     return {"input_ids": ids, "labels": labels, "position_ids": positions}

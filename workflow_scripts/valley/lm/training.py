@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from valley.core.files import write_json, write_text
+from valley.core.files import read_parquet, write_json, write_text
 from valley.core.recipes import Recipe
 from valley.core.resume import Stopped
 from valley.core.seeds import derive
@@ -152,6 +152,12 @@ def train(
         list(encode(what.validation, "validation").fitting(*fit)[0]) if what.validation else []
     )
     lengths = examples.lengths.tolist()
+    part = chat.Part(tokenizer, recipe.loss_on)
+    if not packing.answered([part(examples[at]) for at in range(min(100, len(examples)))]):
+        raise ValueError(
+            f"{what.shard}: the first examples have no {chat.THINK[1]}, so that loss_on: "
+            f"{recipe.loss_on} leaves nothing to learn; choose another part or slice"
+        )
     plan = packing.batches(
         lengths,
         recipe.batch_examples,
@@ -159,6 +165,7 @@ def train(
         epochs=recipe.epochs,
         steps=recipe.steps,
         batch_tokens=recipe.batch_tokens,
+        first=first_of(recipe.order, lengths, what.shard, examples.places),
     )
     looks = packing.spread(what.evaluations or 1, len(plan)) if held_out else set()
 
@@ -211,7 +218,7 @@ def train(
             keeper.finish()
             raise Stopped(f"{step} of {len(plan)} updates are done and saved", limit=near)
 
-        chosen = [examples[i] for i in plan[step]]
+        chosen = [part(examples[i]) for i in plan[step]]
         now = optim.rate_of(recipe, step, len(plan))
         for group in adamw.param_groups:
             group["lr"] = now
@@ -260,7 +267,8 @@ def train(
         **({"adapter": {"base": base, "rank": recipe.lora["rank"]}} if base else {}),
     )
     ran = [at for batch in plan[first:] for at in batch]
-    found = measured(examples.lengths[ran], examples.prompts[ran], seconds, world)
+    learnt = packing.answered(part(examples[at]) for at in ran)
+    found = measured(examples.lengths[ran], learnt, seconds, world)
     return {**found, "attention": kernel, "blocks_alone": alone}
 
 
@@ -274,11 +282,32 @@ def not_finite(loss: float, norm: float, when: str, examples: list) -> str:
     )
 
 
-def measured(lengths, prompts, seconds: float, world) -> dict:
+def first_of(
+    order: str | list[str], lengths: list[int], shard: str, places: list[int]
+) -> list[int] | None:
+    """Return what examples are sorted by in each epoch; None where they are in random order.
+
+    Args:
+        order: "random", "short-first", or the difficulties in their order; others come last.
+        lengths: tokens of each example.
+        shard: pool rows.
+        places: where the examples stand in it.
+    """
+    if order == "random":
+        return None
+    if order == "short-first":
+        return lengths
+    ranks = {word: number for number, word in enumerate(order)}
+    words = [row["difficulty"] for row in read_parquet(shard, ["difficulty"])]
+    return [ranks.get(words[at], len(ranks)) for at in places]
+
+
+def measured(lengths, learnt: int, seconds: float, world) -> dict:
     """Return what the sidecar says of a run.
 
     Args:
-        lengths, prompts: tokens of each example that it saw, and of its prompt (arrays).
+        lengths: tokens of each example that it saw (array).
+        learnt: how many of all of them carried loss.
         seconds: that it took.
         world: its processes.
     """
@@ -287,7 +316,7 @@ def measured(lengths, prompts, seconds: float, world) -> dict:
     gpu = world.device != "cpu"
     return {
         "tokens": int(lengths.sum()),
-        "response_tokens": int((lengths - prompts).sum()),
+        "response_tokens": learnt,
         "squared_lengths": int((lengths**2).sum()),
         "train_seconds": seconds,
         "processes": world.size,

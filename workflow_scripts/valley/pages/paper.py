@@ -7,6 +7,7 @@ from valley.core.files import read_json
 from valley.core.study import Study
 from valley.judging.verdicts import COMPILE_ERROR, JUDGE_ERROR, NO_CODE, VERDICTS
 from valley.pages import answers, content, page
+from valley.slicing.shown import shown as shown_slices
 
 KNOWN_KINDS = ("scaling", "learning", "forecast", "rates", "correlation", "contrasts")
 # The figure that shows what a kind of claim rests on.
@@ -33,8 +34,8 @@ def page_of(
 
     Args:
         config: the study's configuration, defaults filled in.
-        files: lists of paths by kind: scores, verdicts, summary, claims, curves, contrasts, rates,
-            figures, tables, answers, checkpoints. A kind may be empty: its part says so.
+        files: lists of paths by kind: scores, verdicts, summary, slices, claims, curves, contrasts,
+            rates, figures, tables, answers, checkpoints. A kind may be empty: its part says so.
         state: what is missing and what was left out, see `valley.reporting.partial`.
         measured: costs and versions, see `valley.reporting.measured`.
         aside: folder of files that were made for this page only.
@@ -72,6 +73,7 @@ def page_of(
         examples_note=_note(found),
         answers_of=found,
         corpus=summary,
+        slices=shown_slices(study.slices, study.slices_used, files["slices"]),
         corpus_rows=content.corpus(summary) if summary else [],
         training=trained,
         verdicts=mixes,

@@ -19,7 +19,17 @@ from valley.pages import answers, tables
 from valley.reporting.finished import done, state_of
 from valley.reporting.waiting import postponed
 
-KINDS = ("scores", "verdicts", "summary", "claims", "curves", "contrasts", "rates", "figures")
+KINDS = (
+    "scores",
+    "verdicts",
+    "summary",
+    "slices",
+    "claims",
+    "curves",
+    "contrasts",
+    "rates",
+    "figures",
+)
 
 
 class Gathered:
@@ -42,6 +52,8 @@ class Gathered:
         self.files: dict[str, list[Path]] = {name: [] for name in KINDS}
         self.files |= {"tables": [], "answers": [], "checkpoints": []}
         self._take("summary", "corpus/summary.json")
+        for name in self.study.slices_used:
+            self._take("slices", f"slices/{name}.json")
         for arm in self.study.arms:
             at = self.study.checkpoint(arm).replace(self.study.root, layout.root, 1)
             self._take("checkpoints", at.removeprefix(f"{layout.root}/"))
