@@ -51,6 +51,19 @@ def test_a_large_study_is_planned_on_a_laptop_without_any_data(name, tmp_path):
     assert "GPU-hours: " in told
 
 
+def test_the_study_of_structure_is_planned_with_its_slices(tmp_path):
+    done = valley(tmp_path, "plan", str(STUDIES / "structure.yaml"), "--json")
+    assert done.returncode == 1, done.stderr
+    planned = json.loads(done.stdout)
+    rules = [job["rule"] for job in (planned["jobs"] if isinstance(planned, dict) else planned)]
+    declared = study("structure").slices
+    assert rules.count("slice") == sum("mix" not in one for one in declared.values())
+    assert rules.count("declared_shard") == 2 * len(declared)
+    assert rules.count("train") == 2 * (len(declared) + 1)
+    compared = {item["b"] for item in study("structure").config["axes"]["structure"]["contrasts"]}
+    assert compared == set(declared)
+
+
 def test_the_rehearsal_has_every_arm_of_the_paper_in_small():
     def shape(arms):
         return sorted((arm.student, arm.start, arm.slice) for arm in arms)
