@@ -1,8 +1,8 @@
 """Two studies side by side: what was declared otherwise, and what came out otherwise.
 
 Arms are the same when they agree in recipe, start, slice, size and replicate, whatever their
-results folder; what stands behind a recipe's name may differ, and the list of differences says so.
-They are compared on the problems that both studies asked, word for word.
+results folder; what stands behind a recipe's or a slice's name may differ, and the list of
+differences says so. They are compared on the problems that both studies asked, word for word.
 """
 
 from collections.abc import Iterator

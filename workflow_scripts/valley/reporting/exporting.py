@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from valley.core.arms import Arm
+from valley.core.declared import in_words
 from valley.core.files import (
     VERDICT,
     read_csv,
@@ -340,10 +341,12 @@ def _data_card(layout: Layout, arm: Arm, rows: list[dict]) -> str:
         "tags": ["code", "reasoning", "distillation"],
         "configs": [{"config_name": "default", "data_files": "data/train.parquet"}],
     }
+    declared = layout.study.slices.get(arm.slice)
+    what = in_words(declared) if declared else "difficulty.correctness"
     lines = ["---", yaml.safe_dump(front, sort_keys=False).strip(), "---", "", f"# {arm.shard}", ""]
     lines += [
         f"A data shard of the study `{layout.study.config['study']}`: the first {arm.size:,} "
-        f"traces of the slice `{arm.slice}` (difficulty.correctness) in the order of replicate "
+        f"traces of the slice `{arm.slice}` ({what}) in the order of replicate "
         f"{arm.seed}. Shards are nested: a smaller one of the same slice and replicate is the "
         "beginning of this one. `correct` is what running the trace's program on all tests of its "
         "problem gave; the programs are a model's and should be run isolated.",
