@@ -7,8 +7,12 @@ DRAWN = {
     **{f"scaling/{name}": f"curves/{name}" for name in CURVE_NAMES},
     **{f"learning/{name}": f"learning/{name}" for name in LEARNING_NAMES},
     **{f"forecast/{name}": f"curves/{name}" for name in CURVE_NAMES},
-    **{f"rates/{benchmark}": f"rates/{benchmark}" for benchmark in STUDY.benchmarks},
-    **{f"correlation/{benchmark}": f"rates/{benchmark}" for benchmark in STUDY.benchmarks},
+    **{
+        f"{kind}/{benchmark}": f"rates/{benchmark}"
+        for kind in ("rates", "correlation")
+        for benchmark in STUDY.benchmarks
+        if CURVE_NAMES  # rates are drawn over the sizes of curves
+    },
 }
 FOREST = [f"contrasts/{benchmark}" for benchmark in STUDY.benchmarks if CONTRAST_NAMES]
 FIGURES = [f"{ROOT}/figures/{name}.svg" for name in [*DRAWN, *FOREST]]

@@ -287,3 +287,18 @@ def test_a_cut_knows_nothing_of_its_name():
     declared = {"of": "easy.correct", "tokens": [0, 9], "label": "x", **DEFAULTS}
     assert cut_of(declared) == Cut(base="easy.correct", where={"tokens": [0, 9]}, separator="\n")
     assert cut_of({**declared, "of": "other"}).base == WHOLE
+
+
+def test_a_wrong_answer_to_the_same_problem_is_taken_where_there_is_one(pool):
+    file = cut(pool, "x", correct=True, transform={"wrong-program": "same-problem"})
+    rows = read_parquet(file)
+    wrong = {r["problem_id"]: r["response"] for r in ROWS if not r["correct"]}
+    assert {r["problem_id"] for r in rows} == set(wrong)
+    left_out = [r for r in ROWS if r["correct"] and r["problem_id"] not in wrong]
+    assert read_json(file.with_suffix(".json"))["left_out"] == len(left_out) > 10
+    plain = {r["id"]: r["response"] for r in ROWS}
+    for one in rows:
+        reasoning, _, program = one["response"].partition("</think>")
+        assert reasoning == plain[one["id"]].partition("</think>")[0]
+        assert program == wrong[one["problem_id"]].partition("</think>")[2]
+        assert one["correct"] is False

@@ -6,6 +6,7 @@ import shutil
 import pytest
 from edits import code, study
 from valley.core.files import read_parquet
+from valley.core.sidecars import provenance
 from workspace import Workspace
 
 SCRIPT = """
@@ -82,26 +83,28 @@ def chain(arms: int, slices: int, **more: int) -> dict:
     return {"slice": slices, **shards, "answers": 1, "table": 1, **PAGES, **more}
 
 
+# A contrast reads all arms of its axis: they tell how much training noise there is.
 CONTRAST = {"contrast": 1, "forest": 1, "claims": 1}
+BARE = {"question": "Does it need reasoning?", "recipes": ["distil"], "sizes": [16]}
 NEW = {"of": "all.correct", "transform": "remove-reasoning"}
 EDITS = [
     ("nothing", [], {}),
     ("a slice more in no axis", [study(("slices.new", NEW))], {"report": 1}),
     (
-        "a slice more in an axis",
-        [
-            study(
-                ("slices.new", NEW),
-                ("axes.structure.slices", [*STRUCTURE["slices"], "new"]),
-            )
-        ],
+        "a slice more, in an axis of its own",
+        [study(("slices.new", NEW), ("axes.bare", {**BARE, "slices": ["new"]}))],
         chain(1, 1),
+    ),
+    (
+        "a slice more, in an axis with a contrast",
+        [study(("slices.new", NEW), ("axes.structure.slices", [*STRUCTURE["slices"], "new"]))],
+        chain(1, 1, **CONTRAST),
     ),
     ("a label", [study(("slices.shuffled.label", "Steps in another order"))], PAGES),
     (
         "a transform's option, of a slice that no other is made of",
         [study(("slices.fewer.transform", {"delete-steps": 0.25}))],
-        chain(1, 1),
+        chain(1, 1, **CONTRAST),
     ),
     (
         "a seed, of a slice that another is made of",
@@ -111,10 +114,10 @@ EDITS = [
     (
         "a share of a mix",
         [study(("slices.mixed.mix", {"own": 0.5, "all.correct": 0.5}))],
-        {key: value for key, value in chain(1, 0).items() if value},
+        {key: number for key, number in chain(1, 0, **CONTRAST).items() if number},
     ),
     ("a comment in the script", [written("# mine" + SCRIPT)], {}),
-    ("the script's logic", [written(SCRIPT.replace("My", "Our"))], chain(1, 1)),
+    ("the script's logic", [written(SCRIPT.replace("My", "Our"))], chain(1, 1, **CONTRAST)),
     (
         "the code of a transform",
         [
@@ -124,7 +127,7 @@ EDITS = [
                 "gone = set() or set(chance.sample",
             )
         ],
-        chain(1, 1),
+        chain(1, 1, **CONTRAST),
     ),
     (
         "a name",
@@ -135,7 +138,7 @@ EDITS = [
                 ("axes.structure.slices", ["all.correct", "shuffled", "less", "mixed"]),
             )
         ],
-        chain(1, 1),
+        chain(1, 1, **CONTRAST),
     ),
 ]
 
@@ -154,8 +157,7 @@ def test_a_renamed_slice_is_neither_trained_nor_asked_again(desk):
     arm = "tiny/distil/base/less/n16-s0"
     for name in (f"checkpoints/{arm}/checkpoint.json", f"verdicts/{arm}/bank.parquet"):
         assert (root / name).is_file()
-    about = json.loads((root / f"checkpoints/{arm}/checkpoint.json.meta.json").read_text())
-    assert about["restored"]
+    assert provenance(root / f"checkpoints/{arm}/checkpoint.json")["restored"]
     old, new = (root / f"shards/{name}/n16-s0.parquet" for name in ("fewer", "less"))
     assert old.read_bytes() == new.read_bytes()
 
@@ -166,10 +168,13 @@ def test_shards_of_a_contrast_are_paired_and_a_mix_has_its_shares(made):
     names = {slice_: [row["id"] for row in shard] for slice_, shard in rows.items()}
     assert names["shuffled"] == names["fewer"] == names["all.correct"]
     assert len(set(names["mixed"])) == 16
-    assert (
-        sum("My plan" in row["response"] or "my plan" in row["response"] for row in rows["mixed"])
-        <= 4
-    )
+    about = provenance(root / "mixed/n16-s0.parquet")
+    assert about["measured"]["of_each"] == [4, 12]
+    plain = {
+        row["id"]: row["response"] for row in read_parquet(root.parent / "corpus/pool.parquet")
+    }
+    changed = [row for row in rows["mixed"] if row["response"] != plain[row["id"]]]
+    assert 0 < len(changed) <= 4, "not every trace says Plan"
 
 
 def test_pages_show_counts_lengths_and_a_row_before_and_after(made):

@@ -58,8 +58,8 @@ def test_the_study_of_structure_is_planned_with_its_slices(tmp_path):
     rules = [job["rule"] for job in (planned["jobs"] if isinstance(planned, dict) else planned)]
     declared = study("structure").slices
     assert rules.count("slice") == sum("mix" not in one for one in declared.values())
-    assert rules.count("declared_shard") == 2 * len(declared)
-    assert rules.count("train") == 2 * (len(declared) + 1)
+    assert rules.count("declared_shard") == 2 * (len(declared) + 1)
+    assert rules.count("train") == 2 * (len(declared) + 1) + 4
     compared = {item["b"] for item in study("structure").config["axes"]["structure"]["contrasts"]}
     assert compared == set(declared)
 
