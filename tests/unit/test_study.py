@@ -42,8 +42,8 @@ MISTAKES = [
     ("recipes.distil.loss_on", "reason", "'reason' is not allowed (did you mean 'reasoning'?); ch"),
     (
         "recipes.distil.order",
-        "easy",
-        "recipes.distil.order: 'easy' is not allowed (did you mean 'e",
+        "easyfirst",
+        "order: 'easyfirst' is not allowed (did you mean 'easy-f",
     ),
     ("recipes.distil.order", ["esy"], "recipes.distil.order: there is no difficulty 'esy' (did yo"),
     ("recipes.distil.order", 3, "recipes.distil.order: 3 is a number, but text or a list is want"),
