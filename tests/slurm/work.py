@@ -22,7 +22,7 @@ def study() -> dict:
     config["corpus"]["bank"]["problems"] = 1800
     config["benchmarks"]["bank"]["bank"]["problems"] = 200
     config["recipes"]["distil"] = {**config["recipes"]["distil"], "epochs": 240}
-    config["sampling"] |= {"samples": 5, "batch_size": 4, "chunk": 8}
+    config["sampling"] |= {"samples": 5, "batch_size": 4, "group": 4, "chunk": 8}
     config["training"] = {"save_every": 0.02}
     config["resources"] = {"train": {**ASKED, "gpus": 1}, "generate": ASKED, "labels": ASKED}
     scaling = {"question": "?", "recipes": ["distil"], "sizes": [0, 64], "seeds": [0]}

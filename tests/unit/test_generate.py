@@ -125,6 +125,34 @@ def test_a_stopped_job_goes_on_and_repeats_no_batch(sampling, tmp_path, monkeypa
     assert done.items() <= {path: path.stat().st_mtime_ns for path in sampling.segments()}.items()
 
 
+def test_a_job_that_is_stopped_within_a_group_comes_back_to_the_same_bytes(
+    sampling, tmp_path, monkeypatch
+):
+    benchmark = sampling.benchmark("twelve", range(12))
+    speed = {"samples": 4, "group": 12, "chunk": 12}
+    _, undisturbed = sampling.run(benchmark, store=tmp_path / "undisturbed", **speed)
+
+    class Disturbed(with_transformers.Engine):
+        def answers(self, requests, stopping):
+            done, later = [], []
+
+            def stop():  # some tokens into the second group
+                later.extend(done)
+                return len(later) > 5
+
+            for finished in super().answers(requests, stop):
+                yield finished
+                done.append(finished)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(with_transformers, "Engine", Disturbed)
+        with pytest.raises(Stopped):
+            sampling.run(benchmark, **speed)
+    measured, content = sampling.run(benchmark, **speed)
+    assert (measured["sampled"], measured["reused"]) == (36, 12)
+    assert content == undisturbed
+
+
 def test_what_was_answered_is_kept_when_the_engine_fails(sampling, monkeypatch):
     class Failing(with_transformers.Engine):
         def answers(self, requests, stopping):

@@ -76,7 +76,8 @@ class Scene:
         shutil.copytree(finished.folder / "results", self.disk.seen, dirs_exist_ok=True)
         shutil.copytree(finished.folder / ".snakemake", folder / ".snakemake")
         config = self.at.smoke()
-        config["sampling"].update(batch_size=8, chunk=8)  # several segments; the same answers
+        # several segments; the same answers
+        config["sampling"].update(batch_size=8, group=8, chunk=8)
         self.at.write(config)
         self.root, self.stage = self.disk.seen / "smoke", stage
         self.command = ["--cores", "1", f"results/smoke/{MADE['scores']}"]
