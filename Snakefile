@@ -13,6 +13,7 @@ report: "captions/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/running.smk"
 include: "rules/resources.smk"
 include: "rules/benchmarks.smk"
 include: "rules/sources.smk"

@@ -6,9 +6,7 @@ import json
 import logging
 import os
 import re
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -16,15 +14,13 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
-from valley.cluster import runs
-from valley.core import asides, closure, declared_counts, disk, processes, slices
+from valley.core import closure, declared_counts, disk, processes, slices
 from valley.core.arms import BASE, Arm
 from valley.core.declared import WHOLE, cut_of, function_of, is_mix, transform_of
 from valley.core.files import read_json
 from valley.core.given import given, not_made
 from valley.core.hub import SourceError, find, missing_folder
 from valley.core.layout import CONTRAST, CURVE, LEARNING, Layout
-from valley.core.lease import Lease, Taken
 from valley.core.published import home, patterns
 from valley.workflow.seams import SeamError
 from valley.workflow.contract import digests_of, params_of
@@ -347,71 +343,6 @@ def student_material(wildcards):
         return {"files": model_files(where, student["hub"]["id"])}
     folder = f"{ROOT}/students/{wildcards.student}"
     return {"shard": f"{folder}/pairs.parquet", "text": f"{folder}/text.parquet"}
-
-
-def jobs_left(slurm):
-    """Tell whether SLURM has jobs of a run; where it can't be asked there may be some."""
-    try:
-        return bool(runs.alive([slurm]))
-    except RuntimeError:
-        return True
-
-
-LEASE = Lease(ROOT, jobs_left)
-
-
-def take_lease():
-    """Refuse to start beside another run of this study, or beside jobs that one has left."""
-    other = LEASE.holder()
-    if other:
-        logger.info(f"{ROOT} is held by {other}; looking whether that is alive (up to 90 s) …")
-        if LEASE.lives(other):
-            raise WorkflowError(
-                f"{other} is at work on {ROOT}: leave it, or stop it there first. Two runs would "
-                "write the same files."
-            )
-        if other.slurm and jobs_left(other.slurm):
-            raise WorkflowError(
-                f"{other} has ended, and SLURM may still have jobs of it (squeue --name="
-                f"{other.slurm}). `./valley resume` with this study file waits for them and then "
-                "goes on; with --cancel it ends them."
-            )
-    try:
-        LEASE.take(other)
-    except Taken as error:
-        raise WorkflowError(f"{error} has just begun to work on {ROOT}: leave it")
-
-
-def begin_alone():
-    """Refuse to start beside a killed run's jobs; clear away what killed jobs were writing."""
-    try:
-        with disk.explained(ROOT):
-            take_lease()
-    except OSError as error:
-        raise WorkflowError(str(error))
-    if left := processes.orphans(ROOT):
-        raise WorkflowError(
-            f"jobs of a run that was killed are still at work on {ROOT} (process "
-            f"{', '.join(map(str, sorted(left)))}). `./valley resume` with this study file waits "
-            "for them and then goes on; with --cancel it ends them."
-        )
-    asides.sweep(ROOT, STUDY.store)
-    asides.sweep(tempfile.gettempdir(), deep=False)
-    asides.clear_old(".snakemake/scripts")
-
-
-def let_weights_go():
-    """Remove the weights that `retention` doesn't keep, by the plan of a study that has just run."""
-    if STUDY.config["retention"] == "all":
-        return
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
-        json.dump(config, file, default=str)
-        file.flush()
-        valley = f"{workflow.basedir}/valley"
-        subprocess.run(
-            [sys.executable, valley, "prune", file.name, "--only=weights", "--yes", "--ending"],
-            check=False,
-        )
 
 
 # Slices written difficulty.correctness, and those that the study file declares. Of these, mixes have

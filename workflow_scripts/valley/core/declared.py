@@ -55,7 +55,7 @@ class Cut:
         answers_per_problem: at most so many answers a problem; None is all.
         transform: how rows are rewritten, name and option; None leaves them alone.
         separator: text between two steps of a reasoning.
-        seed: where the chance of the transform begins.
+        seed: random seed of the transform.
     """
 
     base: str = WHOLE

@@ -1,0 +1,73 @@
+# How a run of the workflow begins and ends: alone on its study, and with the weights that it keeps.
+
+import subprocess
+import tempfile
+
+from valley.cluster import runs
+from valley.core import asides
+from valley.core.lease import Lease, Taken
+
+
+def jobs_left(slurm):
+    """Tell whether SLURM has jobs of a run; where it can't be asked there may be some."""
+    try:
+        return bool(runs.alive([slurm]))
+    except RuntimeError:
+        return True
+
+
+LEASE = Lease(ROOT, jobs_left)
+
+
+def take_lease():
+    """Refuse to start beside another run of this study, or beside jobs that one has left."""
+    other = LEASE.holder()
+    if other:
+        logger.info(f"{ROOT} is held by {other}; looking whether that is alive (up to 90 s) …")
+        if LEASE.lives(other):
+            raise WorkflowError(
+                f"{other} is at work on {ROOT}: leave it, or stop it there first. Two runs would "
+                "write the same files."
+            )
+        if other.slurm and jobs_left(other.slurm):
+            raise WorkflowError(
+                f"{other} has ended, and SLURM may still have jobs of it (squeue --name="
+                f"{other.slurm}). `./valley resume` with this study file waits for them and then "
+                "goes on; with --cancel it ends them."
+            )
+    try:
+        LEASE.take(other)
+    except Taken as error:
+        raise WorkflowError(f"{error} has just begun to work on {ROOT}: leave it")
+
+
+def begin_alone():
+    """Refuse to start beside a killed run's jobs; clear away what killed jobs were writing."""
+    try:
+        with disk.explained(ROOT):
+            take_lease()
+    except OSError as error:
+        raise WorkflowError(str(error))
+    if left := processes.orphans(ROOT):
+        raise WorkflowError(
+            f"jobs of a run that was killed are still at work on {ROOT} (process "
+            f"{', '.join(map(str, sorted(left)))}). `./valley resume` with this study file waits "
+            "for them and then goes on; with --cancel it ends them."
+        )
+    asides.sweep(ROOT, STUDY.store)
+    asides.sweep(tempfile.gettempdir(), deep=False)
+    asides.clear_old(".snakemake/scripts")
+
+
+def let_weights_go():
+    """Remove the weights that `retention` doesn't keep, by the plan of a study that has just run."""
+    if STUDY.config["retention"] == "all":
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
+        json.dump(config, file, default=str)
+        file.flush()
+        valley = f"{workflow.basedir}/valley"
+        subprocess.run(
+            [sys.executable, valley, "prune", file.name, "--only=weights", "--yes", "--ending"],
+            check=False,
+        )
