@@ -30,6 +30,12 @@ from workspace import REPOSITORY, Workspace
 PAPER = REPOSITORY / "studies" / "paper.yaml"
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_finished(monkeypatch, tmp_path):
+    """Away from the repository, whose own smoke study may be finished."""
+    monkeypatch.chdir(tmp_path)
+
+
 def study(problems=200, samples=4, seeds=(0, 1), sizes=(0, 32, 64, 128, 256, 512), **more) -> Study:
     """The smoke study with a longer curve, more problems and contrasts of two seeds."""
     config = Workspace.smoke()
