@@ -1,5 +1,6 @@
 """The lease of a study's results: one run at a time, on any host; only a dead one is replaced."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -77,6 +78,22 @@ def test_a_second_run_is_told_whose_the_first_is(tmp_path):
     assert not held.path.exists()
     assert Lease(tmp_path).holder() is None
     assert [path.name for path in held.path.parent.iterdir()] == []
+
+
+def test_a_file_system_without_hard_links_will_do(tmp_path, monkeypatch):
+    def refused(*args):
+        raise OSError(errno.EOPNOTSUPP, "no hard links here")
+
+    monkeypatch.setattr(os, "link", refused)
+    held = Lease(tmp_path)
+    held.take()
+    assert Lease(tmp_path).holder().process.split("-")[1] == str(os.getpid())
+    with pytest.raises(Taken, match=f"process {os.getpid()}"):
+        Lease(tmp_path).take()
+    other = Lease(tmp_path)
+    other.take(other.holder())
+    assert [path.name for path in held.path.parent.iterdir()] == ["lease.json"]
+    other.release()
 
 
 def test_a_run_of_another_host_is_alive_while_its_lease_changes(tmp_path, start, monkeypatch):

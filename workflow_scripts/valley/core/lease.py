@@ -135,10 +135,9 @@ class Lease:
             if over:
                 self._replace(over, aside)
             else:
-                # There or not, as one step, on network file systems too.
-                os.link(aside, self.path)
-        except FileExistsError as error:
-            raise Taken(str(self.holder() or error.filename2)) from None
+                _appear(aside, self.path)
+        except FileExistsError:
+            raise Taken(str(self.holder() or "another run")) from None
         finally:
             aside.unlink(missing_ok=True)
         self._mine = mine
@@ -154,7 +153,7 @@ class Lease:
             FileExistsError: another run has the claim, or has had it.
         """
         claim = self.path.with_name(f".{self.path.name}.after-{dead.token}")
-        os.link(mine, claim)
+        _appear(mine, claim)
         try:
             there = self.holder()
             if there and there.token != dead.token:
@@ -204,3 +203,18 @@ class Lease:
             else:
                 self.path.unlink()
         self._mine = None
+
+
+def _appear(made: Path, at: Path) -> None:
+    """Give a file a second name, as one step: there or not, on network file systems too.
+
+    Raises:
+        FileExistsError: something has that name.
+    """
+    try:
+        os.link(made, at)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links; what can't be written at all fails here too
+        with at.open("x", encoding="utf-8") as file:
+            file.write(made.read_text(encoding="utf-8"))
