@@ -24,7 +24,7 @@ def costs_seen():
     return {} if workflow.local_exec else requests.measured(STUDY.config, Path(ROOT))
 
 
-# What a job asks for whose rule says nothing: see default-resources in profiles/slurm.
+# What jobs of all other rules ask for, as default-resources in profiles/slurm.
 SHORT_MINUTES = 10
 ASK_SIGNATURE = inspect.signature(lambda wildcards, attempt: None)
 
