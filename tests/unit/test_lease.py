@@ -1,6 +1,7 @@
 """The lease of a study's results: one run at a time, on any host; only a dead one is replaced."""
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from valley.core import lease
-from valley.core.lease import Lease, Taken
+from valley.core.lease import Holder, Lease, Taken
 
 SCRIPTS = Path(lease.__file__).parents[2]
 # Takes a lease as a process of another host would, beats fast, and stays until it is stopped.
@@ -90,10 +91,12 @@ def test_a_file_system_without_hard_links_will_do(tmp_path, monkeypatch):
     assert Lease(tmp_path).holder().process.split("-")[1] == str(os.getpid())
     with pytest.raises(Taken, match=f"process {os.getpid()}"):
         Lease(tmp_path).take()
-    other = Lease(tmp_path)
-    other.take(other.holder())
-    assert [path.name for path in held.path.parent.iterdir()] == ["lease.json"]
-    other.release()
+    held.release()
+    held.path.write_text(json.dumps(asdict(Holder.me())))
+    after = Lease(tmp_path)
+    after.take(after.holder())
+    assert [path.name for path in after.path.parent.iterdir()] == ["lease.json"]
+    after.release()
 
 
 def test_a_run_of_another_host_is_alive_while_its_lease_changes(tmp_path, start, monkeypatch):
@@ -148,6 +151,17 @@ def test_a_run_that_has_lost_its_lease_submits_no_more(tmp_path, start):
     assert process.wait(300) == -signal.SIGTERM
     assert mine.holder().process.split("-")[1] == str(os.getpid())
     mine.release()
+
+
+def test_a_lease_that_somebody_removed_comes_back(tmp_path, start):
+    process = start()
+    assert taken(process)
+    held = Lease(tmp_path)
+    before = held.holder()
+    held.path.unlink()
+    while not held.path.exists() and process.poll() is None:
+        time.sleep(0.05)
+    assert held.holder() == before
 
 
 @pytest.mark.parametrize(("run", "stays"), [("busy", True), ("done", False)])

@@ -13,6 +13,7 @@ import platform
 import pwd
 import secrets
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -128,24 +129,20 @@ class Lease:
             Taken: another run was faster.
             OSError: it can't be written.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        mine = Holder.me()
-        aside = self._written(mine)
+        self._mine = Holder.me()
         try:
             if over:
-                self._replace(over, aside)
+                self._replace(over)
             else:
-                _appear(aside, self.path)
+                self._put()
         except FileExistsError:
+            self._mine = None
             raise Taken(str(self.holder() or "another run")) from None
-        finally:
-            aside.unlink(missing_ok=True)
-        self._mine = mine
         threading.Thread(target=self._keep, name="lease", daemon=True).start()
         atexit.register(self.release)
 
-    def _replace(self, dead: Holder, mine: Path) -> None:
-        """Put a file in the place of a dead run's lease, and of no other.
+    def _replace(self, dead: Holder) -> None:
+        """Put this run's lease in the place of a dead one's, and of no other.
 
         Who makes the claim on just that lease may; when it is done the lease is another.
 
@@ -153,14 +150,18 @@ class Lease:
             FileExistsError: another run has the claim, or has had it.
         """
         claim = self.path.with_name(f".{self.path.name}.after-{dead.token}")
-        _appear(mine, claim)
+        mine = self._written(self._mine)
         try:
-            there = self.holder()
-            if there and there.token != dead.token:
-                raise FileExistsError(errno.EEXIST, "taken", mine, None, self.path)
-            os.replace(mine, self.path)
+            _appear(mine, claim)
+            try:
+                there = self.holder()
+                if there and there.token != dead.token:
+                    raise FileExistsError(errno.EEXIST, "taken", str(self.path))
+                os.replace(mine, self.path)
+            finally:
+                claim.unlink()
         finally:
-            claim.unlink()
+            mine.unlink(missing_ok=True)
 
     def submitting(self, slurm: str) -> None:
         """Note under which name this run's SLURM jobs go, before the first one is submitted."""
@@ -179,11 +180,27 @@ class Lease:
         pid = os.getpid()
         while not self._ended.wait(BEAT_SECONDS):
             with suppress(OSError):  # out of reach for a moment
-                if not self._is_mine():
-                    # This process was stopped for long, and another run has begun: submit no more.
+                other = self.holder()
+                if self._ended.is_set():
+                    return
+                if other is None:
+                    self._put()  # somebody has tidied up
+                elif other.token == self._mine.token:
+                    os.utime(self.path)  # needs no room on a full disk
+                else:
+                    # This process stood still for long, and another run has begun: submit no more.
+                    print(f"{other} has taken over {self.path}: this run ends", file=sys.stderr)
                     os.kill(pid, signal.SIGTERM)
                     return
-                os.utime(self.path)  # needs no room on a full disk
+
+    def _put(self) -> None:
+        """Write the lease where there is none."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        aside = self._written(self._mine)
+        try:
+            _appear(aside, self.path)
+        finally:
+            aside.unlink(missing_ok=True)
 
     def _is_mine(self) -> bool:
         holder = self.holder()
