@@ -145,6 +145,7 @@ rule report:
         scores=rules.table.output.scores,
         verdicts=rules.table.output.verdicts,
         summary=rules.pool.output.summary,
+        slices=TOLD,
         claims=expand(f"{ROOT}/claims/{{benchmark}}.json", benchmark=STUDY.benchmarks),
         curves=CURVES,
         contrasts=[f"{ROOT}/contrasts/{name}.json" for name in CONTRAST_NAMES],

@@ -43,17 +43,17 @@ def take_lease():
 
 def begin_alone():
     """Refuse to start beside a killed run's jobs; clear away what killed jobs were writing."""
-    try:
-        with disk.explained(ROOT):
-            take_lease()
-    except OSError as error:
-        raise WorkflowError(str(error))
     if left := processes.orphans(ROOT):
         raise WorkflowError(
             f"jobs of a run that was killed are still at work on {ROOT} (process "
             f"{', '.join(map(str, sorted(left)))}). `./valley resume` with this study file waits "
             "for them and then goes on; with --cancel it ends them."
         )
+    try:
+        with disk.explained(ROOT):
+            take_lease()
+    except OSError as error:
+        raise WorkflowError(str(error))
     asides.sweep(ROOT, STUDY.store)
     asides.sweep(tempfile.gettempdir(), deep=False)
     asides.clear_old(".snakemake/scripts")

@@ -136,8 +136,8 @@ def scene(finished, tmp_path):
         made.disk.end()
 
 
-# Pages left free; with none not even the log can be written.
-CASES = [("checkpoints", 4), ("generations", 0), ("verdicts", 2)]
+# Pages left free; with one not even the log can be written.
+CASES = [("checkpoints", 4), ("generations", 1), ("verdicts", 2)]
 
 
 @pytest.mark.parametrize(("stage", "pages"), CASES)
@@ -146,6 +146,20 @@ def test_a_full_disk_is_told_plainly_and_the_same_command_goes_on(scene, finishe
     at.disk.fill(pages * PAGE)
     # A training asks for room before it begins.
     at.failed_plainly(at.run(), told_ahead=stage == "checkpoints")
+    at.disk.make_room()
+    at.run(check=True)
+    at.same_as(finished)
+
+
+def test_on_a_disk_without_any_room_no_run_begins(scene, finished):
+    """The lease, by which other runs know of this one, finds none."""
+    at = scene("generations")
+    at.disk.fill(0)
+    output = at.run()
+    assert f"the disk at {at.at.folder}/results is full: 0 of " in output
+    assert "then give the same command again" in output
+    assert "FAILED" not in output and "Traceback" not in output
+    assert not (at.root / MADE["generations"]).exists()
     at.disk.make_room()
     at.run(check=True)
     at.same_as(finished)
