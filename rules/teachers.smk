@@ -1,6 +1,7 @@
 # Teachers: models that answer the corpus' questions anew, behind an endpoint or run here.
 
 from teachers import AskEndpoint, AskModel
+from valley.cluster.demands import DAY_MINUTES, TEACHER_MB
 
 
 rule ask_endpoint:
@@ -19,7 +20,7 @@ rule ask_endpoint:
     threads: 1
     resources:
         mem_mb=4000,
-        runtime=at_most(1440),
+        runtime=at_most(DAY_MINUTES),
     params:
         **declared(AskEndpoint, prompt=teacher_prompt, store=STUDY.store),
     message:
@@ -44,8 +45,8 @@ rule ask_model:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=16000,
-        runtime=at_most(1440),
+        mem_mb=TEACHER_MB,
+        runtime=at_most(DAY_MINUTES),
         gpu=asked("model", "gpus"),
     params:
         **declared(AskModel, prompt=teacher_prompt, store=STUDY.store),

@@ -1,8 +1,6 @@
 """Published figures under this study's rules, and what a study of their design could know."""
 
-import csv
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from stats_tables import SEED, statuses, table
@@ -12,8 +10,7 @@ from valley.analysis.families import FAMILIES
 from valley.analysis.published import READINGS, judge_paper
 from valley.analysis.simulate import Design
 from valley.analysis.trials import MARGIN
-
-PUBLISHED = Path(__file__).resolve().parents[2] / "studies" / "published"
+from valley.analysis.truths import figures, rows_of
 
 
 def paper_power(studies: int) -> str:
@@ -46,27 +43,15 @@ def _part_name(name: str) -> str:
 
 
 def paper() -> tuple[dict, dict, dict]:
-    """Return the paper's curves, subsets and rates, as typed in."""
-    curves: dict = {}
-    rates: dict = {}
-    for row in rows_of("valley_scores.csv"):
-        sizes, scores = curves.setdefault(row["student"], ([], []))
-        sizes.append(int(row["size"]))
-        scores.append(float(row["pass@1"]))
-    for row in rows_of("valley_rates.csv"):
-        columns = rates.setdefault(row["student"], {"size": [], "completion": [], "think_tag": []})
-        for key in columns:
-            columns[key].append(float(row[key]))
-    subsets = {
-        (row["start"], row["slice"]): float(row["pass@1"]) for row in rows_of("valley_subsets.csv")
+    """Return the paper's curves, subsets and rates, in columns."""
+    scores, rates, subsets = figures()
+    curves = {name: (list(of), list(of.values())) for name, of in scores.items()}
+    columns = {
+        name: {"size": list(of)}
+        | {rate: [row[rate] for row in of.values()] for rate in ("completion", "think_tag")}
+        for name, of in rates.items()
     }
-    return curves, subsets, rates
-
-
-def rows_of(name: str) -> list[dict]:
-    """Return a published table's rows."""
-    with open(PUBLISHED / name, encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return curves, subsets, columns
 
 
 def published(studies: int) -> str:

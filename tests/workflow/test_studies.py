@@ -162,47 +162,34 @@ def test_the_base_is_measured_on_problems_that_no_study_uses():
         assert bank["form"] == "function" and bank.get("split") != "tune"
 
 
-@pytest.mark.timeout(1500)
-def test_the_rehearsal_runs_every_rule_of_the_desk_s_study(tmp_path):
-    material_folder = tmp_path / "results" / "rehearsal-material"
-    assert valley(tmp_path, "rehearse", str(material_folder)).returncode == 0
-    workspace = Workspace(tmp_path)
-    rehearsal = (STUDIES / "rehearsal-desk.yaml").read_text(encoding="utf-8")
-    workspace.write(yaml.safe_load(rehearsal))
+def rehearsed(folder, rehearsal: str, whole: str):
+    """Run a rehearsal; see that it has every rule of the whole study, and return its results."""
+    assert valley(folder, "rehearse", str(folder / "results/rehearsal-material")).returncode == 0
+    workspace = Workspace(folder)
+    workspace.write(yaml.safe_load((STUDIES / f"{rehearsal}.yaml").read_text(encoding="utf-8")))
     planned = workspace.plan()
     workspace.snakemake("--cores", "2")
     assert workspace.plan() == {}
 
-    desk = yaml.safe_load((STUDIES / "desk.yaml").read_text(encoding="utf-8"))
-    desk["sampling"]["engine"] = "transformers"  # the rule of vLLM's is run by its own tests
-    workspace.write(desk)
+    real = yaml.safe_load((STUDIES / f"{whole}.yaml").read_text(encoding="utf-8"))
+    real["sampling"]["engine"] = "transformers"  # the rule of vLLM's is run by its own tests
+    workspace.write(real)
     assert set(workspace.plan()) <= set(planned)
 
-    root = tmp_path / "results" / "rehearsal-desk"
+    root = folder / "results" / rehearsal
     assert (root / "report.html").is_file()
     summary = json.loads((root / "corpus/summary.json").read_text())
     assert summary["slices"]["all.correct"] and summary["slices"]["all.incorrect"]
+    return root
+
+
+@pytest.mark.timeout(1500)
+def test_the_rehearsal_runs_every_rule_of_the_desk_s_study(tmp_path):
+    rehearsed(tmp_path, "rehearsal-desk", "desk")
 
 
 @pytest.mark.timeout(1500)
 def test_the_rehearsal_runs_every_rule_of_the_paper_s_study(tmp_path):
-    material = tmp_path / "results" / "rehearsal-material"
-    assert valley(tmp_path, "rehearse", str(material)).returncode == 0
-    workspace = Workspace(tmp_path)
-    rehearsal = (STUDIES / "rehearsal.yaml").read_text(encoding="utf-8")
-    workspace.write(yaml.safe_load(rehearsal))
-    planned = workspace.plan()
-    workspace.snakemake("--cores", "2")
-    assert workspace.plan() == {}
-
-    paper = yaml.safe_load((STUDIES / "paper.yaml").read_text(encoding="utf-8"))
-    paper["sampling"]["engine"] = "transformers"  # the rule of vLLM's is run by its own tests
-    workspace.write(paper)
-    assert set(workspace.plan()) <= set(planned)
-
-    root = tmp_path / "results" / "rehearsal"
-    assert (root / "report.html").is_file()
-    summary = json.loads((root / "corpus/summary.json").read_text())
-    assert summary["slices"]["all.correct"] and summary["slices"]["all.incorrect"]
+    root = rehearsed(tmp_path, "rehearsal", "paper")
     adapted = root / "checkpoints/qwen/adapters/base/all.any/n40-s0/checkpoint.json"
     assert "model.safetensors" in json.loads(adapted.read_text())["files"]

@@ -57,18 +57,19 @@ def figures() -> tuple[dict, dict, dict]:
     """Return the paper's scores {student: {size: pass@1}}, rates and scores of subsets."""
     scores: dict = {}
     rates: dict = {}
-    for row in _rows("valley_scores.csv"):
+    for row in rows_of("valley_scores.csv"):
         scores.setdefault(row["student"], {})[int(row["size"])] = float(row["pass@1"])
-    for row in _rows("valley_rates.csv"):
+    for row in rows_of("valley_rates.csv"):
         found = {name: float(row[name]) for name in ("completion", "think_tag")}
         rates.setdefault(row["student"], {})[int(row["size"])] = found
     subsets = {
-        (row["start"], row["slice"]): float(row["pass@1"]) for row in _rows("valley_subsets.csv")
+        (row["start"], row["slice"]): float(row["pass@1"]) for row in rows_of("valley_subsets.csv")
     }
     return scores, rates, subsets
 
 
-def _rows(name: str) -> list[dict]:
+def rows_of(name: str) -> list[dict]:
+    """Return the rows of a published table."""
     with open(PUBLISHED / name, encoding="utf-8") as file:
         return list(csv.DictReader(file))
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from valley.cluster import offers, requests
 from valley.core.study import Study
 
-DAY_MINUTES, TEACHER_MB = 1440, 16000  # of ask_model, as in rules/teachers.smk
+DAY_MINUTES, TEACHER_MB = 1440, 16000  # of ask_model
 
 
 def rules_of(study: Study) -> list[str]:

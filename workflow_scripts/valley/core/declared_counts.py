@@ -1,5 +1,6 @@
 """How many examples the pool has for each declared slice, before anything is cut from it."""
 
+import functools
 from collections.abc import Collection
 
 from valley.core import holdout, slices
@@ -30,12 +31,14 @@ def check(study: Study, pool: str, given: Collection[str] = ()) -> None:
         raise complaint(mistakes)
     counts = {name: rows.examples(name) for name in study.slices if not is_mix(name, study.slices)}
     study.check_pool(counts, given)
-    short = []
-    for arm in study.arms:
-        if is_mix(arm.slice, study.slices) and study.checkpoint(arm) not in given:
-            short += [line for line in [_unfilled(study, rows, arm.slice, arm.size)] if line]
+    mixes = {
+        (arm.slice, arm.size)
+        for arm in study.arms
+        if is_mix(arm.slice, study.slices) and study.checkpoint(arm) not in given
+    }
+    short = {_unfilled(study, rows, *mix) for mix in mixes} - {None}
     if short:
-        raise complaint(sorted(set(short)))
+        raise complaint(sorted(short))
 
 
 def _unfilled(study: Study, rows: "_Rows", mix: str, size: int) -> str | None:
@@ -69,6 +72,7 @@ class _Rows:
         share = study.config["validation"]["share"]
         self.free = {name for name in set(self.problems) if not holdout.is_held_out(name, share)}
 
+    @functools.cache  # noqa: B019  (lives as long as one check)
     def examples(self, name: str) -> int:
         """Return how many examples a slice that is no mix can give at most."""
         from collections import Counter
