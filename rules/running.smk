@@ -19,30 +19,26 @@ def jobs_left(slurm):
 LEASE = Lease(ROOT, jobs_left)
 
 
-def take_lease():
-    """Refuse to start beside another run of this study, or beside jobs that one has left."""
-    other = LEASE.holder()
-    if other:
-        logger.info(f"{ROOT} is held by {other}; looking whether that is alive (up to 90 s) …")
-        if LEASE.lives(other):
-            raise WorkflowError(
-                f"{other} is at work on {ROOT}: leave it, or stop it there first. Two runs would "
-                "write the same files."
-            )
-        if other.slurm and jobs_left(other.slurm):
-            raise WorkflowError(
-                f"{other} has ended, and SLURM may still have jobs of it (squeue --name="
-                f"{other.slurm}). `./valley resume` with this study file waits for them and then "
-                "goes on; with --cancel it ends them."
-            )
-    try:
-        LEASE.take(other)
-    except Taken as error:
-        raise WorkflowError(f"{error} has just begun to work on {ROOT}: leave it")
+def refuse_beside(other):
+    """Refuse to start while a holder of the lease lives, or while SLURM has jobs that it left."""
+    logger.info(f"{ROOT} is held by {other}; looking whether that is alive (up to 90 s) …")
+    if LEASE.lives(other):
+        raise WorkflowError(
+            f"{other} is at work on {ROOT}: leave it, or stop it there first. Two runs would "
+            "write the same files."
+        )
+    if other.slurm and jobs_left(other.slurm):
+        raise WorkflowError(
+            f"{other} has ended, and SLURM may still have jobs of it (squeue --name="
+            f"{other.slurm}). `./valley resume` with this study file waits for them and then "
+            "goes on; with --cancel it ends them."
+        )
 
 
 def begin_alone():
     """Refuse to start beside a killed run's jobs; clear away what killed jobs were writing."""
+    if other := LEASE.holder():
+        refuse_beside(other)
     if left := processes.orphans(ROOT):
         raise WorkflowError(
             f"jobs of a run that was killed are still at work on {ROOT} (process "
@@ -51,7 +47,9 @@ def begin_alone():
         )
     try:
         with disk.explained(ROOT):
-            take_lease()
+            LEASE.take(other)
+    except Taken as error:
+        raise WorkflowError(f"{error} has just begun to work on {ROOT}: leave it")
     except OSError as error:
         raise WorkflowError(str(error))
     asides.sweep(ROOT, STUDY.store)
