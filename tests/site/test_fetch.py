@@ -92,7 +92,14 @@ class Site:
         return {**own, "HF_HOME": str(self.home), "HF_ENDPOINT": address, **more}
 
     def doctor(self, address: str, *options: str, **more: str) -> tuple[int, str]:
-        command = [sys.executable, str(REPOSITORY / "valley"), "doctor", "study.yaml", "--here"]
+        command = [
+            sys.executable,
+            str(REPOSITORY / "valley"),
+            "doctor",
+            "study.yaml",
+            "--here",
+            "--quick",
+        ]
         done = subprocess.run(
             [*command, "--profile", str(REPOSITORY / "profiles" / "slurm"), *options],
             env=self.environment(address, **more),
@@ -246,7 +253,14 @@ def test_a_terminal_sees_how_far_it_is(site, has):
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
     with hub.running(has) as address:
-        command = [sys.executable, str(REPOSITORY / "valley"), "doctor", "study.yaml", "--here"]
+        command = [
+            sys.executable,
+            str(REPOSITORY / "valley"),
+            "doctor",
+            "study.yaml",
+            "--here",
+            "--quick",
+        ]
         process = subprocess.Popen(
             [*command, "--profile", str(REPOSITORY / "profiles" / "slurm"), "--fetch"],
             env=site.environment(address, TERM="xterm"),

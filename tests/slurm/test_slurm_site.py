@@ -51,7 +51,50 @@ def test_the_doctor_finds_nothing_wrong_and_looks_at_a_compute_node(lab):
         assert f"ok   {what}: " in said
     assert "ok   isolation of programs: " in said
     assert "ok   environment: Python" in said
+    trained = next(line for line in said.splitlines() if "training of tiny by distil" in line)
+    assert trained.startswith("ok   default partition (train, generate")
+    assert "two updates, saved and gone on with, by sdpa in fp32, 1 process on cpu" in trained
+    assert re.search(r"^ok .* answer of tiny by transformers: \d+ tokens in fp32", said, re.M)
+    assert re.search(r"^ok .* file system of the results: [\d,]+ MB/s", said, re.M)
     assert not list(lab.folder.rglob(".doctor-*")), "it leaves nothing"
+
+
+def test_a_training_on_two_nodes_is_tried_on_two_nodes(lab):
+    """With the rule's own request: cores of both nodes, the processes started by srun."""
+    asked = {"train": {"nodes": 2, "cpus": 1, "mem_mb": 3000}}
+    study = written(lab, resources=asked, training={"processes": 2})
+    status, said = valley(lab, "doctor", study, "--profile", PROFILE)
+    assert status == 0, said
+    trained = re.search(r"^ok   (default partition \(train\)), training of tiny .*$", said, re.M)[0]
+    assert "2 processes on 2 nodes on cpu" in trained
+    assert "(0.0e+00 apart after going on)" in trained
+
+
+def test_gpus_that_cuda_can_not_use_are_told_and_nothing_runs_on_cores_in_their_place(lab):
+    """The cluster's GPUs are device nodes with nothing behind them."""
+    asked = {"train": {"gpus": 2, "cpus": 1}, "generate": {"gpus": 1, "cpus": 1}}
+    study = written(lab, resources=asked)
+    where = profile(lab, "gpu_model=fake")
+    status, shown = valley(lab, "doctor", study, "--profile", where, "--dry")
+    assert status == 0, shown
+    commands = [line for line in shown.splitlines() if ": would try " in line]
+    assert [line.count("--gpus=fake:2 ") + line.endswith("--gpus=fake:2") for line in commands]
+    assert any(
+        re.search(r"\(train\): would try .*two updates of tiny.* --gpus=fake:2", line)
+        for line in commands
+    ), shown
+    assert any(
+        re.search(r"\(generate\): would try .*an answer.* --gpus=fake:1", line) for line in commands
+    ), shown
+    assert "a compute node" not in shown and lab.jobs() == [], "nothing was submitted"
+
+    status, said = valley(lab, "doctor", study, "--profile", where)
+    assert status == 1
+    for rule, gpus in (("train", "2 GPUs"), ("generate", "1 GPU")):
+        found = re.search(rf"^BAD  default partition \({rule}\), cards: .*$", said, re.M)[0]
+        assert f"this job asked for {gpus} here and finds 0 that CUDA can use" in found
+        assert f"note default partition ({rule}), trainings and answers: not tried" in said
+    assert "training of tiny by distil: two updates" not in said
 
 
 @pytest.mark.parametrize(
@@ -97,7 +140,7 @@ def test_a_node_that_does_not_see_the_folder_is_told(lab, tmp_path_factory):
     srun.chmod(0o755)
     environment["PATH"] = f"{lab.folder}:{environment['PATH']}"
     done = subprocess.run(
-        [sys.executable, VALLEY, "doctor", written(lab), "--profile", PROFILE],
+        [sys.executable, VALLEY, "doctor", written(lab), "--profile", PROFILE, "--quick"],
         env=environment,
         cwd=lab.folder,
         capture_output=True,

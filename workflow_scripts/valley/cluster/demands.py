@@ -3,6 +3,7 @@
 Without Snakemake's DAG: what a whole study would ask for, whether its results are there or not.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from valley.cluster import offers, requests
@@ -31,19 +32,28 @@ def largest(
         asked: from `site`: what the profile says.
         offered: what SLURM has.
     """
+    jobs = {wanted for _, wanted in each(study, rule, asked, offered)}
+    sizes = ("gpus", "nodes", "cpus", "mem_mb", "runtime")
+    chosen = (
+        max(jobs, key=lambda job: (getattr(job.request, size), job.request.runtime))
+        for size in sizes
+    )
+    return list(dict.fromkeys(chosen))
+
+
+def each(
+    study: Study, rule: str, asked: dict[str, str], offered: dict[str, offers.Partition]
+) -> Iterator[tuple[dict, offers.Wanted]]:
+    """Yield the wildcards of all jobs of a rule, each with what it asks for; see `largest`."""
     partition = asked.get(f"{rule}:slurm_partition") or asked.get("slurm_partition")
     partition = partition and partition.strip("'\"")
     where = offers.place(offered, partition)
     room = where and offers.room(where)
-    jobs = {
-        replace(made, **overridden(rule, made, asked))
-        for wildcards in wildcards_of(study, rule)
-        for made in [request_of(study, rule, wildcards, asked, room)]
-    }
-    each = ("gpus", "nodes", "cpus", "mem_mb", "runtime")
-    chosen = (max(jobs, key=lambda job: (getattr(job, name), job.runtime)) for name in each)
     model = asked.get(f"{rule}:gpu_model") or asked.get("gpu_model")
-    return [offers.Wanted(job, partition, model) for job in dict.fromkeys(chosen)]
+    for wildcards in wildcards_of(study, rule):
+        made = request_of(study, rule, wildcards, asked, room)
+        made = replace(made, **overridden(rule, made, asked))
+        yield wildcards, offers.Wanted(made, partition, model)
 
 
 def request_of(

@@ -7,29 +7,17 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from valley.cluster import demands, fetch, offers, requests
+from valley.cluster import demands, fetch, offers, requests, trials
+from valley.cluster.finding import BAD, NOTE, Finding
 from valley.cluster.runs import ask
 from valley.core.study import Study
 from valley.planning.estimates import Unestimated, estimate
 
 PROBE_MINUTES = 2
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line: what was looked at, whether it is well ("ok", "note" or "BAD"), what was found."""
-
-    what: str
-    verdict: str
-    said: str
-
-    def __str__(self) -> str:
-        return f"{self.verdict:<5}{self.what}: {self.said}"
 
 
 def add_parser(commands) -> None:
@@ -38,8 +26,10 @@ def add_parser(commands) -> None:
         "doctor",
         help="whether this site is ready: SLURM, a compute node, the hub's cache, the disk",
         description="Looks at everything that a run on a cluster needs, and says what to do about "
-        "what is missing. One small job is submitted, to look at a compute node. A token for gated "
-        "models is only ever taken from the environment (HF_TOKEN).",
+        "what is missing. Small jobs are submitted: one looks at a compute node; the others have "
+        "the rules' own requests and do in small what the study's jobs will do: two updates, a "
+        "saved state that is gone on from, an answer. Without SLURM the same is tried on this "
+        "machine. A token for gated models is only ever taken from the environment (HF_TOKEN).",
         epilog="Exit status: 0 all is well, 1 something is not, 2 the study file is wrong.",
     )
     parser.add_argument("study", nargs="?", default="config.yaml", help="study file [config.yaml]")
@@ -49,6 +39,19 @@ def add_parser(commands) -> None:
     )
     parser.add_argument(
         "--here", action="store_true", help="look at this machine alone, not at SLURM"
+    )
+    parser.add_argument(
+        "--dry", action="store_true", help="say which jobs would be submitted, and submit none"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="look only: try no training and no answer"
+    )
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=30,
+        metavar="MINUTES",
+        help="how long jobs may wait to begin; they are cancelled then [30]",
     )
     parser.set_defaults(run=run)
 
@@ -62,14 +65,20 @@ def run(options) -> int:
         print(f"{options.study}: {error}", file=sys.stderr)
         return 2
     bad = False
-    for finding in findings(study, profile, options.fetch, options.here):
+    how = "dry" if options.dry else "quick" if options.quick else "try"
+    for finding in findings(study, profile, options.fetch, options.here, how, options.wait):
         print(finding, flush=True)
-        bad |= finding.verdict == "BAD"
+        bad |= finding.verdict == BAD
     return int(bad)
 
 
 def findings(
-    study: Study, profile: dict, fetching: bool = False, here: bool = False
+    study: Study,
+    profile: dict,
+    fetching: bool = False,
+    here: bool = False,
+    how: str = "try",
+    wait: float = 30,
 ) -> Iterator[Finding]:
     """Look at everything, what needs no SLURM first.
 
@@ -78,20 +87,71 @@ def findings(
         profile: the site's, read.
         fetching: bring what is missing of the hub to the cache.
         here: look at this machine alone.
+        how: "try" what the study's jobs will do, "quick" to leave that out, or "dry" to say what
+            would be submitted in place of submitting anything.
+        wait: minutes for which a job that tries something may wait to begin.
     """
     yield disk(study)
-    yield from hub(study, fetching)
-    if here:
-        return
-    there = list(commands())
+    models = list(hub(study, fetching))
+    yield from models
+    lacking = any(one.verdict == BAD and one.what.startswith("students.") for one in models)
+    there = [] if here else list(commands())
     yield from there
-    if any(finding.verdict == "BAD" for finding in there):
+    if here or any(finding.verdict == BAD for finding in there):
+        if how != "quick":
+            yield from tried_here(study, profile, lacking, how == "dry")
         return
     asked = demands.site(profile)
     yield accounting()
-    yield from account(asked.get("slurm_account"))
-    yield from partitions(study, profile)
-    yield from node(study, asked)
+    fitting = []
+    for finding in (*account(asked.get("slurm_account")), *partitions(study, profile)):
+        yield finding
+        fitting.append(finding.verdict != BAD)
+    if how != "dry":
+        yield from node(study, asked)
+    if how != "quick":
+        yield from tried(study, profile, lacking, all(fitting), how == "dry", wait)
+
+
+def tried(
+    study: Study, profile: dict, lacking: bool, fitting: bool, dry: bool, wait: float
+) -> Iterator[Finding]:
+    """Let jobs with the rules' own requests do in small what the study's jobs will do.
+
+    Args:
+        study: what is to run.
+        profile: the site's, read.
+        lacking: a student is not in the hub's cache.
+        fitting: account and requests are well.
+        dry: say what would be submitted.
+        wait: minutes for which a job may wait to begin.
+    """
+    if not dry and (lacking or not fitting):
+        first = "students are fetched" if lacking else "account and requests fit"
+        yield Finding("jobs", NOTE, f"none with the rules' requests was submitted before {first}")
+        return
+    try:
+        some = trials.jobs(study, profile, offers.ask_slurm())
+    except (ImportError, RuntimeError, ValueError) as error:
+        yield Finding("jobs", BAD, str(error).splitlines()[0])
+        return
+    yield from trials.shown(some, True) if dry else trials.submitted(study, some, wait)
+
+
+def tried_here(study: Study, profile: dict, lacking: bool, dry: bool) -> Iterator[Finding]:
+    """Try on this machine what the study's jobs will do, as far as it has what they ask for."""
+    if lacking and not dry:
+        yield Finding("trainings and answers", NOTE, "not tried before students are fetched")
+        return
+    import torch
+
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    some = trials.jobs(study, {}, {})
+    wanted = max(job.trial.gpus for job in some)
+    if wanted > gpus:
+        has = f"{offers.many(wanted, 'GPU')} wanted, CUDA can use {gpus} here"
+        yield Finding("GPUs", NOTE, f"{has}: tried on {gpus or 'cores'}")
+    yield from trials.shown(some, False) if dry else trials.here(study, some, gpus)
 
 
 def disk(study: Study) -> Finding:

@@ -7,6 +7,7 @@ replaced, and each is checked before.
 
 import asyncio
 import functools
+import importlib
 import os
 import re
 import shlex
@@ -67,6 +68,20 @@ def mend(
     plugin.Executor.run_job = _submission(plugin.Executor.run_job, submitting)
     plugin.Executor.report_job_error = _telling(plugin.Executor.report_job_error)
     plugin.Executor.next_seconds_between_status_checks = _short_pauses(plugin.Executor)
+
+
+def composing() -> tuple[Callable, Callable]:
+    """Return the plugin's functions, mended, that say how a job is submitted.
+
+    Returns:
+        What makes the command of a job, its params and the executor's settings; and what adds GPUs.
+
+    Raises:
+        ImportError: the plugin is not installed.
+    """
+    plugin = importlib.import_module(seams.OUTER)
+    mend()
+    return plugin.get_submit_command, plugin.set_gres_string
 
 
 # --- seam 1: what has become of the jobs ---

@@ -27,17 +27,30 @@ def require(gpus: int) -> None:
     Raises:
         RuntimeError: there are fewer; the message has both numbers, and why that may be.
     """
-    if not gpus or rehearsed():
-        return
+    if not rehearsed() and (why := lacking(gpus)):
+        raise RuntimeError(why)
+
+
+def lacking(gpus: int) -> str | None:
+    """Return how many of the GPUs that a job asked of this machine CUDA can use, and why not all.
+
+    Args:
+        gpus: of this machine; 0 is a job on cores.
+
+    Returns:
+        None if all are there, rehearsal or not.
+    """
+    if not gpus:
+        return None
     import torch
 
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if found >= gpus:
-        return
+        return None
     built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     shown = "" if visible is None else f", CUDA_VISIBLE_DEVICES={visible!r}"
-    raise RuntimeError(
+    return (
         f"this job asked for {gpus} GPU{'s' * (gpus > 1)} here and finds {found} that CUDA can "
         f"use (PyTorch {torch.__version__} built {built}, NVIDIA driver {driver() or 'none'}"
         f"{shown}). Install a PyTorch whose CUDA the driver knows, or ask for as many GPUs as "
