@@ -68,6 +68,10 @@ if workflow.is_main_process and not workflow.output_settings.dryrun:
     # Jobs are told by it from those of other runs, should this one be killed.
     os.environ[processes.MARK] = processes.mark(ROOT)
 
+# The image that rules which run models work in, with `--sdm apptainer`. How a site runs things is no
+# part of a study: a variable says it, which jobs inherit.
+CONTAINER = os.environ.get("VALLEY_CONTAINER")
+
 # What is frozen or adopted is no rule's output, whatever has changed.
 MADE = not_made(ROOT, GIVEN)
 

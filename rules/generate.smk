@@ -19,6 +19,8 @@ rule answer:
         f"{ROOT}/timings/answer/{{place}}.tsv"
     conda:
         "../envs/vllm.yaml"
+    container:
+        CONTAINER
     threads: asks("answer", "cpus")
     resources:
         mem_mb=asks("answer", "mem_mb"),
@@ -51,6 +53,8 @@ rule generate:
         f"{ROOT}/timings/generate/{{place}}/{{benchmark}}.tsv"
     conda:
         "../envs/models.yaml"
+    container:
+        CONTAINER
     threads: asks("generate", "cpus")
     resources:
         mem_mb=asks("generate", "mem_mb"),

@@ -43,6 +43,8 @@ rule ask_model:
         teacher=one_of(STUDY.asked("model")),
     conda:
         "../envs/models.yaml"
+    container:
+        CONTAINER
     threads: 1
     resources:
         mem_mb=TEACHER_MB,

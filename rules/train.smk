@@ -16,6 +16,8 @@ rule student:
         f"{ROOT}/timings/student/{{student}}.tsv"
     conda:
         "../envs/models.yaml"
+    container:
+        CONTAINER
     threads: asks("student", "cpus")
     resources:
         mem_mb=asks("student", "mem_mb"),
@@ -46,6 +48,8 @@ rule train:
     priority: lambda wildcards: int(wildcards.size)
     conda:
         "../envs/models.yaml"
+    container:
+        CONTAINER
     threads: asks("train", "cpus")
     resources:
         mem_mb=asks("train", "mem_mb"),

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from test_environment import REQUIRED, ROOT, VLLM, pins
 
 UV = "uv==0.13.9"  # resolves for another Python and machine than its own
@@ -76,16 +77,16 @@ def test_the_driver_that_is_named_is_the_one_that_cuda_needs():
         assert driver in path.read_text(), path
 
 
-def docker_steps() -> list[str]:
-    lines = (ROOT / "envs" / "Dockerfile").read_text().splitlines()
+def docker_steps(file: str) -> list[str]:
+    lines = (ROOT / "envs" / file).read_text().splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def apptainer_steps() -> list[str]:
+def apptainer_steps(file: str) -> list[str]:
     """Return an Apptainer definition in the words of a Dockerfile."""
     words = {"": "FROM", "%files": "COPY", "%post": "RUN"}
     section, steps = "", []
-    for line in (ROOT / "envs" / "apptainer.def").read_text().splitlines():
+    for line in (ROOT / "envs" / file).read_text().splitlines():
         line = line.strip().removeprefix("From: ")
         if line.startswith("%"):
             section = line
@@ -94,13 +95,30 @@ def apptainer_steps() -> list[str]:
     return steps
 
 
-def test_both_containers_are_built_alike_from_the_pins():
-    steps = docker_steps()
-    assert apptainer_steps() == steps
+def test_both_containers_of_a_node_of_gpus_are_built_alike_from_the_pins():
+    steps = docker_steps("Dockerfile")
+    assert apptainer_steps("apptainer.def") == steps
     assert steps[0].endswith(f"python:{PYTHON}-slim-bookworm")
     assert "COPY envs/gpu.txt /opt/gpu.txt" in steps
     installs = [step for step in steps if "pip install" in step]
     assert installs == ["RUN python -m pip install --no-cache-dir -r /opt/gpu.txt"]
+
+
+def test_both_containers_for_cores_are_built_alike_as_make_s_environment_is():
+    steps = docker_steps("cpu.Dockerfile")
+    assert apptainer_steps("cpu.def") == steps
+    python = yaml.safe_load((ROOT / "envs" / "models.yaml").read_text())["dependencies"][0]
+    assert steps[0].endswith(f"{python.replace('=', ':')}-slim-bookworm")
+    copied = {step.split()[1]: step.split()[2] for step in steps if step.startswith("COPY")}
+    assert list(copied) == ["envs/requirements.txt", "envs/constraints.txt"]
+    (install,) = (step.split() for step in steps if "pip install" in step)
+    assert install[install.index("-r") + 1] == copied["envs/requirements.txt"]
+    assert install[install.index("-c") + 1] == copied["envs/constraints.txt"]
+    shown = subprocess.run(
+        ["make", "--dry-run", "nowhere/.ready", "VENV=nowhere"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "-r envs/requirements.txt -c envs/constraints.txt" in shown
 
 
 def test_make_s_environment_is_made_of_the_same_pins():

@@ -102,7 +102,7 @@ def test_a_teacher_that_is_run_here_answers_by_its_own_engine():
     made, wanted = study(), offers.Wanted(requests.Request(4, 1, 8, 16000, 60), "gpu")
     model = {"id": "x/Teacher-32B", "revision": "1" * 40, "engine": "vllm", "precision": "bf16"}
     made.config["corpus"]["teachers"]["t"] = {"model": model}
-    job = trials.job_of(made, PROFILE, [("ask_model", {"teacher": "t"}, wanted)])
+    job = trials.job_of(made, PROFILE, [("ask_model", {"teacher": "t"}, wanted)], None)
     assert job.trial.answers == [("teacher t", {"engine": "vllm", "precision": "bf16"})]
     assert job.trial.models["teacher t"]["hub"]["id"] == "x/Teacher-32B"
 

@@ -26,8 +26,8 @@ from valley.core.files import write_json
 from valley.core.study import Study
 from valley.planning.estimates import Unestimated, estimate
 
-# Of a job, of each training and of each answer in it; or its rule's own limit where that is less.
-MINUTES, TRAINING_MINUTES, ANSWER_MINUTES = 5, 2, 4
+# That a job may take, and each training and answer in it: many times what they take on idle nodes.
+MINUTES, TRAINING_MINUTES, ANSWER_MINUTES = 10, 10, 5
 POLL_SECONDS = 5
 SCRIPTS = Path(__file__).resolve().parents[2]
 WORK = "valley.cluster.trying"
@@ -96,7 +96,10 @@ def jobs(study: Study, profile: dict, offered: dict[str, offers.Partition]) -> l
             request = wanted.request
             kind = wanted.partition, request.gpus, request.nodes, wanted.model, json.dumps(options)
             found.setdefault(kind, []).append((rule, wildcards, wanted))
-    return [job_of(study, profile, members) for members in found.values()]
+    wheres = (offers.place(offered, members[0][2].partition) for members in found.values())
+    limits = [where and where.minutes for where in wheres]
+    each = zip(found.values(), limits, strict=True)
+    return [job_of(study, profile, members, limit) for members, limit in each]
 
 
 def site_of(asked: dict[str, str], rule: str) -> dict[str, str | int]:
@@ -108,8 +111,20 @@ def site_of(asked: dict[str, str], rule: str) -> dict[str, str | int]:
     return {n: int(value) if n in NUMBERS else value for n, value in said.items() if value}
 
 
-def job_of(study: Study, profile: dict, members: list[tuple[str, dict, offers.Wanted]]) -> TrialJob:
-    """Return the job that stands for some jobs: rules with wildcards and what each asks for."""
+def job_of(
+    study: Study,
+    profile: dict,
+    members: list[tuple[str, dict, offers.Wanted]],
+    limit: int | None,
+) -> TrialJob:
+    """Return the job that stands for some jobs.
+
+    Args:
+        study: what is to run.
+        profile: the site's, read.
+        members: rules with wildcards and what each asks for.
+        limit: minutes that a job there may ask for; None is no limit.
+    """
     rules = tuple(dict.fromkeys(rule for rule, _, _ in members))
     wanted = max(
         (wanted for _, _, wanted in members),
@@ -148,8 +163,8 @@ def job_of(study: Study, profile: dict, members: list[tuple[str, dict, offers.Wa
         isolation=config["judge"]["isolation"] if {*rules} & {*JUDGING} else None,
     )
     site, most = site_of(demands.site(profile), rules[0]), minutes(trial)
-    own = request.runtime or most
-    short, whole = (submission(profile, site, wanted, t) for t in (min(most, own), own))
+    times = min(most, limit or most), request.runtime or most
+    short, whole = (submission(profile, site, wanted, time) for time in times)
     return TrialJob(rules, wanted, short, whole, trial)
 
 
@@ -374,7 +389,8 @@ def read(name: str, folder: Path) -> Iterator[Finding]:
             yield replace(one, what=f"{name}, {one.what}")
     if not any(one.what == END for one in found):
         printed = log.read_text(errors="replace").strip().splitlines() if log.is_file() else []
-        last = printed[-1].strip() if printed else "nothing"
+        late = [line for line in printed if "DUE TO TIME LIMIT" in line]
+        last = [*printed, *late][-1].strip() if printed else "nothing"
         yield Finding(
             name, BAD, f"the job ended before it had tried everything; its last line: {last}"
         )
