@@ -20,7 +20,7 @@ from valley.core.declared import WHOLE, cut_of, function_of, is_mix, transform_o
 from valley.core.files import read_json
 from valley.core.given import given, not_made
 from valley.core.hub import SourceError, find, missing_folder
-from valley.core.layout import CONTRAST, CURVE, LEARNING, Layout
+from valley.core.layout import CONTRAST, CURVE, INTERACTION, LEARNING, Layout
 from valley.core.published import home, patterns
 from valley.workflow.seams import SeamError
 from valley.workflow.contract import digests_of, params_of
@@ -238,11 +238,23 @@ def cutoff_of(wildcards):
 # Which files the fits read; rules name them by these.
 evaluated, files, with_results = LAYOUT.evaluated, LAYOUT.files, LAYOUT.with_results
 CURVE_NAMES, CONTRAST_NAMES = LAYOUT.curves, LAYOUT.contrasts
+INTERACTION_NAMES = LAYOUT.interactions
 
 
 def curve_points(wildcards):
     """Return the points of the curve that a rule's wildcards name."""
     return LAYOUT.curve_points(wildcards.axis, wildcards)
+
+
+def curve_arms(wildcards):
+    """Return the arms of the rule's curve, with their results and what says what they spent."""
+    arms = with_results(curve_points(wildcards), wildcards.benchmark)
+    return LAYOUT.with_spending(arms, STUDY.config["axes"][wildcards.axis]["x"])
+
+
+def curve_spending(wildcards):
+    """Return the files that say what the rule's curve spent; none where that are its sizes."""
+    return sorted({arm["spent"] for arm in curve_arms(wildcards) if "spent" in arm})
 
 
 @of_wildcards
@@ -382,6 +394,12 @@ CANARIES = {
 }
 
 
+def compared_on(wildcards):
+    """Return the contrasts and the interactions on the rule's benchmark."""
+    contrasts = of_benchmark("contrasts", CONTRAST_NAMES)(wildcards)
+    return contrasts + of_benchmark("interactions", INTERACTION_NAMES)(wildcards)
+
+
 @of_wildcards
 def canary_of(wildcards):
     """Return the comparison that a training waits for; it determines nothing of what is trained."""
@@ -393,11 +411,3 @@ def published_score(wildcards):
     """Return the student's own score on the benchmark that a published one is declared for."""
     benchmark = STUDY.config["students"][wildcards.student]["published"]["benchmark"]
     return f"{ROOT}/scores/{wildcards.student}/{BASE}/{benchmark}.json"
-
-
-ENGINE = STUDY.config["sampling"]["engine"]
-
-
-def answered(wildcards):
-    """Return what tells that a checkpoint's answers are in its book, where one job sees to all."""
-    return ancient(f"{ROOT}/generations/{wildcards.place}/answers.json") if ENGINE == "vllm" else []

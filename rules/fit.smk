@@ -1,11 +1,12 @@
-# Curves, contrasts, rates and claims: fitted on verdicts and generations, problem by problem.
+# Curves, contrasts, interactions, rates and claims: fitted on verdicts and generations, problem by problem.
 
-from fit import Claims, Contrast, Curve, Learning, Rates
+from fit import Claims, Contrast, Curve, Interaction, Learning, Rates
 
 
 wildcard_constraints:
     a="[A-Za-z0-9_.-]+?",
     b="[A-Za-z0-9_.-]+?",
+    name="[A-Za-z0-9_-]+",
 
 
 rule curve:
@@ -14,6 +15,7 @@ rule curve:
         results=lambda wildcards: files(
             curve_points(wildcards) + lending_points(wildcards), wildcards.benchmark
         ),
+        spent=curve_spending,
     output:
         f"{ROOT}/curves/{CURVE}.json",
     log:
@@ -25,7 +27,7 @@ rule curve:
     params:
         **declared(
             Curve,
-            arms=lambda wildcards: with_results(curve_points(wildcards), wildcards.benchmark),
+            arms=of_wildcards(curve_arms),
             noise_arms=lambda wildcards: with_results(
                 lending_points(wildcards), wildcards.benchmark
             ),
@@ -63,6 +65,34 @@ rule contrast:
         ),
     message:
         "Fit: {wildcards.a} against {wildcards.b} on {wildcards.benchmark}"
+    script:
+        "../workflow_scripts/fit.py"
+
+
+rule interaction:
+    input:
+        problems=f"{ROOT}/benchmarks/{{benchmark}}.parquet",
+        results=lambda wildcards: files(
+            STUDY.points(wildcards.axis) + noise_points(), wildcards.benchmark
+        ),
+    output:
+        f"{ROOT}/interactions/{INTERACTION}.json",
+    log:
+        f"{ROOT}/logs/interaction/{INTERACTION}.log",
+    group:
+        grouped("analysis")
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        **declared(
+            Interaction,
+            arms=lambda wildcards: with_results(STUDY.points(wildcards.axis), wildcards.benchmark),
+            noise_arms=lambda wildcards: with_results(noise_points(), wildcards.benchmark),
+            name="{name}",
+            title="{name} ({axis})",
+        ),
+    message:
+        "Fit: interaction {wildcards.name} on {wildcards.benchmark}"
     script:
         "../workflow_scripts/fit.py"
 
@@ -111,7 +141,7 @@ rule learning:
 rule claims:
     input:
         curves=of_benchmark("curves", CURVE_NAMES),
-        contrasts=of_benchmark("contrasts", CONTRAST_NAMES),
+        contrasts=compared_on,
         rates=rules.rates.output[0],
     output:
         report(

@@ -3,20 +3,61 @@
 # With transformers one job answers one benchmark. vLLM takes minutes to start, so there one job
 # answers all benchmarks of a checkpoint into its book, and the others cut their files out of it. A
 # benchmark added later makes that job run again, for what is new only, and ages no other file.
+# Benchmarks with a `sampling` of their own have a job of their own: an engine draws in one way.
 
 from generate import Answer, Generate
+from valley.core.sampling import together
+
+ENGINE = STUDY.config["sampling"]["engine"]
+# Benchmarks drawn in one way are answered by one start of vLLM: "" is the study's own way, others
+# are named by the first benchmark that has them.
+WAYS = together(STUDY.config)
+WAY_OF = {name: f"-{way}" if way else "" for way, names in WAYS.items() for name in names}
+
+
+def sampling_of(key):
+    """Return a param: a key of `sampling`, as the rule's benchmark has it."""
+    if list(WAYS) == [""]:
+        return setting("sampling", key)
+    return of_wildcards(lambda wildcards: STUDY.sampling(wildcards.benchmark)[key])
+
+
+def sampling_of_way(key):
+    """Return a param: a key of `sampling`, as the benchmarks have it that are answered together."""
+    if list(WAYS) == [""]:
+        return setting("sampling", key)
+    return of_wildcards(lambda wildcards: STUDY.sampling(of_way(wildcards)[0])[key])
+
+
+def of_way(wildcards):
+    """Return the benchmarks that are answered together."""
+    return WAYS[wildcards.way.removeprefix("-")]
+
+
+def answered(wildcards):
+    """Return what tells that a checkpoint's answers are in its book, where one job sees to all."""
+    if ENGINE != "vllm":
+        return []
+    way = WAY_OF[wildcards.benchmark]
+    return ancient(f"{ROOT}/generations/{wildcards.place}/answers{way}.json")
+
+
+wildcard_constraints:
+    way=f"({'|'.join(f'-{way}' for way in WAYS if way)})?",
 
 
 rule answer:
     input:
         checkpoint=place_checkpoint,
-        benchmarks=expand(f"{ROOT}/benchmarks/{{benchmark}}.parquet", benchmark=STUDY.benchmarks),
+        benchmarks=lambda wildcards: [
+            f"{ROOT}/benchmarks/{benchmark}.parquet" for benchmark in of_way(wildcards)
+        ],
     output:
-        f"{ROOT}/generations/{{place}}/answers.json",
+        f"{ROOT}/generations/{{place}}/answers{{way}}.json",
     log:
-        f"{ROOT}/logs/answer/{{place}}.log",
+        f"{ROOT}/logs/answer/{{place}}{{way}}.log",
     benchmark:
-        f"{ROOT}/timings/answer/{{place}}.tsv"
+        f"{ROOT}/timings/answer/{{place}}{{way}}.tsv"
     conda:
         "../envs/vllm.yaml"
     container:
@@ -31,11 +72,14 @@ rule answer:
     params:
         **declared(
             Answer,
-            prompts=[STUDY.prompt(benchmark) for benchmark in STUDY.benchmarks],
+            sampling=sampling_of_way,
+            prompts=of_wildcards(
+                lambda wildcards: [STUDY.prompt(benchmark) for benchmark in of_way(wildcards)]
+            ),
             store=STUDY.store,
         ),
     message:
-        "Answer: {wildcards.place} answers all benchmarks"
+        "Answer: {wildcards.place}{wildcards.way} answers all benchmarks"
     script:
         "../workflow_scripts/generate.py"
 
@@ -65,6 +109,7 @@ rule generate:
     params:
         **declared(
             Generate,
+            sampling=sampling_of,
             prompts=lambda wildcards: [STUDY.prompt(wildcards.benchmark)],
             store=STUDY.store,
         ),

@@ -28,7 +28,7 @@ rule pool:
         problems=PROBLEMS,
         traces=TRACES,
         labels=f"{ROOT}/corpus/labels.parquet",
-        benchmarks=expand(f"{ROOT}/benchmarks/{{benchmark}}.parquet", benchmark=STUDY.benchmarks),
+        benchmarks=expand(f"{ROOT}/benchmarks/{{benchmark}}.parquet", benchmark=STUDY.distinct),
         counts=COUNTS,
     output:
         pool=f"{ROOT}/corpus/pool.parquet",

@@ -15,7 +15,9 @@ DRAWN = {
         if CURVE_NAMES
     },
 }
-FOREST = [f"contrasts/{benchmark}" for benchmark in STUDY.benchmarks if CONTRAST_NAMES]
+COMPARED = [f"{ROOT}/contrasts/{name}.json" for name in CONTRAST_NAMES]
+COMPARED += [f"{ROOT}/interactions/{name}.json" for name in INTERACTION_NAMES]
+FOREST = [f"contrasts/{benchmark}" for benchmark in STUDY.benchmarks if COMPARED]
 FIGURES = [f"{ROOT}/figures/{name}.svg" for name in [*DRAWN, *FOREST]]
 
 
@@ -52,7 +54,7 @@ rule figure:
 
 rule forest:
     input:
-        fits=of_benchmark("contrasts", CONTRAST_NAMES),
+        fits=compared_on,
     output:
         svg=report(
             f"{ROOT}/figures/contrasts/{{benchmark}}.svg",
@@ -148,7 +150,7 @@ rule report:
         slices=TOLD,
         claims=expand(f"{ROOT}/claims/{{benchmark}}.json", benchmark=STUDY.benchmarks),
         curves=CURVES,
-        contrasts=[f"{ROOT}/contrasts/{name}.json" for name in CONTRAST_NAMES],
+        contrasts=COMPARED,
         rates=expand(f"{ROOT}/rates/{{benchmark}}.json", benchmark=STUDY.benchmarks),
         figures=FIGURES,
         tables=[figure.replace(".svg", ".csv") for figure in FIGURES],

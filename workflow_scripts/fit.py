@@ -1,4 +1,4 @@
-"""Fit curves, contrasts, rates and claims from arms' verdicts and generations.
+"""Fit curves, contrasts, interactions, rates and claims from arms' verdicts and generations.
 
 Arms are mappings: what tells them apart, and the paths of their results. The fits themselves, and
 what they mean, are in `valley.analysis.fitting`.
@@ -7,6 +7,7 @@ what they mean, are in `valley.analysis.fitting`.
 from pathlib import Path
 
 from valley.core.files import write_json
+from valley.core.spending import EXAMPLES
 from valley.workflow.contract import Task, execute, param, reads, task, writes
 from valley.workflow.job import Job
 
@@ -18,6 +19,7 @@ class Curve(Task):
     Attributes:
         problems: the benchmark.
         results: generations and verdicts of the arms.
+        spent: what says what the arms spent, where the curve is over that.
         out: the curve, as JSON.
         arms: its arms; the start is size 0.
         title: of the figure.
@@ -29,12 +31,14 @@ class Curve(Task):
         candidates: sizes that could be run next.
         noise_arms: arms of other axes with replicates, where this curve has none of its own.
         training_noise: what the study file says of it, where there are no replicates at all.
+        x: what the curve is drawn over, see `valley.core.spending`.
     """
 
     rules = ("curve",)
 
     problems: Path = reads()
     results: list[Path] = reads()
+    spent: list[Path] = reads(())
     out: Path = writes()
     arms: list[dict] = param()
     title: str = param()
@@ -46,6 +50,7 @@ class Curve(Task):
     candidates: list[int] | None = param("axes.{axis}.candidates", None)
     noise_arms: list[dict] = param(default=())
     training_noise: float | None = param("statistics.training_noise", None)
+    x: str = param("axes.{axis}.x", EXAMPLES)
 
     def run(self, job: Job) -> None:
         from valley.analysis import fitting
@@ -93,6 +98,46 @@ class Contrast(Task):
         from valley.analysis import fitting
 
         write_json(self.out, fitting.contrast(problems=self.problems, **self.settings()))
+
+
+@task
+class Interaction(Task):
+    """The differences between two contrasts, at each setting that has all four arms and pooled.
+
+    Attributes:
+        problems: the benchmark.
+        results: generations and verdicts of the arms.
+        out: the interaction, as JSON.
+        arms: those of the axis.
+        noise_arms: arms with replicates, which tell how much training noise there is.
+        name: of the interaction.
+        declared: what the study file says it is.
+        title: of the figure.
+        margin: smallest difference in pass@1 that matters.
+        bootstrap: draws of an interval.
+        seed: of these draws.
+        training_noise: what the study file says of it, where there are no replicates at all.
+    """
+
+    rules = ("interaction",)
+
+    problems: Path = reads()
+    results: list[Path] = reads()
+    out: Path = writes()
+    arms: list[dict] = param()
+    noise_arms: list[dict] = param()
+    name: str = param()
+    declared: dict = param("axes.{axis}.interactions.{name}")
+    title: str = param()
+    margin: float = param("statistics.margin")
+    bootstrap: int = param("statistics.bootstrap")
+    seed: int = param("statistics.seed")
+    training_noise: float | None = param("statistics.training_noise", None)
+
+    def run(self, job: Job) -> None:
+        from valley.analysis import fitting
+
+        write_json(self.out, fitting.interaction(problems=self.problems, **self.settings()))
 
 
 @task
@@ -157,7 +202,7 @@ class Claims(Task):
 
     Attributes:
         curves: fitted on one benchmark.
-        contrasts: likewise.
+        contrasts: likewise, and interactions.
         rates: likewise.
         out: the claims, as JSON.
         claims: as the study file declares them.
@@ -179,4 +224,4 @@ class Claims(Task):
 
 
 if "snakemake" in globals():
-    execute(snakemake, Curve, Contrast, Rates, Learning, Claims)
+    execute(snakemake, Curve, Contrast, Interaction, Rates, Learning, Claims)

@@ -169,3 +169,24 @@ def test_estimates_import_nothing_heavy():
         [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True
     )
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_benchmark_s_own_sampling_is_what_its_answers_cost():
+    config = Workspace.smoke()
+    bank = config["benchmarks"]["bank"]["bank"]
+    own = {"max_tokens": 640, "samples": 1}
+    config["benchmarks"]["long"] = {"bank": bank, "sampling": own}
+
+    def flops(config, benchmark):
+        return estimate(config, "generate", {"place": "tiny/base", "benchmark": benchmark}).amount
+
+    made = Study(config).config
+    assert flops(made, "long") == pytest.approx(5 * flops(made, "bank"))  # ten times, half as many
+    judged = [
+        estimate(made, "judge", {"place": "x", "benchmark": name}) for name in ("bank", "long")
+    ]
+    assert [one.amount for one in judged] == [48, 24]
+    config["sampling"]["engine"] = "vllm"
+    together = Study(config).config
+    apart = [estimate(together, "answer", {"place": "tiny/base", "way": w}) for w in ("", "-long")]
+    assert [one.amount for one in apart] == [flops(made, "bank"), flops(made, "long")]

@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+from valley.core import sampling
 from valley.core.arms import Arm
 from valley.core.study import Study, StudyError
 from workspace import Workspace
@@ -24,6 +25,15 @@ def changed(path: str, value) -> dict:
     return config
 
 
+EASIER = {"a": "easy.any", "b": "hard.any"}
+
+
+def crossed(**changes) -> dict:
+    """Return an interaction of the smoke study's slices, some of it changed."""
+    second = {"a": "hard.any", "b": "easy.any"}
+    return {"later": {"field": "slice", "first": EASIER, "second": second, **changes}}
+
+
 AXIS = {"question": "Why?", "recipes": ["distil"], "sizes": [16]}
 MISTAKES = [
     ("studdy", "x", "studdy: unknown key (did you mean 'study'?); allowed here: axes, benchmarks"),
@@ -35,6 +45,94 @@ MISTAKES = [
     ("sampling.top_p", 0, "sampling.top_p: 0 is out of range; it must be > 0"),
     ("sampling.group", 0, "sampling.group: 0 is out of range; it must be ≥ 1"),
     ("sampling.samples", 2.5, "sampling.samples: 2.5 is a number, but a whole number is wanted"),
+    (
+        "benchmarks.bank.sampling.temprature",
+        1,
+        "sampling.temprature: unknown key (did you mean 'temperature'?)",
+    ),
+    (
+        "benchmarks.bank.sampling",
+        {"engine": "vllm"},
+        "benchmarks.bank.sampling.engine: unknown key; allowed here: max_tokens, samples, seed, st",
+    ),
+    (
+        "benchmarks.bank.sampling",
+        {"max_tokens": 0},
+        "benchmarks.bank.sampling.max_tokens: 0 is out of range; it must be ≥ 1",
+    ),
+    (
+        "benchmarks.bank",
+        {"bank": {"problems": 9, "seed": 3}, "sampling": {"samples": 0}},
+        "benchmarks.bank.sampling.samples: 0 is out of range; it must be ≥ 1",
+    ),
+    ("axes.scaling.x", "token", "axes.scaling.x: 'token' is not allowed (did you mean 'tokens'?)"),
+    ("axes.difficulty.x", "tokens", "axes.difficulty.x: tokens is what curves are drawn over, and"),
+    (
+        "axes.scaling",
+        {**AXIS, "recipes": ["matched"], "curve": True, "x": "updates"},
+        "axes.scaling.x: recipe matched makes as many updates at every size (steps), so there is",
+    ),
+    ("axes.difficulty.interactions", [], "axes.difficulty.interactions: [] is a list, but a mapp"),
+    (
+        "axes.difficulty.interactions",
+        {"later": {"field": "slice", "first": EASIER}},
+        "axes.difficulty.interactions.later: the key 'second' is missing; The contrast that is tak",
+    ),
+    (
+        "axes.difficulty.interactions",
+        crossed(field="size"),
+        "interactions.later.field: 'size' is not allowed (did you mean 'slice'?); choose from: sl",
+    ),
+    (
+        "axes.difficulty.interactions",
+        crossed(first={**EASIER, "a": "easy.all"}),
+        "interactions.later.first.a: there is no slice 'easy.all' (did you mean 'easy.any'?)",
+    ),
+    (
+        "axes.difficulty.interactions",
+        crossed(second={"a": "easy.any", "b": "easy.any"}),
+        "interactions.later.second: a and b are both 'easy.any'",
+    ),
+    (
+        "axes.difficulty.interactions",
+        crossed(second=EASIER),
+        "interactions.later: first and second are the same contrast",
+    ),
+    (
+        "axes.difficulty.interactions",
+        crossed(first={**EASIER, "where": {"start": "base"}}),
+        "interactions.later: first.where and second.where must say the same keys, each its own",
+    ),
+    (
+        "axes.difficulty.interactions",
+        crossed(first={**EASIER, "where": {"start": "late"}}),
+        "interactions.later.first.where.start: this axis has no start 'late'; choose from: base, m",
+    ),
+    (
+        "axes.difficulty.interactions",
+        crossed(first={**EASIER, "where": {"size": 17}}),
+        "interactions.later.first.where.size: this axis has no size 17; choose from: 16",
+    ),
+    (
+        "axes.difficulty.interactions",
+        crossed(first={**EASIER, "where": {"slice": "easy.any"}}),
+        "interactions.later.first.where.slice: a and b say what it is; leave it out",
+    ),
+    (
+        "claims",
+        {"later": {"kind": "interaction", "text": "more, later"}},
+        "claims.later.of: is missing; a claim of kind interaction needs of",
+    ),
+    (
+        "claims",
+        {"later": {"kind": "interaction", "text": "more, later", "of": "late"}},
+        "claims.later.of: no axis has an interaction 'late'; declare it in an axis",
+    ),
+    (
+        "claims",
+        {"later": {"kind": "interaction", "text": "more", "of": "late", "a": "easy.any"}},
+        "claims.later.a: means nothing to a claim of kind interaction; allowed there: kind, text",
+    ),
     ("recipes.distil.learning_rate", "1e-3", "is text, but a number is wanted (write 0.001)"),
     ("recipes.distil.epochs", None, "recipes.distil: give either epochs or steps, one of the two"),
     ("recipes.distil.steps", 5, "recipes.distil: give either epochs or steps, one of the two"),
@@ -173,6 +271,42 @@ def test_all_mistakes_are_told_at_once():
     config = changed("sampling.temprature", 1)
     config["axes"]["scaling"]["sizes"] = [-1]
     with pytest.raises(StudyError, match="2 mistakes in the study file"):
+        Study(config)
+
+
+def test_pass_at_k_needs_as_many_answers_to_the_benchmark_that_has_fewest():
+    config = changed("statistics.ks", [1, 2])
+    Study(config)
+    config["benchmarks"]["bank"]["sampling"] = {"samples": 1}
+    with pytest.raises(StudyError) as raised:
+        Study(config)
+    assert "pass@2 needs 2 samples a problem, but benchmarks.bank.sampling.samples is 1" in str(
+        raised.value
+    )
+    config["benchmarks"]["bank"]["sampling"] = {"samples": 2}
+    config["sampling"]["samples"] = 1  # which no benchmark is left with
+    Study(config)
+
+
+def test_benchmarks_drawn_in_one_way_are_answered_together():
+    config = changed("sampling.max_tokens", 64)
+    bank = config["benchmarks"]["bank"]["bank"]
+    ways = {"long": {"max_tokens": 96}, "alike": {"max_tokens": 64}, "long2": {"max_tokens": 96}}
+    config["benchmarks"] |= {name: {"bank": bank, "sampling": way} for name, way in ways.items()}
+    study = Study(config)
+    assert sampling.together(study.config) == {"": ["bank", "alike"], "long": ["long", "long2"]}
+    assert study.sampling("long")["max_tokens"] == 96 and study.sampling("long")["samples"] == 2
+    assert study.distinct == ["bank"], "their problems are the pool's to avoid, each once"
+    study.config["benchmarks"]["alike"]["sampling"] = {}
+    assert study.distinct == ["bank", "alike"]
+
+
+def test_interactions_are_known_by_their_names_in_all_axes():
+    config = changed("axes.difficulty.interactions", crossed())
+    config["claims"] = {"later": {"kind": "interaction", "text": "more, later", "of": "later"}}
+    Study(config)
+    config["axes"]["again"] = {**config["axes"]["difficulty"]}
+    with pytest.raises(StudyError, match="2 axes have an interaction 'later'; claims know it"):
         Study(config)
 
 

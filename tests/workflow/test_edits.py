@@ -26,6 +26,15 @@ from smoke_jobs import (
 )
 
 THIRD = {"recipe": "distil", "slice": "easy.any", "size": 16}
+EASIER = {"a": "easy.any", "b": "hard.any"}
+LATER = {
+    "later": {
+        "field": "slice",
+        "first": {**EASIER, "where": {"start": "mid"}},
+        "second": {**EASIER, "where": {"start": "base"}},
+    }
+}
+BANK = {"problems": 24, "seed": 23}
 LARGER = ("axes.scaling.sizes", [0, 16, 24, 32])
 EDITS = [
     ("nothing", [], {}, ""),
@@ -101,6 +110,30 @@ EDITS = [
         "only the new are sampled",
     ),
     ("longer answers", [study(("sampling.max_tokens", 65))], answered(PLACES), ""),
+    (
+        "longer answers on one benchmark",
+        [study(("benchmarks.bank.sampling", {"max_tokens": 65}))],
+        answered(PLACES),
+        "as if the study said so: it has no other",
+    ),
+    (
+        "the same problems once more, with another budget",
+        [study(("benchmarks.long", {"bank": BANK, "sampling": {"max_tokens": 96}}))],
+        {"benchmark": 1, **answered(PLACES), "answers": 2},
+        "the pool avoids these problems already: no shard is cut again, and nothing is trained",
+    ),
+    (
+        "an interaction more",
+        [study(("axes.difficulty.interactions", LATER))],
+        {"interaction": 1, "forest": 1, **CLAIMS},
+        "of arms that are there",
+    ),
+    (
+        "a curve over tokens",
+        [study(("axes.scaling.x", "tokens"))],
+        CURVES,
+        "checkpoints say how many they were trained on",
+    ),
     (
         "answers side by side",
         [study(("sampling.batch_size", 7))],

@@ -4,8 +4,18 @@ import csv
 import json
 import re
 
+from edits import study
 from valley.reporting import partial
 from valley.reporting.studies import layout_of
+
+EASIER = {"a": "easy.any", "b": "hard.any"}
+LATER = {
+    "later": {
+        "field": "slice",
+        "first": {**EASIER, "where": {"start": "mid"}},
+        "second": {**EASIER, "where": {"start": "base"}},
+    }
+}
 
 
 def test_snakemake_s_report_has_every_category_with_captions(finished, tmp_path):
@@ -71,6 +81,45 @@ def test_what_is_made_for_the_page_is_what_the_workflow_makes(finished, tmp_path
     for path in made:
         own = finished.folder / "results/smoke" / path.relative_to(tmp_path)
         assert path.read_bytes() == own.read_bytes(), own
+
+
+def test_interactions_and_curves_over_tokens_come_to_the_report(copy, tmp_path, monkeypatch):
+    later = {"kind": "interaction", "text": "difficulty matters more later", "of": "later"}
+    study(
+        ("axes.difficulty.interactions", LATER),
+        ("axes.scaling.x", "tokens"),
+        ("axes.scaling.forecast", 60_000),
+        ("claims", {"later": later}),
+    )(copy)
+    copy.snakemake("--cores", "2")
+    assert copy.plan() == {}
+    root = copy.folder / "results/smoke"
+    manifests = root / "checkpoints/tiny/distil/base/all.any"
+    spent = {
+        size: [
+            json.loads((manifests / f"n{size}-s{seed}/checkpoint.json").read_text())["tokens"]
+            for seed in (0, 1)
+        ]
+        for size in (16, 32)
+    }
+    curve = json.loads((root / "curves/scaling/tiny/distil/base/all.any/bank.json").read_text())
+    assert [point["examples"] for point in curve["points"]] == [0, 16, 32]
+    assert [point["size"] for point in curve["points"][1:]] == [
+        round(sum(tokens) / 2) for tokens in spent.values()
+    ]
+    rows = list(csv.DictReader((root / "figures/contrasts/bank.csv").open()))
+    assert rows[-1]["a"] == "easy.any minus hard.any (start mid)" and rows[-1]["kind"] == "pooled"
+    (claim,) = json.loads((root / "claims/bank.json").read_text())["claims"][4:]
+    assert claim["name"] == "later" and claim["parts"], claim
+
+    monkeypatch.chdir(copy.folder)
+    monkeypatch.setattr(partial, "_current", lambda path, inputs: False)
+    found = partial.Gathered(layout_of("study.yaml"), tmp_path / "page")
+    assert found.state["left_out"] == []
+    for name in ("interactions/difficulty/later/bank.json", "claims/bank.json"):
+        assert (tmp_path / "page" / name).read_bytes() == (root / name).read_bytes(), name
+    made = tmp_path / "page/curves/scaling/tiny/distil/base/all.any/bank.json"
+    assert json.loads(made.read_text()) == curve
 
 
 def test_a_stopped_study_s_report_is_partial_and_leaves_the_study_alone(copy, tmp_path):

@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import json
+import shutil
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ from valley.core.files import read_parquet
 from valley.core.recipes import Recipe
 from valley.core.study import Study
 from valley.lm import flops, memory, packaged, upfront
+from valley.slicing import script
 from workspace import REPOSITORY, Workspace
 
 STUDIES = REPOSITORY / "studies"
@@ -70,6 +72,34 @@ def test_the_study_of_structure_is_planned_with_its_slices(tmp_path):
     assert rules.count("train") == 2 * (len(declared) + 1) + 4
     compared = {item["b"] for item in study("structure").config["axes"]["structure"]["contrasts"]}
     assert compared == set(declared)
+
+
+@pytest.mark.parametrize("name", ["lengths", "answers", "repetition"])
+def test_a_study_after_a_published_design_is_planned_in_minutes(name, tmp_path):
+    """It asks for nothing but the repository, and no slice, shard, arm or fit is left out."""
+    (tmp_path / "studies").mkdir()
+    shutil.copy(STUDIES / "few_questions.py", tmp_path / "studies")
+    done = valley(tmp_path, "plan", str(STUDIES / f"{name}.yaml"), "--json", "--cores", "2")
+    assert done.returncode == 1, done.stderr
+    planned = json.loads(done.stdout)
+    rules = [job["rule"] for job in planned["jobs"]]
+    declared = study(name)
+    axes = declared.config["axes"].values()
+    assert rules.count("train") == len(declared.arms)
+    assert rules.count("generate") == len(declared.evaluated()) * len(declared.benchmarks)
+    for rule, key in (("contrast", "contrasts"), ("interaction", "interactions")):
+        assert rules.count(rule) == sum(len(axis[key]) for axis in axes) * len(declared.benchmarks)
+    assert rules.count("slice") == sum("mix" not in one for one in declared.slices.values())
+    assert not planned["not_known"] and planned["totals"]["gpu_seconds"] == 0
+    assert {axis["x"] for axis in axes} - {"examples"}, "each has a curve over what was spent"
+
+
+def test_the_script_of_a_study_keeps_whole_questions():
+    transform = script.load(str(STUDIES / "few_questions.py"))
+    rows = [{"id": f"p{i}/{who}", "problem_id": f"p{i}"} for i in range(6000) for who in "ab"]
+    kept = [row for row in rows if transform(row, None)]
+    assert {row["problem_id"] for row in kept} == {row["problem_id"] for row in kept[::2]}
+    assert 1 / 13 < len(kept) / len(rows) < 1 / 11
 
 
 def test_the_rehearsal_has_every_arm_of_the_paper_in_small():

@@ -19,7 +19,8 @@ class Pair:
 
     `answers` is the mean over problems of one replicate's variance from sampling answers (None with
     one sample a problem: not known), `scale` the response of the difference's variance to the
-    variance of the training shift: both sides' together.
+    variance of the training shift: both sides' together. `levels` are those of the four arms where
+    the two sides are contrasts themselves; `means` are then those of the contrasts.
     """
 
     setting: dict
@@ -28,6 +29,17 @@ class Pair:
     samples: int = 1
     answers: float | None = None
     scale: float = 1.0
+    levels: tuple[float, ...] = ()
+
+    @property
+    def level(self) -> float:
+        """The mean level of the arms."""
+        return float(np.mean(self.levels or self.means))
+
+    @property
+    def reach(self) -> float:
+        """The largest difference that there could be."""
+        return 2.0 if self.levels else 1.0
 
 
 def pair(setting: dict, first: np.ndarray, second: np.ndarray, samples: int) -> Pair:
@@ -90,7 +102,7 @@ def own_group(item: Pair) -> training.Replicates | None:
     """Return what one pair's own replicates say about training noise; None without a second."""
     if len(item.differences) < 2:
         return None
-    return training.replicates(item.differences, item.scale, float(np.mean(item.means)))
+    return training.replicates(item.differences, item.scale, item.level)
 
 
 def analyse(
@@ -133,7 +145,7 @@ def analyse(
     scales = np.array([item.scale for item in found])
     each = [own_group(item) for item in found]
     # Replicates of its own say more of a setting's noise than other arms' levels do.
-    at = [None if own else np.mean(item.means) for own, item in zip(each, found, strict=True)]
+    at = [None if own else item.level for own, item in zip(each, found, strict=True)]
     luck = training.luck(used, at, scales, runs, draws, rng, each)
     spread = training.effective(luck.mean(axis=1)) if used else None
     estimates = np.nanmean(values, axis=1)
@@ -141,12 +153,13 @@ def analyse(
     resampled = np.where(np.isfinite(resampled), resampled, estimates)
     # Where every difference is 0 (a floor) resampling sees no spread: the rule of three, both ways.
     stuck = ~np.where(known, values, 0.0).any(axis=1)
-    luck = luck + stuck * rng.laplace(0.0, 1 / known.sum(axis=1), (draws, len(found)))
+    reach = max(item.reach for item in found)
+    luck = luck + stuck * rng.laplace(0.0, reach / known.sum(axis=1), (draws, len(found)))
     signs = np.random.default_rng([seed, 3]).integers(0, 2, (draws, values.shape[1])) * 2 - 1
     rows = []
     for i, item in enumerate(found):
         seen = values[i, known[i]]
-        row = _one(estimates[i], seen, resampled[:, i], luck[:, i], signs, margin)
+        row = _one(estimates[i], seen, resampled[:, i], luck[:, i], signs, margin, reach)
         row.update(setting=item.setting, means=list(item.means), replicates=int(runs[i]))
         row["problems"] = len(seen)
         row["seeds"] = [
@@ -158,11 +171,13 @@ def analyse(
     whole = over_replicates(values)
     pooled = _one(
         float(estimates.mean()), whole[np.isfinite(whole)], resampled.mean(axis=1),
-        luck.mean(axis=1), signs, margin,
+        luck.mean(axis=1), signs, margin, reach,
     )  # fmt: skip
     pooled["settings"] = len(found)
     pooled["problems"] = problems
     pooled["means"] = np.mean([item.means for item in found], axis=0).tolist()
+    if found[0].levels:
+        pooled["levels"] = np.mean([item.levels for item in found], axis=0).tolist()
     pooled["parts"] = components(found, whole[np.isfinite(whole)], spread)
     return {
         "settings": rows,
@@ -186,6 +201,7 @@ def _one(
     luck: np.ndarray,
     signs: np.ndarray,
     margin: float,
+    reach: float,
 ) -> dict:
     """Describe one difference: `values` of its problems, and draws of both kinds of error."""
     flipped = signs[:, : len(values)] @ values / len(values)
@@ -194,8 +210,8 @@ def _one(
     if few.refusal(len(values)):
         return {
             "estimate": float(estimate),
-            "interval": [-1.0, 1.0],
-            "interval_90": [-1.0, 1.0],
+            "interval": [-reach, reach],
+            "interval_90": [-reach, reach],
             "intervals": {},
             "p": 1.0,
             "p_permutation": p_signs,
@@ -203,7 +219,7 @@ def _one(
             "sd": None,
         }
     error = few.widened(evaluated, values) + luck
-    centred = np.clip(error - error.mean() + estimate, -1.0, 1.0)
+    centred = np.clip(error - error.mean() + estimate, -reach, reach)
     return {
         "estimate": float(estimate),
         "interval": percentile(centred),

@@ -17,7 +17,7 @@ from valley.analysis.judgement import judge_claims
 from valley.analysis.load import Evaluation
 from valley.analysis.sample import levels
 from valley.analysis.simulate import Design, draw_arm, draw_problems
-from valley.core import claims
+from valley.core import claims, interactions
 from valley.core.arms import BASE, FIELDS, GROUP, Arm
 from valley.core.layout import Layout
 from valley.core.seeds import derive
@@ -53,6 +53,7 @@ class Blueprint:
         names: the claims that are judged.
         curves: title, what the arms have in common, points that lend training noise, points.
         contrasts: field, a, b, points.
+        interactions: name, what it is, points.
         lenders: points with replicates that lend their training noise to contrasts.
         rates: points of the curves, where a claim speaks of rates.
         cells: the arms behind all these.
@@ -65,6 +66,7 @@ class Blueprint:
     names: tuple[str, ...]
     curves: tuple[tuple[str, dict, list, list], ...]
     contrasts: tuple[tuple[str, str, str, list], ...]
+    interactions: tuple[tuple[str, dict, list], ...]
     lenders: list[dict]
     rates: list[dict]
     cells: tuple[Cell, ...]
@@ -73,7 +75,8 @@ class Blueprint:
     @property
     def own_places(self) -> set[str]:
         """Places of the arms that bear on the claims themselves, lenders left out."""
-        points = [point for *_, points in (*self.curves, *self.contrasts) for point in points]
+        fits = (*self.curves, *self.contrasts, *self.interactions)
+        points = [point for *_, points in fits for point in points]
         return {point["place"] for point in points + self.rates}
 
     @property
@@ -115,12 +118,18 @@ def blueprint(
         if settings["curve"] and any(claim["kind"] == "follow" for claim in asked):
             axes.add(axis)
             rates = layout.rate_points()
-    lenders = layout.noise_points() if contrasts else []
+    crossed = [
+        (name, interaction, study.points(axis))
+        for name, (axis, interaction) in interactions.declared(config).items()
+        if any(claim.get("of") == name for claim in asked)
+    ]
+    axes |= {interactions.declared(config)[name][0] for name, *_ in crossed}
+    lenders = layout.noise_points() if contrasts or crossed else []
     used = [point for _, _, *lists in curves for points in lists for point in points]
-    used += [point for *_, points in contrasts for point in points] + lenders + rates
+    used += [point for *_, points in (*contrasts, *crossed) for point in points] + lenders + rates
     return Blueprint(
-        study, benchmark, problems, names, tuple(curves), tuple(contrasts), lenders, rates,
-        cells_of(used), tuple(axis for axis in config["axes"] if axis in axes),
+        study, benchmark, problems, names, tuple(curves), tuple(contrasts), tuple(crossed),
+        lenders, rates, cells_of(used), tuple(axis for axis in config["axes"] if axis in axes),
     )  # fmt: skip
 
 
@@ -209,6 +218,13 @@ def judged(plan: Blueprint, arms: dict[str, Evaluation], draws: int, seed: int) 
             fitting.contrast_of(
                 read(points), lenders, field=field, a=a, b=b, margin=margin, bootstrap=draws,
                 seed=seed, problems=plan.problems, training_noise=told,
+            )
+        )  # fmt: skip
+    for name, interaction, points in plan.interactions:
+        contrasts.append(
+            fitting.interaction_of(
+                read(points), lenders, name=name, declared=interaction, margin=margin,
+                bootstrap=draws, seed=seed, problems=plan.problems, training_noise=told,
             )
         )  # fmt: skip
     groups = [

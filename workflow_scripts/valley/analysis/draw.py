@@ -4,6 +4,7 @@ import itertools
 
 from valley.analysis import style, words
 from valley.core.arms import GROUP
+from valley.core.spending import size_of
 
 
 def bars(
@@ -14,6 +15,7 @@ def bars(
     marker: str,
     what: str = "pass@1",
     group: dict | None = None,
+    unit: str = "examples",
 ) -> None:
     """Draw points (dicts with size, estimate and interval) at x, with their intervals as bars.
 
@@ -25,6 +27,7 @@ def bars(
         what: what is estimated, for those who point at one.
         group: student, recipe, start and slice of the points' arms, where they are arms of this
             study.
+        unit: what their sizes count.
     """
     estimate = [point["estimate"] for point in points]
     below = [max(point["estimate"] - point["interval"][0], 0) for point in points]
@@ -42,9 +45,9 @@ def bars(
         zorder=4,
     )
     for place, point in zip(x, points, strict=True):
-        at = f"{point['size']:,} examples" if point["size"] else "the start"
+        at = f"{point['size']:,} {unit}" if point["size"] else "the start"
         said = words.interval(point["estimate"], point["interval"])
-        arms = arms_path(group, point["size"]) if group else ""
+        arms = arms_path(group, size_of(point)) if group else ""
         style.hint(axes, place, point["estimate"], f"{what} at {at}: {said}", arms)
 
 

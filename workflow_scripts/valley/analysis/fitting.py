@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from valley.analysis import contrasts, load
+from valley.analysis import contrasts, interactions, load, spending
 from valley.analysis import noise as training
 from valley.analysis.correlate import correlations
 from valley.analysis.curve_report import curve_report
@@ -12,6 +12,8 @@ from valley.analysis.plain import plain
 from valley.analysis.sample import Levels, levels
 from valley.core.arms import GROUP
 from valley.core.files import read_json
+from valley.core.interactions import text
+from valley.core.spending import EXAMPLES
 
 LEAST_JUDGED = 0.8  # share of an arm's problems that must have a judged answer
 
@@ -60,6 +62,7 @@ def curve(
     costs: dict[str, float] | None = None,
     noise_arms: list[dict] | None = None,
     training_noise: float | None = None,
+    x: str = EXAMPLES,
 ) -> dict:
     """Fit one axis with a grid of sizes (one student, recipe, start and slice).
 
@@ -67,12 +70,17 @@ def curve(
     `forecast` is a larger size to predict (default: the next on the grid); `candidates` are sizes
     that could be run next, with `costs` (GPU-hours by size, as text) where known. Where these arms
     have no replicates, training noise is that of `noise_arms`, else `training_noise` (log-odds; 0
-    leaves it out), else an assumption.
+    leaves it out), else an assumption. `x` is what the curve is drawn over, and what `forecast` and
+    `candidates` are in; other than examples, each trained arm says in which file it stands
+    (`spent`).
     """
     ids, _ = load.problem_table(problems)
     kept, lost = usable(arms, ids)
     noise = training.elsewhere(_lent(noise_arms, ids), training_noise)
     data = levels(kept, "pass@1", bootstrap, seed, noise)
+    sizes = data.sizes
+    if x != EXAMPLES:
+        data = spending.over(data, spending.of_sizes(arms, x), x)
     report = curve_report(
         data,
         margin=margin,
@@ -84,6 +92,10 @@ def curve(
         samples=data.samples,
     )
     report["notes"] += lost
+    if x != EXAMPLES:
+        report["x"] = x
+        for point, size in zip(report["points"], sizes, strict=True):
+            point["examples"] = int(size)
     one = max(arms, key=lambda arm: int(arm["size"]))
     fixed = {name: one.get(name) for name in GROUP}
     return plain({"title": title, **fixed, **report})
@@ -146,14 +158,81 @@ def contrast_of(
     `problems` is how many the benchmark has.
     """
     found = contrasts.pairs(arms, field, a, b)
-    value = {"field": field, "a": a, "b": b, "margin": margin}
+    lenders = training.groups_of(lent, without=contrasts.arm_keys(found, field, (a, b)))
+    how = {"margin": margin, "bootstrap": bootstrap, "seed": seed, "problems": problems}
+    compared = _compared(found, lenders, **how, training_noise=training_noise)
+    return {"field": field, "a": a, "b": b, **compared}
+
+
+def interaction(
+    arms: list[dict],
+    problems: Path,
+    *,
+    name: str,
+    declared: dict,
+    margin: float,
+    bootstrap: int,
+    seed: int,
+    title: str = "",
+    noise_arms: list[dict] | None = None,
+    training_noise: float | None = None,
+) -> dict:
+    """Return the differences between two contrasts' paired differences in pass@1.
+
+    At each setting that has all four arms, and pooled. `declared` is the interaction as the study
+    file has it; all else is as for `contrast`, and so is what is returned.
+    """
+    ids, _ = load.problem_table(problems)
+    kept, lost = usable(arms, ids)
+    lent = usable(noise_arms, ids)[0] if noise_arms else []
+    found = interaction_of(
+        kept, lent, name=name, declared=declared, margin=margin, bootstrap=bootstrap, seed=seed,
+        problems=len(ids), training_noise=training_noise,
+    )  # fmt: skip
+    return plain({"title": title, "notes": lost, **found})
+
+
+def interaction_of(
+    arms: list[load.Evaluation],
+    lent: list[load.Evaluation],
+    *,
+    name: str,
+    declared: dict,
+    margin: float,
+    bootstrap: int,
+    seed: int,
+    problems: int,
+    training_noise: float | None = None,
+) -> dict:
+    """Return an interaction of arms that have been read (see `interaction`)."""
+    found = interactions.quads(arms, declared)
+    lenders = training.groups_of(lent, without=interactions.arm_keys(found, declared))
+    how = {"margin": margin, "bootstrap": bootstrap, "seed": seed, "problems": problems}
+    return {
+        "interaction": name,
+        "field": declared["field"],
+        "a": text(declared["first"]),
+        "b": text(declared["second"]),
+        **_compared(found, lenders, **how, training_noise=training_noise),
+    }
+
+
+def _compared(
+    found: list[contrasts.Pair],
+    lenders: list[training.Replicates],
+    *,
+    margin: float,
+    bootstrap: int,
+    seed: int,
+    problems: int,
+    training_noise: float | None,
+) -> dict:
+    """Return what pairs say: at each setting, pooled, by start and by student."""
+    value: dict = {"margin": margin}
     if not found:
         empty = {"settings": [], "pooled": None, "training_noise": None}
         return {**value, **empty, "problems": problems}
-    groups = contrasts.own_groups(found)
-    if lent:
-        used = contrasts.arm_keys(found, field, (a, b))
-        groups = groups + training.groups_of(lent, without=used)
+    groups = contrasts.own_groups(found) + lenders
     how = {"groups": groups, "noise": training.elsewhere([], training_noise)}
     value.update(contrasts.analyse(found, margin, bootstrap, seed, **how))
     value["starts"] = _by("start", found, margin, bootstrap, seed, how)

@@ -1,4 +1,4 @@
-"""F2's and F3's rules: what a paired difference and a margin say of "better" and of "alike".
+"""The rules of F2, F3 and interactions: what a paired difference and a margin say of them.
 
 A difference has four outcomes: within the margin, beyond it, there but not shown to be beyond it,
 and open.
@@ -22,8 +22,7 @@ def _contrasts_of(contrasts: list, settings: dict) -> list[tuple[str, dict, dict
     """Return (where, numbers, contrast) for each part: a student and a start, as asked for."""
     out = []
     for value in contrasts:
-        same = all(value[key] == settings[key] for key in ("field", "a", "b"))
-        if not same or not value["pooled"]:
+        if not _meant(value, settings) or not value["pooled"]:
             continue
         students = {} if settings.get("pool_students") else value.get("students") or {}
         sides = students.items() if len(students) > 1 else [("", value)]
@@ -37,14 +36,32 @@ def _contrasts_of(contrasts: list, settings: dict) -> list[tuple[str, dict, dict
     return out
 
 
+def _meant(value: dict, settings: dict) -> bool:
+    """Say whether a claim is about a contrast, or about an interaction."""
+    if "of" in settings:
+        return value.get("interaction") == settings["of"]
+    same = all(value[key] == settings[key] for key in ("field", "a", "b"))
+    return same and "interaction" not in value
+
+
 def _at_an_end(numbers: dict, margin: float) -> str:
     """Return a sentence where both sides score too low (high) to differ by the margin."""
-    means = numbers.get("means")
+    levels = numbers.get("levels")  # of four arms: two of their differences make the interaction
+    if levels and max(levels) < margin / 2:
+        return f"All arms score below {margin / 2:g}: their differences could not differ by more."
+    if levels and min(levels) > 1 - margin / 2:
+        return f"All arms score above {1 - margin / 2:g}: their differences could not differ more."
+    means = None if levels else numbers.get("means")
     if means and max(means) < margin:
         return f"Both sides score below {margin:g}: they could not differ by that much."
     if means and min(means) > 1 - margin:
         return f"Both sides score above {1 - margin:g}: they could not differ by {margin:g}."
     return ""
+
+
+def _comparison(value: dict) -> tuple[str, str]:
+    """Return how one side is said to be ahead: arms score, differences are large."""
+    return ("larger", "is larger") if "interaction" in value else ("better", "scores higher")
 
 
 def at_looks(numbers: dict, looks: int) -> list:
@@ -65,9 +82,18 @@ def more_parts(curves: list, contrasts: list, rates: dict | None, settings: dict
     return [_more(*found, settings) for found in _contrasts_of(contrasts, settings)]
 
 
+def interaction_parts(
+    curves: list, contrasts: list, rates: dict | None, settings: dict
+) -> list[dict]:
+    """The first difference is larger than the second by more than the margin, or (alike) is not."""
+    judge = _equal if settings.get("alike") else _more
+    return [judge(*found, settings) for found in _contrasts_of(contrasts, settings)]
+
+
 def _more(where: str, numbers: dict, value: dict, settings: dict) -> dict:
     margin = settings.get("margin", value["margin"])
     a, b = value["a"], value["b"]
+    better, higher = _comparison(value)
     rule = f"95 % interval of the paired difference wholly above (below) {margin:g}"
     wide = at_looks(numbers, settings["looks"])
 
@@ -79,19 +105,19 @@ def _more(where: str, numbers: dict, value: dict, settings: dict) -> dict:
     status = decide(0.0)
     (low, high), tight = numbers["interval"], numbers["interval_90"]
     if status == "supported":
-        said = f"{a} is better than {b} by more than {margin:g}"
+        said = f"{a} is {better} than {b} by more than {margin:g}"
     elif status == "refuted" and wide[1] < -margin:
-        said = f"{b} scores higher than {a}, by more than {margin:g}"
+        said = f"{b} {higher} than {a}, by more than {margin:g}"
     elif status == "refuted" and high < 0:
-        said = f"{b} scores higher than {a}"
+        said = f"{b} {higher} than {a}"
     elif status == "refuted" and -margin < tight[0] and tight[1] < margin:
         said = f"{a} and {b} differ by less than {margin:g}"
     elif status == "refuted":
-        said = f"{a} is not better than {b} by as much as {margin:g}"
+        said = f"{a} is not {better} than {b} by as much as {margin:g}"
     elif low > 0:
-        said = f"{a} is better than {b}, but whether by more than {margin:g} is open"
+        said = f"{a} is {better} than {b}, but whether by more than {margin:g} is open"
     else:
-        said = f"it is open whether {a} is better than {b}"
+        said = f"it is open whether {a} is {better} than {b}"
     need = power.needed(numbers["parts"], numbers["estimate"], power.outside(margin, margin), SEED)
     pooled = settings.get("pool_students", False)
     judged = _judged(where, numbers, value, pooled, rule, status, said, need, decide)
@@ -121,15 +147,16 @@ def _equal(where: str, numbers: dict, value: dict, settings: dict) -> dict:
 
     status = decide(0.0)
     low, high = numbers["interval"]
+    _, higher = _comparison(value)
     ahead, behind = (a, b) if numbers["estimate"] > 0 else (b, a)
     differ = low > 0 or high < 0
     if status == "supported":
         also = ", though they do differ" if differ else ""
         said = f"{a} and {b} differ by less than {margin:g}{also}"
     elif status == "refuted":
-        said = f"{ahead} scores higher than {behind}, by more than {margin:g}"
+        said = f"{ahead} {higher} than {behind}, by more than {margin:g}"
     elif differ:
-        said = f"{ahead} scores higher than {behind}, but whether by more than {margin:g} is open"
+        said = f"{ahead} {higher} than {behind}, but whether by more than {margin:g} is open"
     else:
         said = (
             f"neither a difference between {a} and {b} nor its absence (within {margin:g}) is shown"

@@ -9,7 +9,7 @@ does: there each part is judged at 5 % / m (Bonferroni) by widening its interval
 import math
 
 from valley.analysis import words
-from valley.analysis.judge_contrast import equal_parts, more_parts
+from valley.analysis.judge_contrast import equal_parts, interaction_parts, more_parts
 from valley.analysis.judge_follow import follow_parts
 from valley.analysis.judge_valley import valley_parts
 from valley.analysis.words import NOT_TESTED
@@ -19,6 +19,7 @@ KINDS = {
     "valley": valley_parts,
     "more": more_parts,
     "equal": equal_parts,
+    "interaction": interaction_parts,
     "follow": follow_parts,
 }
 EDGE = 0.2  # a verdict that would be another one more often than this is marked

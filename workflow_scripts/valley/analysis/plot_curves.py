@@ -8,7 +8,14 @@ import numpy as np
 from valley.analysis import style
 from valley.analysis.draw import bars
 from valley.core.files import read_json, write_csv
+from valley.core.spending import size_of, unit
 
+LABELS = {
+    "examples": "training examples",
+    "problems": "problems trained on",
+    "tokens": "training tokens",
+    "updates": "updates",
+}
 SHOWN = 2  # families drawn in the scaling figure
 
 
@@ -18,7 +25,9 @@ def scaling(curve_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
     points = curve["points"]
     with style.figure(height=2.6) as (drawn, axes):
         has_base = points[0]["size"] == 0
-        places = style.size_axis(axes, [point["size"] for point in points], has_base)
+        places = style.size_axis(
+            axes, [point["size"] for point in points], has_base, LABELS[unit(curve)]
+        )
         x = [places[point["size"]] for point in points]
         if has_base:
             axes.axhspan(*points[0]["interval"], color=style.PALE, lw=0, zorder=0)
@@ -35,7 +44,7 @@ def scaling(curve_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
                     mew=0.8,
                     zorder=3,
                 )
-        bars(axes, x, points, style.INK, "o", group=curve)
+        bars(axes, x, points, style.INK, "o", group=curve, unit=unit(curve))
         top = max(point["interval"][1] for point in points)
         axes.set_ylim(-0.02 * top, top * 1.28)
         _marks(axes, curve, top)
@@ -102,7 +111,7 @@ def _marks(axes, curve: dict, top: float) -> None:
 def _point_rows(curve: dict) -> list[dict]:
     rows = []
     for point in curve["points"]:
-        base = {"size": point["size"]}
+        base = {"size": size_of(point)} | ({curve["x"]: point["size"]} if "x" in curve else {})
         low, high = point["interval"]
         rows.append({**base, "seed": "", "pass@1": point["estimate"], "low": low, "high": high})
         for seed in point["seeds"] if len(point["seeds"]) > 1 else []:
@@ -120,7 +129,7 @@ def fan(curve_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
         points = curve["points"]
         ahead = curve["forecast"]
         sizes = [point["size"] for point in points] + ([ahead["size"]] if ahead else [])
-        places = style.size_axis(axes, sizes, points[0]["size"] == 0)
+        places = style.size_axis(axes, sizes, points[0]["size"] == 0, LABELS[unit(curve)])
         if curve["fan"]:
             size = np.array(curve["fan"]["size"])
             keep = size > 0
@@ -134,7 +143,7 @@ def fan(curve_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
                 for i, s in enumerate(size[keep].tolist())
             ]
         x = [places[point["size"]] for point in points]
-        bars(axes, x, points, style.INK, "o", group=curve)
+        bars(axes, x, points, style.INK, "o", group=curve, unit=unit(curve))
         if ahead:
             low, high = ahead["interval"]
             at, y = places[ahead["size"]], ahead["estimate"]
@@ -153,7 +162,7 @@ def fan(curve_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
                 axes,
                 at,
                 y,
-                f"one new run at {ahead['size']:,} examples: {y:.3f} [{low:.3f}, {high:.3f}]",
+                f"one new run at {ahead['size']:,} {unit(curve)}: {y:.3f} [{low:.3f}, {high:.3f}]",
             )
             axes.annotate(
                 f"one new run\n{y:.2f} [{low:.2f}, {high:.2f}]",

@@ -12,7 +12,7 @@ def forest(contrast_jsons: list[Path], svg: Path, pdf: Path, csv_path: Path) -> 
     values = [read_json(path) for path in contrast_jsons]
     lines = []
     for value in values:
-        lines.append(("head", f"{value['a']} minus {value['b']}", None, value))
+        lines.append(("head", _title(value), None, value))
         for row in value["settings"]:
             lines.append(("row", setting_label(row["setting"], value), row, value))
         if value["pooled"]:
@@ -35,7 +35,7 @@ def forest(contrast_jsons: list[Path], svg: Path, pdf: Path, csv_path: Path) -> 
                 ms=4 if bold else 3,
             )
             said = words.interval(row["estimate"], row["interval"])
-            text = f"{value['a']} minus {value['b']}, {label}: {said}"
+            text = f"{_title(value)}, {label}: {said}"
             style.hint(axes, row["estimate"], y, text, _both(row, value))
             rows.append(_forest_row(kind, row, value))
         margin = min((value["margin"] for value in values), default=0.0)
@@ -49,11 +49,18 @@ def forest(contrast_jsons: list[Path], svg: Path, pdf: Path, csv_path: Path) -> 
     write_csv(csv_path, rows)
 
 
+def _title(value: dict) -> str:
+    """Return what a contrast is of; an interaction's sides are differences themselves."""
+    if "interaction" in value:
+        return f"({value['a']}) minus ({value['b']})"
+    return f"{value['a']} minus {value['b']}"
+
+
 def _both(row: dict, value: dict) -> str:
     """Return the paths of the arms on both sides of a setting; none for the pooled difference."""
     setting = row.get("setting")
-    if not setting or not setting.get("student"):
-        return ""  # pooled, or between two studies
+    if not setting or not setting.get("student") or "interaction" in value:
+        return ""  # pooled, between two studies, or four arms
     sides = ({**setting, value["field"]: value[side]} for side in ("a", "b"))
     return " ".join(arms_path(side, side["size"]) for side in sides)
 

@@ -98,7 +98,9 @@ def _with_hints(svg: str, hints: list[tuple[str, str]]) -> str:
     return svg
 
 
-def size_axis(axes, sizes: list[int], base: bool) -> dict[int, float]:
+def size_axis(
+    axes, sizes: list[int], base: bool, label: str = "training examples"
+) -> dict[int, float]:
     """Put sizes on a log axis with the start at its left, apart; return each size's place.
 
     Returns places in log10 units. The break between the start and the first size is marked: the
@@ -133,7 +135,7 @@ def size_axis(axes, sizes: list[int], base: bool) -> dict[int, float]:
         ).set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.2})
     axes.set_xticks(marks, labels)
     axes.set_xticks([places[size] for size in above], minor=True)
-    axes.set_xlabel("training examples")
+    axes.set_xlabel(label)
     return places
 
 

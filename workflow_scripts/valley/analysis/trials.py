@@ -1,10 +1,11 @@
 """Simulated studies put through the methods, and how often the methods were right."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from valley.analysis import contrasts, readouts, valleys
+from valley.analysis import contrasts, interactions, readouts, valleys
 from valley.analysis import noise as training
 from valley.analysis.contrasts import Pair
 from valley.analysis.sample import Levels, from_values
@@ -139,12 +140,7 @@ def draw_pairs(
     for i in range(count):
         setting = {"start": "base" if i < 2 else "mid", "size": 256 if i % 2 else 1024}
         found.append(contrasts.pair(setting, values[i], values[count + i], design.samples))
-    others = [
-        training.replicates(value, training.scale(value, design.samples))
-        for value in values[2 * count :]
-        if len(value) > 1
-    ]
-    return found, others
+    return found, _lent(values[2 * count :], design)
 
 
 def contrast_trial(
@@ -161,10 +157,60 @@ def contrast_trial(
     As in the workflow, training noise that no replicates show is `given` (sd in log-odds, 0 leaves
     it out), else assumed.
     """
+    return _trial(draw_pairs, difference, design, studies, seed, draws, lent, given)
+
+
+def interaction_trial(
+    difference: float, design: Design, studies: int, seed: int, draws: int = 400, lent: bool = True
+) -> dict[str, list]:
+    """Return the same of interactions: the difference of two differences is known."""
+    return _trial(draw_quads, difference, design, studies, seed, draws, lent)
+
+
+def draw_quads(
+    difference: float, design: Design, rng: np.random.Generator, lent: bool = True
+) -> tuple[list[Pair], list]:
+    """Draw one interaction, (a - b) - (c - d), at the settings and with the loans of `draw_pairs`.
+
+    Both contrasts are 0.08, but for what the first is larger and the second smaller.
+    """
+    apart = np.array([1, -1, -1, 1]) * difference / 4 + np.array([1, -1, 1, -1]) * 0.04
+    levels = np.concatenate([*(STARTS + one for one in apart), SCALING if lent else []])
+    values = draw_arms(levels, np.full(len(levels), design.replicates), design, rng)
+    count = len(STARTS)
+    found = [
+        interactions.quad(
+            {"start": "base" if i < 2 else "mid", "size": 256 if i % 2 else 1024},
+            *(values[i + side * count] for side in range(4)),
+            samples=design.samples,
+        )
+        for i in range(count)
+    ]
+    return found, _lent(values[4 * count :], design)
+
+
+def _lent(values: list, design: Design) -> list:
+    return [
+        training.replicates(value, training.scale(value, design.samples))
+        for value in values
+        if len(value) > 1
+    ]
+
+
+def _trial(
+    draw: Callable,
+    difference: float,
+    design: Design,
+    studies: int,
+    seed: int,
+    draws: int,
+    lent: bool,
+    given: float | None = None,
+) -> dict[str, list]:
     hits: dict[str, list] = {}
     for study in range(studies):
         rng = np.random.default_rng([seed, study])
-        found, others = draw_pairs(difference, design, rng, lent)
+        found, others = draw(difference, design, rng, lent)
         groups = contrasts.own_groups(found) + others
         noise = training.elsewhere([], given)
         result = contrasts.analyse(found, MARGIN, draws, 17, groups, noise)
@@ -174,6 +220,7 @@ def contrast_trial(
         equal = tight[0] > -MARGIN and tight[1] < MARGIN
         row = {
             "pooled interval": low <= difference <= high,
+            "pooled 90 % interval": tight[0] <= difference <= tight[1],
             "setting interval": np.mean(
                 [r["interval"][0] <= difference <= r["interval"][1] for r in result["settings"]]
             ),

@@ -16,7 +16,7 @@ import numpy as np
 
 from valley.analysis.designs import Blueprint, Cell
 from valley.analysis.simulate import SHAPES, shape
-from valley.core import claims
+from valley.core import claims, interactions
 from valley.core.arms import BASE
 from valley.core.config import nearest
 from valley.core.layout import Layout
@@ -82,6 +82,9 @@ def paper_truth(config: dict) -> Truth:
             values[name] = VALLEY
         elif claim["kind"] == "follow":
             values[name] = RISING
+        elif claim["kind"] == "interaction":
+            gap = 0.0 if claim.get("alike") else _margin(config, claim) + BETTER
+            values[name] = {"": gap}
         elif ("base", claim["a"]) in subsets and ("base", claim["b"]) in subsets:
             values[name] = {
                 start: round(subsets[at, claim["a"]] - subsets[at, claim["b"]], 4)
@@ -99,7 +102,8 @@ def opposite_truth(config: dict) -> Truth:
         if claim["kind"] in ("valley", "follow"):
             values[name] = RISING if claim["kind"] == "valley" else FALLING
         else:
-            gap = APART * _margin(config, claim) if claim["kind"] == "equal" else 0.0
+            alike = claim["kind"] == "equal" or claim.get("alike")
+            gap = APART * _margin(config, claim) if alike else 0.0
             values[name] = {"": round(gap, 4)}
     return Truth(OPPOSITE, values)
 
@@ -309,7 +313,11 @@ def _level(
         seen, start = seen + start.size, plan.study.start_of(start)
     level, subsets = at(seen), figures()[2]
     where = "base" if arm.start == BASE else "mid"
+    crossed = interactions.declared(plan.study.config)
     for name, claim in claims.settings(plan.study.config["claims"]).items():
+        if claim["kind"] == "interaction" and arm.size:
+            sign = interactions.of_arm(vars(arm), crossed[claim["of"]][1])
+            level += (sign or 0) * truth.values[name][""] / 4
         if claim["kind"] not in ("more", "equal"):
             continue
         side = getattr(arm, claim["field"])

@@ -182,7 +182,10 @@ def measured(config: dict, root: Path) -> dict[tuple[str, str], float]:
             if about.get("restored") or about["rule"] != rule or took is None:
                 continue
             place = path.relative_to(root / kind).parent.as_posix()
-            wildcards = {"place": place, "benchmark": path.name.removesuffix(SUFFIX)}
+            name = path.name.removesuffix(SUFFIX)
+            wildcards = {"place": place, "benchmark": name}
+            if rule == "answer":
+                wildcards = {"place": place, "way": name.removeprefix("answers")}
             if rule == "train" and (arm := Arm.parsed(place)):
                 wildcards = vars(arm)
             plan = request(config, rule, wildcards)

@@ -40,6 +40,7 @@ KEYS = {
     "valley": (("share",), ("sharper", "where")),
     "more": (("field", "a", "b"), ("by_start", "margin", "pool_students")),
     "equal": (("field", "a", "b"), ("by_start", "margin", "pool_students")),
+    "interaction": (("of",), ("alike", "by_start", "margin", "pool_students")),
     "follow": (("rates", "close", "weak"), ("where",)),
 }
 

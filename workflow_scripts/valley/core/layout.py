@@ -1,11 +1,13 @@
 """Where a study's results lie, and which arms each of its fits reads."""
 
+from valley.core import interactions, spending
 from valley.core.arms import GROUP
 from valley.core.study import Study
 
 LEARNING = "{axis}/{student}/{recipe}/{start}/{slice}"
 CURVE = f"{LEARNING}/{{benchmark}}"
 CONTRAST = "{axis}/{a}-vs-{b}/{benchmark}"
+INTERACTION = "{axis}/{name}/{benchmark}"
 
 
 class Layout:
@@ -17,6 +19,7 @@ class Layout:
 
     Attributes:
         curves, contrasts: names of the fits below curves/ and contrasts/, benchmark last.
+        interactions: likewise, below interactions/.
         learning: names of the curves that have trained arms, without a benchmark.
     """
 
@@ -44,6 +47,11 @@ class Layout:
             for contrast in settings["contrasts"]
             for benchmark in study.benchmarks
         ]
+        self.interactions = [
+            INTERACTION.format(axis=axis, name=name, benchmark=benchmark)
+            for name, (axis, _) in interactions.declared(study.config).items()
+            for benchmark in study.benchmarks
+        ]
 
     def result(self, kind: str, place: str, benchmark: str, suffix: str) -> str:
         """Return one kind of file of the arm whose results lie at a place."""
@@ -67,6 +75,11 @@ class Layout:
             }
             for point in points
         ]
+
+    def with_spending(self, points: list[dict], x: str) -> list[dict]:
+        """Return points, each trained one with the file that says what it spent (`spent`)."""
+        found = [(point, spending.where(point, self.root, x)) for point in points]
+        return [{**point, "spent": path} if path else point for point, path in found]
 
     def files(self, points: list[dict], benchmark: str) -> list[str]:
         """Return every file that the points' fits read, each once."""

@@ -1,10 +1,22 @@
 """What a study file says that its schema can't tell to be wrong: a function for each part of it."""
 
+from collections import Counter
 from collections.abc import Iterator
 
-from valley.core import claims, declared, prompts, published, recipes, slices, sources
+from valley.core import (
+    claims,
+    declared,
+    interactions,
+    prompts,
+    published,
+    recipes,
+    slices,
+    sources,
+    spending,
+)
 from valley.core.arms import BASE, GROUP
 from valley.core.config import nearest
+from valley.core.interactions import SIDES
 
 
 def mistakes_in(config: dict) -> list[str]:
@@ -168,6 +180,7 @@ def _axes(config: dict) -> Iterator[str]:
             known = _values(config, field)
             for at, value in enumerate(axis.get(f"{field}s", [])):
                 yield from _named(f"{where}.{field}s[{at}]", value, known, field)
+        yield from _spending(config, axis, f"{where}.x")
         for at, contrast in enumerate(axis["contrasts"]):
             field = contrast["field"]
             options = axis.get(f"{field}s", list(config["students"]))
@@ -176,21 +189,78 @@ def _axes(config: dict) -> Iterator[str]:
                 yield from _unknown(of_side, contrast[side], options, field)
             if contrast["a"] == contrast["b"]:
                 yield f"{where}.contrasts[{at}]: a and b are both {contrast['a']!r}"
+        for called, interaction in axis["interactions"].items():
+            yield from _interaction(config, axis, f"{where}.interactions.{called}", interaction)
+    axes_of = Counter(name for axis in config["axes"].values() for name in axis["interactions"])
+    for name, number in axes_of.items():
+        if number > 1:
+            yield (
+                f"axes: {number} axes have an interaction {name!r}; claims know it by its name, so "
+                "rename all but one"
+            )
+
+
+def _spending(config: dict, axis: dict, where: str) -> Iterator[str]:
+    """Yield why curves can't be drawn over what an axis asks for."""
+    x = axis["x"]
+    if x == spending.EXAMPLES:
+        return
+    if not axis["curve"]:
+        yield f"{where}: {x} is what curves are drawn over, and this axis has none; set curve: true"
+    for name in axis["recipes"]:
+        if x in spending.MANIFEST and config["recipes"].get(name, {}).get("steps"):
+            yield (
+                f"{where}: recipe {name} makes as many updates at every size (steps), so there is "
+                f"no curve over {x}; use examples or problems"
+            )
+
+
+def _interaction(config: dict, axis: dict, where: str, interaction: dict) -> Iterator[str]:
+    """Yield what is wrong with a contrast of contrasts."""
+    field, sides = interaction["field"], {side: interaction[side] for side in SIDES}
+    for side, contrast in sides.items():
+        for key, name in [("a", contrast["a"]), ("b", contrast["b"])]:
+            known = axis.get(f"{field}s", list(config["students"]))
+            yield from _unknown(f"{where}.{side}.{key}", name, known, field)
+        if contrast["a"] == contrast["b"]:
+            yield f"{where}.{side}: a and b are both {contrast['a']!r}"
+        for key, value in contrast["where"].items():
+            at, known = f"{where}.{side}.where.{key}", axis.get(f"{key}s", list(config["students"]))
+            if key == field:
+                yield f"{at}: a and b say what it is; leave it out"
+            elif value not in known:
+                yield (
+                    f"{at}: this axis has no {key} {value!r}{nearest(value, known)}; "
+                    f"choose from: {', '.join(map(str, known))}"
+                )
+    first, second = (sides[side]["where"].keys() for side in SIDES)
+    if first != second:
+        yield f"{where}: first.where and second.where must say the same keys, each its own value"
+    elif sides["first"] == sides["second"]:
+        yield f"{where}: first and second are the same contrast"
 
 
 def _statistics(config: dict) -> Iterator[str]:
-    ks, samples = config["statistics"]["ks"], config["sampling"]["samples"]
+    ks = config["statistics"]["ks"]
+    own = {
+        f"benchmarks.{name}.sampling.samples": item["sampling"]["samples"]
+        for name, item in config["benchmarks"].items()
+        if "samples" in item["sampling"]
+    }
+    if len(own) < len(config["benchmarks"]):
+        own["sampling.samples"] = config["sampling"]["samples"]
     if 1 not in ks:
         yield (
             "statistics.ks: pass@1 is what curves, contrasts and claims are about, and there is no "
             f"1 in {ks}; add it"
         )
     largest = max(ks)
-    if largest > samples:
-        yield (
-            f"statistics.ks: pass@{largest} needs {largest} samples a problem, but "
-            f"sampling.samples is {samples}"
-        )
+    for where, samples in own.items():
+        if largest > samples:
+            yield (
+                f"statistics.ks: pass@{largest} needs {largest} samples a problem, but "
+                f"{where} is {samples}"
+            )
 
 
 def _claims(config: dict) -> Iterator[str]:
@@ -201,6 +271,14 @@ def _claims(config: dict) -> Iterator[str]:
             if differs_in and side in declared:
                 known = _values(config, differs_in)
                 yield from _unknown(f"claims.{name}.{side}", declared[side], known, differs_in)
+        if settings.get("kind") == "interaction" and "of" in settings:
+            known = list(interactions.declared(config))
+            if settings["of"] not in known:
+                yield (
+                    f"claims.{name}.of: no axis has an interaction {settings['of']!r}"
+                    f"{nearest(settings['of'], known)}; "
+                    + (f"choose from: {', '.join(known)}" if known else "declare it in an axis")
+                )
         for field, value in declared.get("where", {}).items():
             where = f"claims.{name}.where.{field}"
             yield from _unknown(where, value, _values(config, field), field)

@@ -38,3 +38,37 @@ class Sampling:
     group: int = field(default=256, metadata=HANDLING)
     chunk: int = field(default=256, metadata=HANDLING)
     vllm: dict = field(default_factory=dict, metadata=HANDLING)
+
+
+# What one benchmark may draw in another way: the rest says on what a checkpoint is run.
+OVERRIDES = ("samples", "temperature", "top_p", "max_tokens", "stop", "seed")
+
+
+def of_benchmark(config: dict, benchmark: str) -> dict:
+    """Return how a benchmark's answers are drawn: the study's way, and what is its own.
+
+    Args:
+        config: a completed study file.
+        benchmark: its name.
+    """
+    return config["sampling"] | config["benchmarks"][benchmark]["sampling"]
+
+
+def together(config: dict) -> dict[str, list[str]]:
+    """Return the benchmarks whose answers are drawn in one way, and so by one start of an engine.
+
+    Returns:
+        "" with those of the study's way, and each other way by the first benchmark that has it.
+    """
+    own = {key: config["sampling"][key] for key in OVERRIDES}
+    ways: list[tuple[dict, str]] = [(own, "")]
+    found: dict[str, list[str]] = {}
+    for name in config["benchmarks"]:
+        drawn = of_benchmark(config, name)
+        way = {key: drawn[key] for key in OVERRIDES}
+        first = next((first for known, first in ways if known == way), None)
+        if first is None:
+            first = name
+            ways.append((way, name))
+        found.setdefault(first, []).append(name)
+    return found

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from valley.core import declared, prompts, slices
+from valley.core import declared, prompts, sampling, slices
 from valley.core.arms import BASE, Arm
 from valley.core.config import StudyError, complaint, complete, renamed
 from valley.core.mistakes import mistakes_in
@@ -101,6 +101,20 @@ class Study:
     @property
     def benchmarks(self) -> list[str]:
         return list(self.config["benchmarks"])
+
+    def sampling(self, benchmark: str) -> dict:
+        """Return how a benchmark's answers are drawn."""
+        return sampling.of_benchmark(self.config, benchmark)
+
+    @property
+    def distinct(self) -> list[str]:
+        """Benchmarks without those that put another's problems again, drawn in their own way."""
+        found: dict[str, dict] = {}
+        for name, benchmark in self.config["benchmarks"].items():
+            problems = {key: benchmark.get(key) for key in ("bank", "source")}
+            if not benchmark["sampling"] or problems not in found.values():
+                found[name] = problems
+        return list(found)
 
     @property
     def sources(self) -> dict[str, dict]:

@@ -9,13 +9,15 @@ from pathlib import Path
 from valley.analysis import words
 from valley.core.arms import BASE, FIELDS, GROUP, Arm
 from valley.core.files import file_digest, read_csv, read_json
+from valley.core.spending import size_of
 from valley.core.study import Study
 from valley.pages import drawing, page
 
 CAPTIONS = {
-    "scaling": "pass@1 against the number of traces. Points: means over replicates with 95 % "
-    "intervals; dashes: single replicates; grey band: the start's interval; curves: the two "
-    "best-weighted families; rails above: where the bottom and the return to the start may lie.",
+    "scaling": "pass@1 against the number of traces, or what the lower axis names in its place. "
+    "Points: means over replicates with 95 % intervals; dashes: single replicates; grey band: the "
+    "start's interval; curves: the two best-weighted families; rails above: where the bottom and "
+    "the return to the start may lie.",
     "learning": "Loss on problems held out from every shard (mean over response tokens): while "
     "arms train, one line each, and after their last update; grey: the start's.",
     "forecast": "What a larger size is expected to reach: bands hold 50, 80 and 90 % of the "
@@ -129,22 +131,22 @@ def abstract(curves: list[dict], claims: dict[str, list[dict]]) -> list[str]:
     """Return the findings in a sentence or two each: first the curves, then the claims."""
     said = []
     for curve in curves[:4]:
-        points = curve["points"]
+        points, unit = curve["points"], curve.get("x", "traces")
         lowest = min(points, key=lambda point: point["estimate"])
         fall = (
             "scores lower at no size"
             if lowest["size"] == 0
-            else f"is lowest at {lowest['estimate']:.3f} ({lowest['size']:,} traces)"
+            else f"is lowest at {lowest['estimate']:.3f} ({lowest['size']:,} {unit})"
         )
         last = points[-1]
         begun = (
             f"starts at a pass@1 of {points[0]['estimate']:.3f}"
             if points[0]["size"] == 0
-            else f"has a pass@1 of {points[0]['estimate']:.3f} at {points[0]['size']:,} traces"
+            else f"has a pass@1 of {points[0]['estimate']:.3f} at {points[0]['size']:,} {unit}"
         )
         said.append(
             f"{curve['title']}: the student {begun}, {fall}, and stands at "
-            f"{last['estimate']:.3f} with {last['size']:,} traces."
+            f"{last['estimate']:.3f} with {last['size']:,} {unit}."
         )
     for benchmark, judged in claims.items():
         by_status: dict[str, list[str]] = {}
@@ -198,8 +200,8 @@ def examples(found: list[dict], curves: list[dict], study: Study) -> list[dict]:
         places = [arm["place"] for arm in item["arms"]]
         first: list[int] = []
         for curve in curves[:1]:
-            low = min(curve["points"], key=lambda point: point["estimate"])["size"]
-            for size in (0, low, curve["points"][-1]["size"]):
+            low = min(curve["points"], key=lambda point: point["estimate"])
+            for size in (0, size_of(low), size_of(curve["points"][-1])):
                 wanted = {**{n: curve[n] for n in GROUP}, "size": size}
                 for at, arm in enumerate(item["arms"]):
                     same = arm["student"] == curve["student"] and arm["size"] == size

@@ -15,6 +15,7 @@ SHOWN_BY = {
     "valley": "scaling",
     "more": "contrasts",
     "equal": "contrasts",
+    "interaction": "contrasts",
     "follow": "correlation",
 }
 

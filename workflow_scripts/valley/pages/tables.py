@@ -41,7 +41,7 @@ def findings(claims: list[dict], curves: list[dict]) -> str:
     if curves:
         points = curves[0]["points"]
         shown = "  ".join(f"{point['size']}: {point['estimate']:.3f}" for point in points)
-        lines.append(f"pass@1 by size   {shown}")
+        lines.append(f"pass@1 by {curves[0].get('x', 'size')}   {shown}")
     for claim in claims:
         if claim["status"] != words.NOT_TESTED:
             lines.append(f"{claim['name']} {words.verdict(claim):<10} {claim['text']}")

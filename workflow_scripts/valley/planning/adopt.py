@@ -99,7 +99,7 @@ def adopt_answers(study: Study, arm: Arm, file: Path, options) -> str:
     target = Path(f"{study.root}/generations/{study.place(arm)}/{name}.parquet")
     wanted = [row["id"] for row in read_parquet(problems, columns=["id"])]
     rows, left_out = generations.fitted(
-        generations.read(file, options.finish_reason), wanted, study.config["sampling"]["samples"]
+        generations.read(file, options.finish_reason), wanted, study.sampling(name)["samples"]
     )
     told = _adopt(
         study, target, "generate", file, options, lambda: write_parquet(target, rows, GENERATION)

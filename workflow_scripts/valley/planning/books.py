@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from valley.asking.questions import teacher_book
+from valley.core.spending import GONE
 from valley.lm.book import Book, of_job
 
 STAGES = ("generate", "answer")
@@ -41,4 +42,4 @@ def _folder(params: dict) -> Path | None:
 
 def tombstone(manifest: str | Path) -> Path:
     """Return where a checkpoint's manifest lies when its weights are gone."""
-    return Path(manifest).with_name("checkpoint.gone.json")
+    return Path(manifest).with_name(GONE)

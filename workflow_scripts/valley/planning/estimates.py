@@ -13,7 +13,8 @@ from statistics import fmean
 
 from valley.core.published import home
 from valley.core.recipes import Recipe
-from valley.core.sampling import Sampling
+from valley.core.sampling import of_benchmark as drawn
+from valley.core.sampling import together
 from valley.lm import flops as flops_of
 from valley.lm import headers
 from valley.lm.flops import Shape
@@ -257,27 +258,35 @@ def _device_seconds(
 
 
 def _generate(config: dict, wildcards: dict, lengths: Callable) -> Estimate:
-    assumed, sampling = config["estimates"], Sampling(**config["sampling"])
-    if sampling.engine == "vllm" and "benchmark" in wildcards:  # copied out of the book
+    assumed = config["estimates"]
+    if config["sampling"]["engine"] == "vllm" and "benchmark" in wildcards:  # out of the book
         return Estimate(0, "FLOP", assumed["job_seconds"], said="answers are copied")
     student = wildcards["place"].split("/")[0]
     count = parameters_of(config, student)
-    length = min(assumed["answer_tokens"] or sampling.max_tokens / 2, sampling.max_tokens)
-    asked = [wildcards["benchmark"]] if "benchmark" in wildcards else config["benchmarks"]
-    answers = sum(_answers(config, {"benchmark": benchmark}) for benchmark in asked)
+    asked = [wildcards["benchmark"]] if "benchmark" in wildcards else answered_by(config, wildcards)
+    answers = {benchmark: _answers(config, {"benchmark": benchmark}) for benchmark in asked}
+    longest = [drawn(config, benchmark)["max_tokens"] for benchmark in asked]
+    each = [min(assumed["answer_tokens"] or most / 2, most) for most in longest]
+    total = sum(answers.values())
+    length = sum(n * one for n, one in zip(answers.values(), each, strict=True)) / total
     counted = lengths(student)
     question = fmean(counted.prompts) if counted else 0
-    flops = flops_of.FORWARD * count * answers * (question + length)
+    flops = flops_of.FORWARD * count * total * (question + length)
     on_cores = assumed["core_decoding_utilisation"]
     return Estimate(
         flops,
         "FLOP",
         assumed["job_seconds"],
         **_device_seconds(config, student, "generate", flops, "decoding_utilisation", on_cores),
-        disk_bytes=answers * length * TEXT_BYTES,
-        said=f"{flops_of.FORWARD} x {count:.3g} parameters x {answers:,.0f} answers x "
+        disk_bytes=total * length * TEXT_BYTES,
+        said=f"{flops_of.FORWARD} x {count:.3g} parameters x {total:,.0f} answers x "
         + (f"({question:,.0f} + {length:,.0f}) tokens" if counted else f"{length:,.0f} tokens"),
     )
+
+
+def answered_by(config: dict, wildcards: dict) -> list[str]:
+    """Return the benchmarks that one job of vLLM's answers: all that are drawn in its way."""
+    return together(config)[wildcards.get("way", "").removeprefix("-")]
 
 
 def _judge(config: dict, wildcards: dict, _lengths: Callable) -> Estimate:
@@ -328,7 +337,8 @@ def _small(config: dict, _wildcards: dict, _lengths: Callable) -> Estimate:
 
 
 def _answers(config: dict, wildcards: dict) -> float:
-    return problems_of(config, wildcards["benchmark"]) * config["sampling"]["samples"]
+    benchmark = wildcards["benchmark"]
+    return problems_of(config, benchmark) * drawn(config, benchmark)["samples"]
 
 
 def _traces(config: dict) -> float:

@@ -8,6 +8,7 @@ from math import sqrt
 from valley.analysis.designs import Blueprint, blueprint
 from valley.core.arms import BASE, Arm
 from valley.core.published import home
+from valley.core.sampling import together
 from valley.core.study import Study
 from valley.planning.edits import edited
 from valley.planning.estimates import Unestimated, estimate
@@ -123,7 +124,9 @@ def edits(study: Study, benchmark: str, factors: dict[Lever, float]) -> list[str
             new = _denser(old) if lever.kind == SIZES else _more(old, factor)
             out[f"axes.{axis}.{lever.kind}"] = new
         if lever.kind == SAMPLES:
-            out["sampling.samples"] = max(round(config["sampling"]["samples"] * factor), 1)
+            own = "samples" in config["benchmarks"][benchmark]["sampling"]
+            key = f"benchmarks.{benchmark}.sampling.samples" if own else "sampling.samples"
+            out[key] = max(round(study.sampling(benchmark)["samples"] * factor), 1)
         if lever.kind == PROBLEMS:
             now = config["benchmarks"][benchmark]["bank"]["problems"]
             out[f"benchmarks.{benchmark}.bank.problems"] = round(now * factor)
@@ -181,7 +184,8 @@ def _jobs(study: Study, places: set[str], trained: set[Arm]):
         student, answering = place.split("/")[0], config["sampling"]["engine"] == "vllm"
         here = f"{student}/{BASE}"  # every arm of a student answers at the same cost
         if answering:
-            yield asked("answer", place=here)
+            for way in together(config):
+                yield asked("answer", place=here, way=way)
         for benchmark in study.benchmarks:
             if not answering:
                 yield asked("generate", place=here, benchmark=benchmark)

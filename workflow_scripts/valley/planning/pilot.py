@@ -43,7 +43,9 @@ def pilot(power: Power, sizes: list[int] | None = None) -> dict:
     part = with_edits(power.plan.study, [*edits, f"axes.{axis}.sizes={[0, *sizes]}"])
     points = part.points(axis)
     plan = replace(power.plan, study=part, cells=cells_of(points), rates=[])
-    design = assumptions.design(power.assumed, plan.problems, part.config["sampling"]["samples"])
+    design = assumptions.design(
+        power.assumed, plan.problems, part.sampling(plan.benchmark)["samples"]
+    )
     levels = levels_of(plan, power.truths[0], power.students)
     found: dict[str, list[Assumption]] = {}
     for number in range(power.asked.studies):

@@ -117,7 +117,7 @@ class Power:
             first: number of the first simulated study: others are other draws.
             chosen: assumptions in place of the middle ones.
         """
-        samples = plan.study.config["sampling"]["samples"]
+        samples = plan.study.sampling(plan.benchmark)["samples"]
         design = assumptions.design(self.assumed, plan.problems, samples, **chosen)
         levels = levels_of(plan, truth, self.students)
         return chances(

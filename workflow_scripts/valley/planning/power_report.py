@@ -34,7 +34,7 @@ def report(power: Power, budget: tuple[float, str] | None = None) -> dict:
         "study": power.config["study"],
         "benchmark": power.plan.benchmark,
         "problems": {"count": power.problems, "source": power.problems_from},
-        "samples": power.config["sampling"]["samples"],
+        "samples": power.plan.study.sampling(power.plan.benchmark)["samples"],
         "simulation": {"studies": power.asked.studies, "draws": DRAWS, "seed": power.seed},
         "assumptions": [
             {**vars(item), "values": list(item.values), "interval": item.interval}

@@ -28,6 +28,7 @@ from valley.core.files import (
     write_text,
 )
 from valley.core.layout import Layout
+from valley.core.spending import size_of
 from valley.judging.answer_files import evaluation
 from valley.judging.answers import Extraction
 from valley.judging.verdicts import Verdict
@@ -253,7 +254,8 @@ def _points(path: Path) -> list[dict]:
     return [
         {
             **named,
-            "size": point["size"],
+            "size": size_of(point),
+            **({"x": curve["x"], "at": point["size"]} if "x" in curve else {}),
             "estimate": point["estimate"],
             **_ends(point),
             "replicates": point["replicates"],

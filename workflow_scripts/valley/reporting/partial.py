@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from valley.analysis import fitting, plot_losses, plots, scoring
+from valley.core import interactions
 from valley.core.arms import FIELDS
 from valley.core.files import write_json
 from valley.core.layout import Layout
@@ -135,17 +136,18 @@ class Gathered:
                 continue
             wanted = {"student": student, "recipe": recipe, "start": start, "slice": slice_}
             points = layout.curve_points(axis, wanted)
-            arms = self._points(points, benchmark)
+            declared = self.study.config["axes"][axis]
+            arms = layout.with_spending(self._points(points, benchmark), declared["x"])
             lent = self._points(layout.lending_points(points), benchmark)
             if len({arm["size"] for arm in arms}) < 2:
                 self.state["left_out"].append(f"curves/{name}: fewer than two sizes are finished")
                 continue
-            declared = self.study.config["axes"][axis]
-            chosen = {key: declared[key] for key in ("target", "forecast", "candidates")}
+            chosen = {key: declared[key] for key in ("target", "forecast", "candidates", "x")}
+            spent = sorted({arm["spent"] for arm in arms if "spent" in arm})
             curves.append(
                 self._made(
                     f"curves/{name}.json",
-                    [problems, *_results([*arms, *lent])],
+                    [problems, *_results([*arms, *lent]), *spent],
                     lambda path, arms=arms, lent=lent, chosen=chosen, student=student: write_json(
                         path,
                         fitting.curve(
@@ -165,36 +167,42 @@ class Gathered:
             axis, sides, on = name.split("/")
             if on == benchmark:
                 contrasts.append(self._contrast(name, axis, *sides.split("-vs-"), benchmark))
+        for name in layout.interactions:
+            axis, called, on = name.split("/")
+            if on == benchmark:
+                contrasts.append(self._interaction(name, axis, called, benchmark))
         self._judge(benchmark, [p for p in curves if p], [p for p in contrasts if p])
 
     def _contrast(self, name: str, axis: str, a: str, b: str, benchmark: str) -> Path | None:
-        layout, statistics = self.layout, self.statistics
-        problems = f"{layout.root}/benchmarks/{benchmark}.parquet"
-        arms = self._points(layout.study.points(axis), benchmark)
-        noise = self._points(layout.noise_points(), benchmark)
-        field = layout.contrast_of(axis, a, b)["field"]
+        field = self.layout.contrast_of(axis, a, b)["field"]
+        arms = self._points(self.study.points(axis), benchmark)
         if {a, b} - {arm[field] for arm in arms}:
             self.state["left_out"].append(f"contrasts/{name}: one side has no finished arm")
             return None
+        about = {"field": field, "a": a, "b": b, "title": f"{a} against {b} ({axis})"}
+        return self._compared(f"contrasts/{name}", arms, benchmark, fitting.contrast, about)
+
+    def _interaction(self, name: str, axis: str, called: str, benchmark: str) -> Path | None:
+        _, declared = interactions.declared(self.study.config)[called]
+        arms = self._points(self.study.points(axis), benchmark)
+        sides = [of for of, _ in interactions.cells(declared)]
+        if not all(any(of.items() <= arm.items() for arm in arms) for of in sides):
+            self.state["left_out"].append(f"interactions/{name}: one side has no finished arm")
+            return None
+        about = {"name": called, "declared": declared, "title": f"{called} ({axis})"}
+        return self._compared(f"interactions/{name}", arms, benchmark, fitting.interaction, about)
+
+    def _compared(
+        self, name: str, arms: list[dict], benchmark: str, fit: Callable, about: dict
+    ) -> Path | None:
+        problems = f"{self.layout.root}/benchmarks/{benchmark}.parquet"
+        noise = self._points(self.layout.noise_points(), benchmark)
+        names = ("margin", "bootstrap", "seed", "training_noise")
+        common = {key: self.statistics[key] for key in names}
         return self._made(
-            f"contrasts/{name}.json",
+            f"{name}.json",
             [problems, *_results([*arms, *noise])],
-            lambda path: write_json(
-                path,
-                fitting.contrast(
-                    arms,
-                    problems,
-                    field=field,
-                    a=a,
-                    b=b,
-                    title=f"{a} against {b} ({axis})",
-                    noise_arms=noise,
-                    margin=statistics["margin"],
-                    bootstrap=statistics["bootstrap"],
-                    seed=statistics["seed"],
-                    training_noise=statistics["training_noise"],
-                ),
-            ),
+            lambda path: write_json(path, fit(arms, problems, noise_arms=noise, **about, **common)),
         )
 
     def _judge(self, benchmark: str, curves: list[Path], contrasts: list[Path]) -> None:

@@ -1,7 +1,7 @@
 """Claims whose arms are not all finished: how far they have come, in place of a verdict."""
 
 from valley.analysis.judge_parts import matches
-from valley.core import claims
+from valley.core import claims, interactions
 from valley.core.layout import Layout
 from valley.reporting.finished import done
 
@@ -35,6 +35,10 @@ def _points(layout: Layout, settings: dict) -> dict[str, int]:
             where = settings.get("where") or {}
             points = study.points(name) if axis["curve"] else []
             found += [point for point in points if matches(point, where)]
+        elif settings["kind"] == "interaction":
+            declared = axis["interactions"].get(settings["of"])
+            points = study.points(name) if declared else []
+            found += [point for point in points if interactions.of_arm(point, declared)]
         else:
             field, sides = settings["field"], {settings["a"], settings["b"]}
             compared = [{one["field"], one["a"], one["b"]} for one in axis["contrasts"]]

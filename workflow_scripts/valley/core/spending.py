@@ -1,0 +1,30 @@
+"""What a curve is drawn over: the examples asked for, or what a training spent."""
+
+EXAMPLES, PROBLEMS, TOKENS, UPDATES = "examples", "problems", "tokens", "updates"
+MANIFEST = (TOKENS, UPDATES)  # what a checkpoint's manifest says
+GONE = "checkpoint.gone.json"  # the manifest of a checkpoint whose weights are gone
+
+
+def unit(curve: dict) -> str:
+    """Return what a fitted curve is drawn over."""
+    return curve.get("x", EXAMPLES)
+
+
+def size_of(point: dict) -> int:
+    """Return the size of a fitted curve's point: what its arms are called by."""
+    return point.get("examples", point["size"])
+
+
+def where(point: dict, root: str, x: str) -> str | None:
+    """Return the file that says what an arm spent; None where that is its size, and of a start.
+
+    Args:
+        point: the arm, with the place of its results.
+        root: folder of the study's results.
+        x: what is asked for.
+    """
+    if x == EXAMPLES or not point["size"]:
+        return None
+    if x in MANIFEST:
+        return f"{root}/checkpoints/{point['place']}/checkpoint.json"
+    return f"{root}/shards/{point['slice']}/n{point['size']}-s{point['seed']}.parquet"
