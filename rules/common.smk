@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
 from valley.core import closure, declared_counts, disk, processes, slices
 from valley.core.arms import BASE, Arm
+from valley.core.chats import ChatError, chat_of
 from valley.core.declared import WHOLE, cut_of, function_of, is_mix, transform_of
 from valley.core.files import read_json
 from valley.core.given import given, not_made
@@ -53,7 +54,9 @@ try:
         for kind, option in [transform_of(declared_slice) or ("", None)]
         if kind == "script"
     }
-except (StudyError, ScriptError) as error:
+    # How each student is spoken to, its chat template as text.
+    CHATS = {name: chat_of(name, student) for name, student in STUDY.config["students"].items()}
+except (StudyError, ScriptError, ChatError) as error:
     raise WorkflowError(str(error))
 
 
@@ -329,6 +332,11 @@ def hub_model(wildcards):
     """Return where the hub has a student; None for one made here."""
     hub = STUDY.config["students"][wildcards.student].get("hub")
     return hub and {"id": hub["id"], "revision": hub["revision"]}
+
+
+def chat(key):
+    """Return a function that looks up how the rule's student is spoken to."""
+    return of_wildcards(lambda wildcards: getattr(CHATS[wildcards.student], key))
 
 
 def student_setting(wildcards, key):

@@ -24,7 +24,7 @@ rule student:
         runtime=asks("student", "runtime"),
         gpu=0,
     params:
-        **declared(Student, recipe=recipe, hub=hub_model, store=STUDY.store),
+        **declared(Student, recipe=recipe, hub=hub_model, chat=chat, store=STUDY.store),
     message:
         "Student {wildcards.student}: the undistilled start"
     script:

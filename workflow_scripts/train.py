@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from valley.core import disk
+from valley.core.chats import Chat
 from valley.core.files import (
     digest,
     file_digest,
@@ -26,6 +27,8 @@ from valley.lm.encoded import FOLDER as ENCODED
 from valley.lm.training import Training, new_student, train
 from valley.workflow.contract import Task, execute, option, param, reads, task, writes
 from valley.workflow.job import Job
+
+UNTOLD = ("hub", "chat_template")  # on cards: not for what is trained here; long, and beside it
 
 
 @task
@@ -105,6 +108,7 @@ class Student(Task):
         heads: of attention.
         seed: of its weights, and of the order of the examples.
         think: always None: its vocabulary has what its texts have.
+        chat: how it is spoken to; its template as text.
         store: root of the store.
         training: the study file's `training`: how trainings run.
     """
@@ -126,6 +130,7 @@ class Student(Task):
     heads: int | None = param("students.{student}.scratch.heads", None)
     seed: int | None = param("students.{student}.scratch.seed", None)
     think: None = param(default=None)
+    chat: Chat = param()
     store: Path = option()
     training: dict = option("training")
 
@@ -141,12 +146,17 @@ class Student(Task):
             # A folder has no revision: its content tells whether it is still the same model.
             content = {path.name: file_digest(path) for path in self.files}
             same = {"content": digest(content)} if content else {}
-            write_json(self.manifest, {"hub": {**self.hub, **same}})
+            write_json(self.manifest, {"hub": {**self.hub, **same}, **self.template(job)})
             return None
         shape = {name: getattr(self, name) for name in ("vocabulary", "hidden", "layers", "heads")}
         what = Training(
             texts=[str(self.shard), str(self.text)],
-            made={**shape, "seed": self.seed, "positions": self.recipe.max_length},
+            made={
+                **shape,
+                **({"chat": dataclasses.asdict(self.chat)} if self.chat.given else {}),
+                "seed": self.seed,
+                "positions": self.recipe.max_length,
+            },
             shard=str(self.shard),
             manifest=str(self.manifest),
             state=str(job.state),
@@ -157,13 +167,23 @@ class Student(Task):
         )
         return run_processes(what, job)
 
+    def template(self, job: Job) -> dict[str, str]:
+        """Return what a manifest says of a hub's student that is spoken to in another way."""
+        if not self.chat.given:
+            return {}
+        from valley.lm import students, templates
+
+        tokenizer = students.load_tokenizer(self.hub["id"], self.hub["revision"])
+        templates.settle(tokenizer, self.chat, f"students.{job.wildcards['student']}")
+        return {"chat_template": tokenizer.chat_template}
+
 
 def noted(made: Train | Student, job: Job) -> dict:
     """Return what a training notes of itself, beside its result."""
     board = job.log.with_suffix("") if job.log and made.training["tensorboard"] else None
     digests = job.about["inputs"]
     known = {name: found[0] for name, found in digests.items() if found}
-    recipe = {name: value for name, value in made.settings().items() if name != "hub"}
+    recipe = {name: value for name, value in made.settings().items() if name not in UNTOLD}
     return {
         "tensorboard": board and str(board),
         "encoded": str(made.store / ENCODED),

@@ -15,6 +15,7 @@ import pytest
 from test_architecture import SCRIPTS, STAGES
 from valley.asking.settings import Asked, Endpoint, Model
 from valley.core.config import _fill, _schema, resolved
+from valley.core.chats import Chat
 from valley.core.recipes import Recipe
 from valley.core.sampling import Sampling
 from valley.core.settings import HANDLING
@@ -82,10 +83,12 @@ def test_stages_are_imported_by_the_rules_without_anything_heavy():
 
 
 TEACHER = "properties.corpus.properties.teachers.additionalProperties"
+STUDENT = "properties.students.additionalProperties"
 CORPUS = "properties.corpus.properties"
 SETTINGS = [  # the schema's place, keys that are elsewhere, fields that no key is
     (Recipe, "$defs.recipe", set(), set()),
     (Sampling, "properties.sampling", set(), set()),
+    (Chat, STUDENT, {"published", "cutoff", "hub", "scratch"}, set()),
     (JudgeOptions, "properties.judge", set(), set()),
     (Cleaning, f"{CORPUS}.cleaning", set(), set()),
     (Source, f"{CORPUS}.sources.additionalProperties", {"form", "answers"}, {"name"}),

@@ -15,9 +15,10 @@ from training_material import (
     tokenizer_of,
     work,
 )
+from valley.core.chats import Chat
 from valley.core.files import read_json
 from valley.core.recipes import Recipe
-from valley.lm import chat, students
+from valley.lm import chat, students, templates
 from valley.workflow.job import Job
 
 THOUGHT = "<think>\nadd\n</think>\nprint(1)"
@@ -57,15 +58,15 @@ def test_a_template_s_own_system_message_stands_in_prompts_and_is_told(kind, sys
 def test_no_prompt_changes_overnight():
     """The published template asks the clock unless a date is given."""
     assert "strftime_now" in LLAMA_TEMPLATE
-    assert f"Today Date: {chat.DATE}" in chat.layout(tokenizer_of("llama"))["before"]
+    assert f"Today Date: {templates.DATE}" in chat.layout(tokenizer_of("llama"))["before"]
 
 
-def test_a_template_that_opens_the_reasoning_itself_is_refused():
+def test_a_template_that_opens_what_no_trace_begins_with_is_refused():
     tokenizer = tokenizer_of("qwen2")
     tokenizer.chat_template = QWEN_TEMPLATE.replace(
-        "assistant\\n' }}{%- endif", "x\\n<think>' }}{%- endif"
+        "assistant\\n' }}{%- endif", "assistant\\n<reason>' }}{%- endif"
     )
-    with pytest.raises(ValueError, match="opens <think> before the answer"):
+    with pytest.raises(ValueError, match="opens '<reason>' before the answer"):
         chat.layout(tokenizer)
     tokenizer.chat_template = None
     with pytest.raises(ValueError, match="no chat template"):
@@ -227,6 +228,7 @@ def test_a_model_in_a_folder_is_told_from_others_by_its_content(tmp_path):
             manifest=manifest,
             recipe=Recipe(learning_rate=None),
             hub=hub,
+            chat=Chat(),
             store=tmp_path,
             training={},
         )

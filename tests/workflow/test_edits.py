@@ -159,6 +159,18 @@ EDITS = [
         {"student": 1, **trained(ARMS, places=PLACES)},
         "every arm starts from it",
     ),
+    (
+        "the student's system message",
+        [study(("students.tiny.system", "Answer briefly."))],
+        {"student": 1, **trained(ARMS, places=PLACES)},
+        "its chain alone: all of it is trained and asked with the message",
+    ),
+    (
+        "another chat template of the student",
+        [study(("students.tiny.chat_template", "{{ messages[0].content }}"))],
+        {"student": 1, **trained(ARMS, places=PLACES)},
+        "",
+    ),
     ("the k of pass@k", [study(("statistics.ks", [1, 2]))], {"score": PLACES, **TABLE}, ""),
     (
         "the margin",

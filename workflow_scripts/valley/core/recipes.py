@@ -3,21 +3,13 @@
 from dataclasses import dataclass, field, fields
 
 from valley.core.arms import BASE
+from valley.core.chats import Chat
 from valley.core.config import nearest
+from valley.core.settings import later
 
 EASY_FIRST = "easy-first"  # stands for the corpus' difficulties in their order
 ORDERS = ["random", "short-first", EASY_FIRST]
 EITHER = (("epochs", "steps"), ("batch_examples", "batch_tokens"))
-
-
-def later(default: object, earlier: object = ...):
-    """Declare a key that recorded trainings lack, or whose default was another.
-
-    Args:
-        default: what trainings without the key did.
-        earlier: the value that was recorded for the same; `...` is none at all.
-    """
-    return field(default=default, metadata={"earlier": earlier})
 
 
 @dataclass(frozen=True)
@@ -97,7 +89,7 @@ def as_recorded_now(then: dict, now: dict) -> dict:
     """
     same = {
         key.name: now[key.name]
-        for key in fields(Recipe)
+        for key in (*fields(Recipe), *fields(Chat))
         if "earlier" in key.metadata
         and key.name in now
         and now[key.name] in (key.default, None)

@@ -2,18 +2,16 @@
 
 A prompt is laid out by the student's own chat template, a system message that the template adds
 included. A response never passes through the template: some templates cut reasoning out of an
-assistant's turn, and the student would then learn other text than the shard holds. Generation uses
-the same prompts, so what is learnt is what is asked.
+assistant's turn, and the student would then learn other text than the shard holds. What the
+template opens of an answer, `<think>` say, is a part of the prompt and not learnt again. Generation
+uses the same prompts, so what is learnt is what is asked.
 """
 
 import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-THINK = ("<think>", "</think>")
-# Some templates print a date, by default today's: a prompt must not change overnight.
-DATE = "26 Jul 2024"
-MARK = "\x02mark\x03"  # stands for a message's text where a template is looked at
+from valley.lm.templates import FIXED, THINK, around, continued, end_of_turn, opening
 
 
 @dataclass(frozen=True)
@@ -86,51 +84,18 @@ def prompt_ids(tokenizer, prompt: str) -> list[int]:
     """Return the ids of a user's turn, up to where the assistant begins to answer."""
     turn = [{"role": "user", "content": prompt}]
     return tokenizer.apply_chat_template(
-        turn, add_generation_prompt=True, tokenize=True, return_dict=False, date_string=DATE
+        turn, add_generation_prompt=True, tokenize=True, return_dict=False, **FIXED
     )
-
-
-def end_of_turn(tokenizer) -> int:
-    """Return the id of the token by which the chat template ends an assistant's turn.
-
-    It is what the student must learn to stop with, and need not be the tokenizer's `eos_token`: a
-    base model's ends a document, its template's a turn.
-    """
-    turns = [{"role": "user", "content": MARK}, {"role": "assistant", "content": MARK}]
-    text = tokenizer.apply_chat_template(turns, tokenize=False, date_string=DATE)
-    after = text.rpartition(MARK)[2].strip()
-    ids = tokenizer(after, add_special_tokens=False)["input_ids"] if after else []
-    if ids and (ids[0] in tokenizer.all_special_ids or ids[0] in tokenizer.added_tokens_decoder):
-        return ids[0]
-    return tokenizer.eos_token_id
 
 
 def layout(tokenizer) -> dict[str, str]:
     """Return what the chat template puts around a prompt and after an answer, for people.
 
     Raises:
-        ValueError: there is no chat template, it loses the prompt, or it opens the reasoning by
-            itself, so that no answer would begin with the tag.
+        ValueError: there is no chat template, it loses the prompt, or it opens something unknown.
     """
-    if not tokenizer.chat_template:
-        raise ValueError(
-            "the student's tokenizer has no chat template; choose an instruct model, or put a "
-            "chat_template into its tokenizer_config.json"
-        )
-    text = tokenizer.apply_chat_template(
-        [{"role": "user", "content": MARK}],
-        add_generation_prompt=True,
-        tokenize=False,
-        date_string=DATE,
-    )
-    before, mark, after = text.partition(MARK)
-    if not mark:
-        raise ValueError("the student's chat template leaves out the user's message")
-    if THINK[0] in after:
-        raise ValueError(
-            f"the student's chat template opens {THINK[0]} before the answer: traces would hold it "
-            "twice, and answers would never begin with it; remove it from the template"
-        )
+    before, after = around(tokenizer)
+    opening(tokenizer)
     return {
         "before": before,
         "after": after,
@@ -148,7 +113,8 @@ def encode(tokenizer, id: str, prompt: str, response: str, end: int | None = Non
         end: `end_of_turn`, when it is known already.
     """
     start = prompt_ids(tokenizer, prompt)
-    answer = tokenizer(response, add_special_tokens=False)["input_ids"]
+    written = continued(response, opening(tokenizer))
+    answer = tokenizer(written, add_special_tokens=False)["input_ids"]
     end = end_of_turn(tokenizer) if end is None else end
     return Example(id, [*start, *answer, end], len(start))
 
@@ -163,9 +129,11 @@ def encode_all(tokenizer, rows: list[dict], end: int) -> list[Example]:
     """
     turns = [[{"role": "user", "content": row["prompt"]}] for row in rows]
     starts = tokenizer.apply_chat_template(
-        turns, add_generation_prompt=True, tokenize=True, return_dict=False, date_string=DATE
+        turns, add_generation_prompt=True, tokenize=True, return_dict=False, **FIXED
     )
-    answers = tokenizer([row["response"] for row in rows], add_special_tokens=False)["input_ids"]
+    given = opening(tokenizer)
+    written = [continued(row["response"], given) for row in rows]
+    answers = tokenizer(written, add_special_tokens=False)["input_ids"]
     return [
         Example(row["id"], [*start, *answer, end], len(start))
         for row, start, answer in zip(rows, starts, answers, strict=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from valley.core.files import file_digest, read_json, write_json
 from valley.lm.adapters import quantization
-from valley.lm.chat import THINK
 from valley.lm.flops import Shape
+from valley.lm.templates import THINK
 
 USER, ASSISTANT, END, PAD = "<|user|>", "<|assistant|>", "<|end|>", "<|pad|>"
 TEMPLATE = (
@@ -101,7 +101,7 @@ def identity(manifest: str | Path) -> dict:
     """Return what tells a checkpoint from others: its files' digests, or its place on the hub."""
     described = read_json(manifest)
     if "hub" in described:
-        return {"hub": described["hub"]}
+        return {name: described[name] for name in ("hub", "chat_template") if name in described}
     files = {name: about["sha256"] for name, about in described["files"].items()}
     return {"files": files, **{name: described[name] for name in ("adapter",) if name in described}}
 
@@ -123,6 +123,21 @@ def source_of(described: dict, manifest: str | Path) -> tuple[str | Path, str | 
                 f"delete {manifest} to have the checkpoint made again"
             )
     return (hub["id"], hub["revision"]) if hub else (folder, None)
+
+
+def tokenizer_of(described: dict, manifest: str | Path):
+    """Return the tokenizer of a checkpoint, with the chat template of the student's, if it has one.
+
+    Args:
+        described: the manifest's content.
+        manifest: its path.
+    """
+    if "adapter" in described:
+        return load_tokenizer(Path(manifest).parent / FOLDER)
+    tokenizer = load_tokenizer(*source_of(described, manifest))
+    if "chat_template" in described:
+        tokenizer.chat_template = described["chat_template"]
+    return tokenizer
 
 
 def load(
@@ -157,14 +172,13 @@ def load(
     if bits:
         how["quantization_config"] = quantization(bits)
     model = AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=dtype, **how)
-    if "adapter" not in described:
-        return model, load_tokenizer(source, revision)
-    folder = Path(manifest).parent / FOLDER
-    if skeleton:  # adapters that are merged leave no trace but in weights
-        return model, load_tokenizer(folder)
+    tokenizer = tokenizer_of(described, manifest)
+    if "adapter" not in described or skeleton:  # merged adapters leave no trace but in weights
+        return model, tokenizer
     from peft import PeftModel
 
-    return PeftModel.from_pretrained(model, folder).merge_and_unload(), load_tokenizer(folder)
+    folder = Path(manifest).parent / FOLDER
+    return PeftModel.from_pretrained(model, folder).merge_and_unload(), tokenizer
 
 
 def stop_at(model, end: int) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from valley.core.chats import Chat
 from valley.core.files import read_parquet, write_json, write_text
 from valley.core.recipes import Recipe
 from valley.core.resume import Stopped
@@ -20,7 +21,7 @@ class Training:
     Attributes:
         start: manifest that it starts from; None makes a new student, from
         texts: pool rows for its vocabulary, and
-        made: its shape, seed and positions.
+        made: its shape, seed and positions, and what the study file says of its chat.
         shard: pool rows to train on.
         validation: held-out pool rows, or None.
         manifest: `checkpoint.json` to write, last of all.
@@ -68,11 +69,25 @@ class Training:
         return Path(self.manifest).with_name("losses.jsonl")
 
 
-def new_student(texts: list[str], *, vocabulary: int, seed: int, **shape: int):
-    """Make a tokenizer from texts and an untrained model of the given shape."""
-    from valley.lm import students
+def new_student(
+    texts: list[str], *, vocabulary: int, seed: int, chat: dict | None = None, **shape: int
+):
+    """Make a tokenizer from texts and an untrained model of the given shape.
+
+    Args:
+        texts: for the vocabulary.
+        vocabulary: tokens.
+        seed: of the weights.
+        chat: fields of `Chat`.
+        shape: see `students.create`.
+
+    Raises:
+        ChatError: the chat template can't do what is said of the chat.
+    """
+    from valley.lm import students, templates
 
     tokenizer = students.train_tokenizer(texts, vocabulary)
+    templates.settle(tokenizer, Chat(**(chat or {})), "the student")
     return students.create(tokenizer, seed=seed, **shape), tokenizer
 
 

@@ -81,7 +81,7 @@ class Engine:
             self._adapter = library.lora.request.LoRARequest("adapter", 1, str(folder))
             rank = next(rank for rank in RANKS if rank >= described["adapter"]["rank"])
             adapters = {"enable_lora": True, "max_loras": 1, "max_lora_rank": rank}
-        self._tokenizer = students.load_tokenizer(*((folder,) if adapters else (source, revision)))
+        self._tokenizer = students.tokenizer_of(described, checkpoint)
         config = AutoConfig.from_pretrained(source, revision=revision)
         self._model = {
             "model": str(source),
