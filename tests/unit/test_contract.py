@@ -14,8 +14,8 @@ from types import SimpleNamespace
 import pytest
 from test_architecture import SCRIPTS, STAGES
 from valley.asking.settings import Asked, Endpoint, Model
-from valley.core.config import _fill, _schema, resolved
 from valley.core.chats import Chat
+from valley.core.config import _fill, _schema, resolved
 from valley.core.recipes import Recipe
 from valley.core.sampling import Sampling
 from valley.core.settings import HANDLING
