@@ -1,5 +1,7 @@
 """Chat templates of the families that students come from: what is given, learnt and asked."""
 
+# ruff: noqa: RUF001
+
 import json
 
 import pytest
