@@ -1,7 +1,6 @@
 """Chat templates of six families in their essential form: turns, system messages, no tools."""
 
 # Lines and characters are as published.
-# ruff: noqa: E501, RUF001
 
 QWEN25 = r"""{%- if messages[0]['role'] == 'system' %}
     {{- '<|im_start|>system\n' + messages[0]['content'] + '<|im_end|>\n' }}

@@ -1,7 +1,5 @@
 """Chat templates of the families that students come from: what is given, learnt and asked."""
 
-# ruff: noqa: RUF001
-
 import json
 
 import pytest
