@@ -7,7 +7,6 @@ replaced, and each is checked before.
 
 import asyncio
 import functools
-import importlib
 import os
 import re
 import shlex
@@ -79,7 +78,8 @@ def composing() -> tuple[Callable, Callable]:
     Raises:
         ImportError: the plugin is not installed.
     """
-    plugin = importlib.import_module(seams.OUTER)
+    import snakemake_executor_plugin_slurm as plugin
+
     mend()
     return plugin.get_submit_command, plugin.set_gres_string
 
