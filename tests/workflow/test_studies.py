@@ -96,10 +96,16 @@ def test_a_study_after_a_published_design_is_planned_in_minutes(name, tmp_path):
 
 def test_the_script_of_a_study_keeps_whole_questions():
     transform = script.load(str(STUDIES / "few_questions.py"))
-    rows = [{"id": f"p{i}/{who}", "problem_id": f"p{i}"} for i in range(6000) for who in "ab"]
+    texts = dict.fromkeys(["prompt", "response", "difficulty", "teacher", "source"], "x")
+    rest = texts | {"correct": True, "tokens": 1}
+    count, share = 20_000, 1 / 12
+    rows = [
+        {"id": f"p{i}/{who}", "problem_id": f"p{i}", **rest} for i in range(count) for who in "ab"
+    ]
     kept = [row for row in rows if transform(row, None)]
     assert {row["problem_id"] for row in kept} == {row["problem_id"] for row in kept[::2]}
-    assert 1 / 13 < len(kept) / len(rows) < 1 / 11
+    error = (share * (1 - share) / count) ** 0.5
+    assert abs(len(kept) / len(rows) - share) < 4 * error
 
 
 def test_the_rehearsal_has_every_arm_of_the_paper_in_small():
