@@ -155,3 +155,13 @@ def test_every_rule_s_request_is_known_with_what_a_profile_says_of_it():
     assert "8 h100 GPUs are wanted of one node" in wrong["train"][0]
     assert any("900000 MB are wanted" in said for said in filter(None, wrong["judge"]))
     assert wrong["score"] == [None]
+
+
+def test_each_way_of_sampling_is_a_job_of_its_own_with_vllm():
+    """Also where no benchmark is sampled in the study's own way."""
+    config = vllm().config
+    assert {job["way"] for job in demands.wildcards_of(Study(config), "answer")} == {""}
+    config["benchmarks"]["bank"]["sampling"] = {"max_tokens": 17}
+    whole = Study(config)
+    assert {job["way"] for job in demands.wildcards_of(whole, "answer")} == {"-bank"}
+    assert demands.largest(whole, "answer", {}, {})

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from valley.cluster import offers, requests
+from valley.core.sampling import together
 from valley.core.study import Study
 
 DAY_MINUTES, TEACHER_MB = 1440, 16000  # of ask_model
@@ -116,7 +117,11 @@ def wildcards_of(study: Study, rule: str) -> list[dict]:
     if rule == "ask_model":
         return [{"teacher": name} for name in study.asked("model")]
     if rule == "answer":
-        return [{"place": study.place(arm)} for arm in study.evaluated()]
+        return [
+            {"place": study.place(arm), "way": f"-{way}" if way else ""}
+            for arm in study.evaluated()
+            for way in together(study.config)
+        ]
     return [
         {"place": study.place(arm), "benchmark": benchmark}
         for arm in study.evaluated()
