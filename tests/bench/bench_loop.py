@@ -14,16 +14,15 @@ Each turn runs in a process of its own, so that neither finds memory that the ot
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from bench_sampling import put, speeds_of
+
 OURS, BARE = "this workflow", "a bare loop"
-MARKS = "<!-- loop: table -->", "<!-- loop: end -->"
 SEED = 0
 
 
@@ -130,13 +129,7 @@ def rounds(options: argparse.Namespace) -> dict[str, list[dict]]:
 
 def table(found: dict[str, list[dict]], options: argparse.Namespace) -> str:
     """Return the measurements as a table of Markdown."""
-    speeds = {
-        way: {
-            kind: statistics.median(run["tokens"] / run[kind] for run in runs)
-            for kind in ("processor", "clock")
-        }
-        for way, runs in found.items()
-    }
+    speeds = speeds_of(found)
     ratio = speeds[OURS]["processor"] / speeds[BARE]["processor"]
     lines = ["| way | tokens a processor second | tokens a second |", "| --- | ---: | ---: |"]
     lines += [
@@ -171,10 +164,7 @@ def main() -> None:
     text = table(rounds(options), options)
     print(text)
     if options.write:
-        start, end = MARKS
-        before, _, rest = options.write.read_text(encoding="utf-8").partition(start)
-        after = rest.partition(end)[2]
-        options.write.write_text(f"{before}{start}\n{text}\n{end}{after}", encoding="utf-8")
+        put(options.write, "loop", text)
 
 
 if __name__ == "__main__":

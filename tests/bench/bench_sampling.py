@@ -128,15 +128,28 @@ def rounds(options: argparse.Namespace) -> dict[str, list[dict]]:
     return found
 
 
-def table(found: dict[str, list[dict]], options: argparse.Namespace) -> str:
-    """Return the measurements as a table of Markdown."""
-    speeds = {
+def speeds_of(found: dict[str, list[dict]]) -> dict[str, dict[str, float]]:
+    """Return each way's median tokens a second, of the processor and by the clock."""
+    return {
         way: {
             kind: statistics.median(run["tokens"] / run[kind] for run in runs)
             for kind in ("processor", "clock")
         }
         for way, runs in found.items()
     }
+
+
+def put(page: Path, name: str, text: str) -> None:
+    """Put a table into a page, between the marks of its name."""
+    start, end = f"<!-- {name}: table -->", f"<!-- {name}: end -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(start)
+    after = rest.partition(end)[2]
+    page.write_text(f"{before}{start}\n{text}\n{end}{after}", encoding="utf-8")
+
+
+def table(found: dict[str, list[dict]], options: argparse.Namespace) -> str:
+    """Return the measurements as a table of Markdown."""
+    speeds = speeds_of(found)
     lines = [
         "| way | tokens | tokens a processor second | tokens a second | this engine / it |",
         "| --- | ---: | ---: | ---: | ---: |",
@@ -184,10 +197,7 @@ def main() -> None:
     text = table(rounds(options), options)
     print(text)
     if options.write:
-        start, end = "<!-- sampling: table -->", "<!-- sampling: end -->"
-        before, _, rest = options.write.read_text(encoding="utf-8").partition(start)
-        after = rest.partition(end)[2]
-        options.write.write_text(f"{before}{start}\n{text}\n{end}{after}", encoding="utf-8")
+        put(options.write, "sampling", text)
 
 
 if __name__ == "__main__":

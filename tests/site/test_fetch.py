@@ -24,6 +24,11 @@ TOKEN = "hf_" + "SomethingThatNobodyMayEverWriteDown"
 ARM = "results/smoke/checkpoints/qwen/distil/base/all.any/n16-s0/checkpoint.json"
 PROBLEMS = "results/smoke/benchmarks/lcb.parquet"
 
+DOCTOR = [
+    *(sys.executable, str(REPOSITORY / "valley"), "doctor", "study.yaml", "--here", "--quick"),
+    *("--profile", str(REPOSITORY / "profiles" / "slurm")),
+]
+
 
 @pytest.fixture(scope="module")
 def material(tmp_path_factory) -> Path:
@@ -92,16 +97,8 @@ class Site:
         return {**own, "HF_HOME": str(self.home), "HF_ENDPOINT": address, **more}
 
     def doctor(self, address: str, *options: str, **more: str) -> tuple[int, str]:
-        command = [
-            sys.executable,
-            str(REPOSITORY / "valley"),
-            "doctor",
-            "study.yaml",
-            "--here",
-            "--quick",
-        ]
         done = subprocess.run(
-            [*command, "--profile", str(REPOSITORY / "profiles" / "slurm"), *options],
+            [*DOCTOR, *options],
             env=self.environment(address, **more),
             cwd=self.workspace.folder,
             capture_output=True,
@@ -253,16 +250,8 @@ def test_a_terminal_sees_how_far_it_is(site, has):
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
     with hub.running(has) as address:
-        command = [
-            sys.executable,
-            str(REPOSITORY / "valley"),
-            "doctor",
-            "study.yaml",
-            "--here",
-            "--quick",
-        ]
         process = subprocess.Popen(
-            [*command, "--profile", str(REPOSITORY / "profiles" / "slurm"), "--fetch"],
+            [*DOCTOR, "--fetch"],
             env=site.environment(address, TERM="xterm"),
             cwd=site.workspace.folder,
             stdout=theirs,

@@ -10,6 +10,14 @@ from workspace import Workspace
 
 Edit = Callable[[Workspace], None]
 ROOT = "results/smoke"
+EASIER = {"a": "easy.any", "b": "hard.any"}
+LATER = {
+    "later": {
+        "field": "slice",
+        "first": {**EASIER, "where": {"start": "mid"}},
+        "second": {**EASIER, "where": {"start": "base"}},
+    }
+}
 
 
 def study(*edits: tuple[str, object]) -> Edit:

@@ -4,7 +4,7 @@ Each row is an edit, the jobs that Snakemake then plans by rule, and why these.
 """
 
 import pytest
-from edits import study
+from edits import LATER, study
 from smoke_jobs import (
     ARMS,
     CLAIMS,
@@ -26,14 +26,6 @@ from smoke_jobs import (
 )
 
 THIRD = {"recipe": "distil", "slice": "easy.any", "size": 16}
-EASIER = {"a": "easy.any", "b": "hard.any"}
-LATER = {
-    "later": {
-        "field": "slice",
-        "first": {**EASIER, "where": {"start": "mid"}},
-        "second": {**EASIER, "where": {"start": "base"}},
-    }
-}
 BANK = {"problems": 24, "seed": 23}
 LARGER = ("axes.scaling.sizes", [0, 16, 24, 32])
 EDITS = [

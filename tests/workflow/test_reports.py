@@ -4,18 +4,9 @@ import csv
 import json
 import re
 
-from edits import study
+from edits import LATER, study
 from valley.reporting import partial
 from valley.reporting.studies import layout_of
-
-EASIER = {"a": "easy.any", "b": "hard.any"}
-LATER = {
-    "later": {
-        "field": "slice",
-        "first": {**EASIER, "where": {"start": "mid"}},
-        "second": {**EASIER, "where": {"start": "base"}},
-    }
-}
 
 
 def test_snakemake_s_report_has_every_category_with_captions(finished, tmp_path):
