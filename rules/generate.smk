@@ -4,12 +4,14 @@
 # answers all benchmarks of a checkpoint into its book, and the others cut their files out of it. A
 # benchmark added later makes that job run again, for what is new only, and ages no other file.
 # Benchmarks with a `sampling` of their own have a job of their own: an engine draws in one way.
+# With either engine `sampling: {jobs: 8}` lets eight jobs share what one of these would answer.
 
 from generate import Answer, Generate
 
 
 wildcard_constraints:
     way=f"({'|'.join(f'-{way}' for way in WAYS if way)})?",
+    part=PATTERN,
 
 
 rule answer:
@@ -19,13 +21,15 @@ rule answer:
             f"{ROOT}/benchmarks/{benchmark}.parquet" for benchmark in of_way(wildcards)
         ],
     output:
-        f"{ROOT}/generations/{{place}}/answers{{way}}.json",
+        f"{ROOT}/generations/{{place}}/answers{{way}}{{part}}.json",
     log:
-        f"{ROOT}/logs/answer/{{place}}{{way}}.log",
+        f"{ROOT}/logs/answer/{{place}}{{way}}{{part}}.log",
     benchmark:
-        f"{ROOT}/timings/answer/{{place}}{{way}}.tsv"
+        f"{ROOT}/timings/answer/{{place}}{{way}}{{part}}.tsv"
+    # The longest first: a long one left for the end would leave the other GPUs idle.
+    priority: lambda wildcards: request_of("answer", 1, **wildcards).runtime
     conda:
-        "../envs/vllm.yaml"
+        f"../envs/{SAMPLING_ENVIRONMENT}.yaml"
     container:
         CONTAINER
     threads: asks("answer", "cpus")
@@ -45,7 +49,7 @@ rule answer:
             store=STUDY.store,
         ),
     message:
-        "Answer: {wildcards.place}{wildcards.way} answers all benchmarks"
+        "Answer: {wildcards.place} answers its benchmarks (answers{wildcards.way}{wildcards.part})"
     script:
         "../workflow_scripts/generate.py"
 
@@ -54,7 +58,7 @@ rule generate:
     input:
         checkpoint=place_checkpoint,
         benchmarks=f"{ROOT}/benchmarks/{{benchmark}}.parquet",
-        answers=answered,
+        answered=answered,
     output:
         f"{ROOT}/generations/{{place}}/{{benchmark}}.parquet",
     log:

@@ -1,12 +1,14 @@
-# Ways of sampling: which benchmarks one job answers together, and by what settings.
+# Ways of sampling: which benchmarks are answered together, by what settings, and in which jobs.
 
+from valley.core.parts import PATTERN, answer_jobs, sampling_rule
 from valley.core.sampling import together
 
-ENGINE = STUDY.config["sampling"]["engine"]
+SAMPLING_ENVIRONMENT = "vllm" if STUDY.config["sampling"]["engine"] == "vllm" else "models"
+SAMPLES = sampling_rule(STUDY.config)
 # Benchmarks drawn in one way are answered by one start of vLLM: "" is the study's own way, others
 # are named by the first benchmark that has them.
 WAYS = together(STUDY.config)
-WAY_OF = {name: f"-{way}" if way else "" for way, names in WAYS.items() for name in names}
+JOBS_OF = {name: answer_jobs(STUDY.config, name) for name in STUDY.benchmarks}
 
 
 def sampling_of(key):
@@ -29,8 +31,11 @@ def of_way(wildcards):
 
 
 def answered(wildcards):
-    """Return what tells that a checkpoint's answers are in its book, where one job sees to all."""
-    if ENGINE != "vllm":
+    """Return what tells that a checkpoint's answers are in its book, where other jobs sample."""
+    if SAMPLES != "answer":
         return []
-    way = WAY_OF[wildcards.benchmark]
-    return ancient(f"{ROOT}/generations/{wildcards.place}/answers{way}.json")
+    folder = f"{ROOT}/generations/{wildcards.place}"
+    return [
+        ancient(f"{folder}/answers{job['way']}{job['part']}.json")
+        for job in JOBS_OF[wildcards.benchmark]
+    ]

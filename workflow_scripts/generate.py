@@ -1,8 +1,8 @@
 """Let a checkpoint answer benchmarks' problems.
 
 Answers are kept in a book as they come, and only what is missing there is sampled: a stopped job
-goes on, and added samples or problems cost no more than themselves. A benchmark's file is then cut
-out of the book.
+goes on, and added samples or problems cost no more than themselves. Several jobs may share a
+checkpoint's answers. A benchmark's file is then cut out of the book.
 """
 
 import importlib
@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from valley.core.files import GENERATION, read_parquet, write_json, write_parquet
+from valley.core.parts import WHOLE, Part
 from valley.core.prompts import compose
 from valley.core.resume import stop_signals
 from valley.core.sampling import Sampling
@@ -17,7 +18,8 @@ from valley.core.seeds import derive
 from valley.judging.reasoning import opened_by
 from valley.lm.answering import keep
 from valley.lm.book import Book, Question, answered, of_job
-from valley.lm.requests import Request, room
+from valley.lm.requests import Finished, Request, Stopping, room
+from valley.lm.shares import Groups, share
 from valley.workflow.contract import Task, execute, option, param, reads, task, writes
 from valley.workflow.job import Job
 
@@ -50,34 +52,36 @@ class Answering(Task):
     engine_code: str = param()
     store: Path = option()
 
-    def questions(self) -> list[Question]:
-        """Return the answers wanted, by benchmark, problem and sample."""
+    def questions(self) -> list[list[Question]]:
+        """Return the answers wanted of each benchmark, by problem and sample."""
         worded = zip(self.benchmarks, self.prompts, strict=True)
-        return [one for path, prompt in worded for one in wanted(path, self.sampling, prompt)]
+        return [wanted(path, self.sampling, prompt) for path, prompt in worded]
 
     def book(self) -> Book:
         """Return the book of this checkpoint, asked in this way."""
         return of_job(self.checkpoint, self.store, self.settings())
 
-    def sample(self, job: Job) -> dict:
-        """Sample what the book lacks; return measurements."""
-        return answer(self.checkpoint, self.questions(), self.book(), self.sampling, job.gpus)
+    def sample(self, job: Job, part: Part = WHOLE) -> dict:
+        """Sample what the book lacks, or a part of it; return measurements."""
+        questions = self.questions()
+        return answer(self.checkpoint, questions, self.book(), self.sampling, job.gpus, part)
 
 
 @task
 class Answer(Answering):
-    """All benchmarks' answers of a checkpoint, for an engine that takes long to start.
+    """A checkpoint's answers that are drawn in one way, or one job's part of them.
 
     Attributes:
-        out: how many there are; the other rules cut their files out of the book.
+        out: how many answers all parts have together; the other rules cut their files out of the
+            book.
     """
 
     rules = ("answer",)
 
     def run(self, job: Job) -> dict:
-        measured = self.sample(job)
+        measured = self.sample(job, Part.named(job.wildcards["part"]))
         job.restored = not measured["sampled"]
-        write_json(self.out, {"answers": len(self.questions())})
+        write_json(self.out, {"answers": sum(map(len, self.questions()))})
         return measured
 
 
@@ -86,18 +90,19 @@ class Generate(Answering):
     """A benchmark's generations.
 
     Attributes:
-        answers: where one job sees to all benchmarks' answers: what it has written.
+        answered: where other jobs see to a checkpoint's answers: what they have written.
         out: the generations.
     """
 
     rules = ("generate",)
 
-    answers: Path | None = reads(None)
+    answered: list[Path] = reads(())
 
     def run(self, job: Job) -> dict:
-        measured = {} if self.answers else self.sample(job)
+        measured = {} if self.answered else self.sample(job)
         job.restored = not measured.get("sampled")
-        write(self.questions(), self.book(), self.out)
+        (questions,) = self.questions()
+        write(questions, self.book(), self.out, self.answered)
         return measured
 
 
@@ -123,65 +128,113 @@ def wanted(benchmark: Path, sampling: Sampling, prompt: list[str] | None = None)
 
 def answer(
     checkpoint: Path,
-    questions: list[Question],
+    benchmarks: list[list[Question]],
     book: Book,
     sampling: Sampling,
     gpus: int = 0,
+    part: Part = WHOLE,
 ) -> dict:
-    """Sample the answers that the book lacks, and add them to it.
+    """Sample the answers that the book lacks, or a part of them, and add them to it.
 
     Args:
         checkpoint: manifest of the model.
-        questions: answers wanted; one that is asked for twice is sampled once.
+        benchmarks: answers wanted of each; one that is asked for twice is sampled once.
         book: where answers are kept.
         sampling: how they are drawn.
         gpus: of the job.
+        part: which of the jobs that share the answers this one is.
 
     Returns:
-        Measurements for the sidecar.
+        Measurements for the sidecar: `answers` of all parts together, `reused` those that were
+        there, `sampled` those that were missing and are this part's.
 
     Raises:
         Stopped: the job was asked to stop; what had been answered is in the book.
     """
-    by_key = {question.key: question for question in questions}
-    known = book.known(by_key)
-    missing = [question for key, question in by_key.items() if key not in known]
-    measured = {"answers": len(by_key), "reused": len(known), "sampled": len(missing)}
+    batches, by_key = [], {}
+    for questions in composed_apart(benchmarks, sampling):
+        new = {question.key: question for question in questions if question.key not in by_key}
+        batches += share(book, list(new.values()), part, groups_of(checkpoint, sampling))
+        by_key |= new
+    known, missing = len(book.known(by_key)), sum(map(len, batches))
+    measured = {"answers": len(by_key), "reused": known, "sampled": missing}
+    if part.of > 1:
+        measured["part"] = f"{part.number} of {part.of}"
     if not missing:
         return measured
-
     with stop_signals() as stopping:
-        begun = time.monotonic()
-        # The digest of its code is `engine_code`.
-        chosen = importlib.import_module(f"valley.lm.engines.with_{sampling.engine}")
-        settings = {name: getattr(sampling, name) for name in ENGINE}
-        model = chosen.Engine(checkpoint, gpus=gpus, **settings)
-        started = time.monotonic()
-        prompts = {text: model.encode(text) for text in {q.prompt: None for q in missing}}
-        # What the chat template opened, `<think>` say, is a part of what is read.
-        opened = {text: opened_by(model.decode(ids)) for text, ids in prompts.items()}
-        most = sampling.max_tokens
-        rooms = {text: room(ids, model.window, most) for text, ids in prompts.items()}
-        _tell_of_small_rooms([rooms[q.prompt] for q in missing], most, model.window)
-        # Without room the model cannot begin: such an answer is as unfinished as one cut off.
-        rows = [answered(q, "", "length", 0) for q in missing if not rooms[q.prompt]]
-        asked = [q for q in missing if rooms[q.prompt]]
-        requests = [Request(prompts[q.prompt], q.seed, rooms[q.prompt]) for q in asked]
-        tokens = 0
+        return {**measured, **sampled(checkpoint, batches, book, sampling, gpus, stopping, known)}
 
-        def row_of(number: int, said) -> dict:
-            nonlocal tokens
-            question, count = asked[number], len(said.ids)
-            tokens += count
-            text = opened[question.prompt] + model.decode(said.ids)
-            return answered(question, text, said.finish_reason, count)
 
-        batches = model.answers(requests, stopping)
-        counts = {"left": len(asked), "total": len(by_key)}
-        keep(batches, book, row_of, **counts, chunk=sampling.chunk, rows=rows)
+def composed_apart(benchmarks: list[list[Question]], sampling: Sampling) -> list[list[Question]]:
+    """Return the questions that are composed together: vLLM takes all that there are."""
+    if sampling.engine == "vllm":
+        return [[question for questions in benchmarks for question in questions]]
+    return benchmarks
+
+
+def groups_of(checkpoint: Path, sampling: Sampling) -> Groups | None:
+    """Return how an engine composes answers in groups; None where each is by itself."""
+    if sampling.engine == "vllm":
+        return None
+    return Groups(checkpoint, max(sampling.group, sampling.batch_size), sampling.max_tokens)
+
+
+def sampled(
+    checkpoint: Path,
+    batches: list[list[Question]],
+    book: Book,
+    sampling: Sampling,
+    gpus: int,
+    stopping: Stopping,
+    known: int,
+) -> dict:
+    """Sample batches of answers, one after another; return measurements.
+
+    Args:
+        checkpoint, book, sampling, gpus: as of `answer`.
+        batches: what is to be answered, by what is composed together.
+        stopping: asked at every token whether to stop.
+        known: answers that the book has, for the message.
+    """
+    begun = time.monotonic()
+    # The digest of its code is `engine_code`.
+    chosen = importlib.import_module(f"valley.lm.engines.with_{sampling.engine}")
+    settings = {name: getattr(sampling, name) for name in ENGINE}
+    model = chosen.Engine(checkpoint, gpus=gpus, **settings)
+    started = time.monotonic()
+    missing = [question for batch in batches for question in batch]
+    prompts = {text: model.encode(text) for text in {q.prompt: None for q in missing}}
+    # What the chat template opened, `<think>` say, is a part of what is read.
+    opened = {text: opened_by(model.decode(ids)) for text, ids in prompts.items()}
+    most = sampling.max_tokens
+    rooms = {text: room(ids, model.window, most) for text, ids in prompts.items()}
+    _tell_of_small_rooms([rooms[q.prompt] for q in missing], most, model.window)
+    # Without room the model cannot begin: such an answer is as unfinished as one cut off.
+    rows = [answered(q, "", "length", 0) for q in missing if not rooms[q.prompt]]
+    batches = [[q for q in batch if rooms[q.prompt]] for batch in batches]
+    asked = [question for batch in batches for question in batch]
+    tokens = 0
+
+    def finished() -> Finished:
+        at = 0
+        for batch in batches:
+            requests = [Request(prompts[q.prompt], q.seed, rooms[q.prompt]) for q in batch]
+            for found in model.answers(requests, stopping):
+                yield [(at + number, said) for number, said in found]
+            at += len(batch)
+
+    def row_of(number: int, said) -> dict:
+        nonlocal tokens
+        question, count = asked[number], len(said.ids)
+        tokens += count
+        text = opened[question.prompt] + model.decode(said.ids)
+        return answered(question, text, said.finish_reason, count)
+
+    counts = {"left": len(asked), "total": known + len(missing)}
+    keep(finished(), book, row_of, **counts, chunk=sampling.chunk, rows=rows)
     seconds = time.monotonic() - started
     return {
-        **measured,
         **model.measured,
         "tokens": tokens,
         "start_seconds": started - begun,
@@ -190,8 +243,14 @@ def answer(
     }
 
 
-def write(questions: list[Question], book: Book, out: Path) -> None:
+def write(questions: list[Question], book: Book, out: Path, parts: list[Path] = ()) -> None:
     """Write a benchmark's generations, in the order of the questions.
+
+    Args:
+        questions: the answers wanted.
+        book: where they are.
+        out: the generations.
+        parts: what the jobs have written that sampled them, where these are others.
 
     Raises:
         LookupError: the book lacks answers.
@@ -200,8 +259,9 @@ def write(questions: list[Question], book: Book, out: Path) -> None:
     lacking = sum(question.key not in known for question in questions)
     if lacking:
         raise LookupError(
-            f"{book.folder} lacks {lacking} of {len(questions)} answers, which were there when its "
-            "`answers.json` was written; delete that file to have them sampled again"
+            f"{book.folder} lacks {lacking} of {len(questions)} answers, which were there when "
+            f"{', '.join(path.name for path in parts)} beside {out} were written; delete these to "
+            "have them sampled again"
         )
     rows = [known[question.key] for question in questions]
     write_parquet(out, [{name: row[name] for name in GENERATION.names} for row in rows], GENERATION)

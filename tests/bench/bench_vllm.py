@@ -91,7 +91,7 @@ class Overhead:
             timed(seconds, "saving", Book, "write"),
         ):
             begun = time.perf_counter()
-            answer(self.checkpoint, self.questions, book, Sampling(**self.chosen, chunk=40))
+            answer(self.checkpoint, [self.questions], book, Sampling(**self.chosen, chunk=40))
             seconds[""] = time.perf_counter() - begun
         return seconds
 

@@ -190,3 +190,19 @@ def test_a_benchmark_s_own_sampling_is_what_its_answers_cost():
     together = Study(config).config
     apart = [estimate(together, "answer", {"place": "tiny/base", "way": w}) for w in ("", "-long")]
     assert [one.amount for one in apart] == [flops(made, "bank"), flops(made, "long")]
+    config["sampling"] |= {"engine": "transformers", "jobs": 3}
+    part = {"place": "tiny/base", "way": "-long", "part": ".2-of-3"}
+    share = estimate(Study(config).config, "answer", part)
+    assert share.amount == pytest.approx(flops(made, "long") / 3)
+
+
+def test_a_part_of_the_answers_takes_its_share_of_the_time():
+    def asked(rule, jobs, **wildcards):
+        config = large()
+        config["sampling"]["jobs"] = jobs
+        return estimate(config, rule, {"place": "qwen/base", **wildcards}).gpu_seconds
+
+    alone = asked("generate", 1, benchmark="bank")
+    assert asked("answer", 4, part=".3-of-4") == pytest.approx(alone / 4)
+    assert asked("answer", 4) == pytest.approx(alone)
+    assert asked("generate", 4, benchmark="bank") == 0, "cut out of the book"

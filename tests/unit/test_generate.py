@@ -52,7 +52,7 @@ class Benchmark:
         book = of_job(self.checkpoint, store or self.store, {"seed": 0, **DETERMINING})
         how = replace(CHOSEN, samples=samples, **speed)
         questions = wanted(benchmark, how)
-        measured = answer(self.checkpoint, questions, book, how)
+        measured = answer(self.checkpoint, [questions], book, how)
         out = benchmark.with_suffix(".generations.parquet")
         write(questions, book, out)
         return measured, out.read_bytes()
@@ -256,7 +256,7 @@ def test_a_stop_must_be_one_token(sampling):
     how = replace(CHOSEN, samples=1, stop=["two words"])
     questions = wanted(benchmark, how)
     with pytest.raises(ValueError, match=r"'two words' is \d+ tokens in this student's"):
-        answer(sampling.checkpoint, questions, sampling.book(), how)
+        answer(sampling.checkpoint, [questions], sampling.book(), how)
 
 
 @pytest.mark.parametrize("able", [True, False])

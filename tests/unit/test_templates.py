@@ -266,7 +266,7 @@ def test_a_student_that_opens_its_reasoning_is_trained_sampled_and_counted(tmp_p
         prompts.append(tokenizer.decode(chat.prompt_ids(tokenizer, "Add 1.")))
         book = of_job(checkpoint, tmp_path / "store", {"engine": "transformers", "seed": 0})
         questions = wanted(tmp_path / "problems.parquet", how)
-        assert answer(checkpoint, questions, book, how)["sampled"] == 4
+        assert answer(checkpoint, [questions], book, how)["sampled"] == 4
         write(questions, book, tmp_path / "answers.parquet")
         for row in read_parquet(tmp_path / "answers.parquet"):
             assert row["text"].startswith("<think>\n") and has_think_tag(row["text"])

@@ -11,7 +11,7 @@ import torch
 import yaml
 from training_material import hub_student
 from transformers import AutoConfig
-from valley.cluster import offers, requests, trials, trying
+from valley.cluster import demands, offers, requests, trials, trying
 from valley.cluster.finding import Finding
 from valley.core.recipes import Recipe
 from valley.core.study import Study
@@ -105,6 +105,32 @@ def test_a_teacher_that_is_run_here_answers_by_its_own_engine():
     job = trials.job_of(made, PROFILE, [("ask_model", {"teacher": "t"}, wanted)], None)
     assert job.trial.answers == [("teacher t", {"engine": "vllm", "precision": "bf16"})]
     assert job.trial.models["teacher t"]["hub"]["id"] == "x/Teacher-32B"
+
+
+def test_answers_that_are_cut_over_jobs_are_tried_as_a_benchmark_draws_them():
+    """With either engine: the rule is `answer`, whose partition and request count."""
+    bank = Workspace.smoke()["benchmarks"]["bank"]["bank"]
+    warm, cold = {"temperature": 0.5}, {"temperature": 0.25}
+    changes = {
+        "benchmarks": {
+            "warm": {"bank": bank, "sampling": warm},
+            "cold": {"bank": bank, "sampling": cold},
+        },
+        "sampling": {**Workspace.smoke()["sampling"], "jobs": 3},
+    }
+    made = study(**changes)
+    wildcards = [one for one, _ in demands.each(made, "answer", {}, OFFERED)]
+    ways, ends = ("-warm", "-cold"), (".1-of-3", ".2-of-3", ".3-of-3")
+    places = {made.place(arm) for arm in made.evaluated()}
+    assert {(one["place"], one["way"], one["part"]) for one in wildcards} == {
+        (place, way, end) for place in places for way in ways for end in ends
+    }
+    partitions = [f"{rule}:slurm_partition=gpu" for rule in ("train", "answer")]
+    profile = {**PROFILE, "set-resources": partitions}
+    by_rules = {job.rules: job.trial for job in trials.jobs(made, profile, OFFERED)}
+    ((model, how),) = by_rules["answer",].answers
+    assert (model, how["temperature"], how["jobs"]) == ("big", 0.5, 3)
+    assert not any(trial.answers for rules, trial in by_rules.items() if rules != ("answer",))
 
 
 def test_on_one_machine_a_job_is_cut_to_what_is_there():

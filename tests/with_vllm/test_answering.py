@@ -28,7 +28,7 @@ def run(checkpoint, problems, store, **speed):
     speed = {"chunk": 40, "vllm": {**SMALL, "max_num_seqs": 16}, **speed}
     how = Sampling(samples=4, **CHOSEN, **speed)
     questions = wanted(problems, how)
-    measured = answer(checkpoint, questions, book, how)
+    measured = answer(checkpoint, [questions], book, how)
     out = store / "generations.parquet"
     write(questions, book, out)
     return measured, read_parquet(out)

@@ -133,6 +133,18 @@ EDITS = [
         "only how fast they come, and the report says so",
     ),
     (
+        "answers in two jobs",
+        [study(("sampling.jobs", 2))],
+        REPORT,
+        "what is answered is in the book, and its files need no parts",
+    ),
+    (
+        "a replicate more, answered in two jobs",
+        [study(("axes.scaling.seeds", [0, 1, 2]), ("sampling.jobs", 2))],
+        {**new(2, 2), "answer": 4},
+        "two for each new arm, none for the others",
+    ),
+    (
         "the learning rate of the arms",
         [study(("recipes.distil.learning_rate", 0.02))],
         trained(ARMS),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from valley.cluster import offers, requests
-from valley.core.sampling import together
+from valley.core.parts import answer_jobs, sampling_rule
 from valley.core.study import Study
 
 DAY_MINUTES, TEACHER_MB = 1440, 16000  # of ask_model
@@ -16,7 +16,7 @@ DAY_MINUTES, TEACHER_MB = 1440, 16000  # of ask_model
 def rules_of(study: Study) -> list[str]:
     """Return the rules whose requests differ, and one that stands for all short ones."""
     corpus = study.config["corpus"]
-    found = ["train", requests.sampling_rule(study.config), "generate", "student", "judge"]
+    found = ["train", sampling_rule(study.config), "generate", "student", "judge"]
     found += ["labels"] if corpus["correctness"] == "judge" else []
     found += ["ask_model"] if study.asked("model") else []
     return [*dict.fromkeys(found), "score"]
@@ -117,11 +117,8 @@ def wildcards_of(study: Study, rule: str) -> list[dict]:
     if rule == "ask_model":
         return [{"teacher": name} for name in study.asked("model")]
     if rule == "answer":
-        return [
-            {"place": study.place(arm), "way": f"-{way}" if way else ""}
-            for arm in study.evaluated()
-            for way in together(study.config)
-        ]
+        shared = answer_jobs(study.config)
+        return [{"place": study.place(arm), **job} for arm in study.evaluated() for job in shared]
     return [
         {"place": study.place(arm), "benchmark": benchmark}
         for arm in study.evaluated()

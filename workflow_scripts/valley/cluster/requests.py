@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from valley.core.arms import Arm
+from valley.core.parts import sampling_rule, wildcards_of
 from valley.core.sidecars import SUFFIX, provenances, warn
 from valley.planning.estimates import Unestimated, estimate, parameters_of
 
@@ -140,11 +141,6 @@ def side_by_side(asked: list[Request], bounds: Room, longest: int, after: int, m
     return next((n for n in range(most, 1, -1) if takes(n) <= longest), 1)
 
 
-def sampling_rule(config: dict) -> str:
-    """Return the rule whose jobs sample: with vLLM one job answers all of a study's benchmarks."""
-    return "answer" if config["sampling"]["engine"] == "vllm" else "generate"
-
-
 def _model_mb(config: dict, rule: str, wildcards: dict, student: str, asked: Request) -> int:
     """Return the memory on each node that a model takes.
 
@@ -185,7 +181,7 @@ def measured(config: dict, root: Path) -> dict[tuple[str, str], float]:
             name = path.name.removesuffix(SUFFIX)
             wildcards = {"place": place, "benchmark": name}
             if rule == "answer":
-                wildcards = {"place": place, "way": name.removeprefix("answers")}
+                wildcards = {"place": place, **wildcards_of(name)}
             if rule == "train" and (arm := Arm.parsed(place)):
                 wildcards = vars(arm)
             plan = request(config, rule, wildcards)

@@ -23,8 +23,9 @@ from valley.cluster.finding import BAD, NOTE, OK, Finding
 from valley.cluster.runs import ask
 from valley.cluster.trying import END, Trial
 from valley.core.files import write_json
+from valley.core.parts import sampling_rule
 from valley.core.study import Study
-from valley.planning.estimates import Unestimated, estimate
+from valley.planning.estimates import Unestimated, answered_by, estimate
 
 # That a job may take, and each training and answer in it: many times what they take on idle nodes.
 MINUTES, TRAINING_MINUTES, ANSWER_MINUTES = 10, 10, 5
@@ -139,8 +140,10 @@ def job_of(
             teacher = config["corpus"]["teachers"][wildcards["teacher"]]["model"]
             models[name] = {"hub": {"id": teacher["id"], "revision": teacher["revision"]}}
             answers[name] = {key: teacher[key] for key in ENGINE if key in teacher}
-        elif rule == demands.requests.sampling_rule(config):
-            answers.setdefault(name, config["sampling"])
+        elif rule == sampling_rule(config):
+            # Ways of sampling differ in what is drawn, not in how: one that is used stands for all.
+            first = answered_by(config, wildcards)[0]
+            answers.setdefault(name, study.sampling(first))
         elif rule == "train":
             arm = name, wildcards["recipe"]
             trained[arm] = max(trained.get(arm, 0), state_bytes(config, wildcards))

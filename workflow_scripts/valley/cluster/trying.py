@@ -292,7 +292,7 @@ def answered(trial: Trial, how: dict, manifest: Path, folder: Path) -> str:
     sampling = Sampling(**{**how, "max_tokens": ANSWER_TOKENS})
     asked = [Question("Add 7 to every number.", "doctor", 0, 1)]
     book = Book(folder, {"doctor": str(manifest)})
-    found = answer(manifest, asked, book, sampling, trial.gpus)
+    found = answer(manifest, [asked], book, sampling, trial.gpus)
     if not book.known(question.key for question in asked):
         raise RuntimeError("the engine ended without an answer")
     return (

@@ -89,3 +89,18 @@ def clear_old(folder: str | Path) -> None:
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > MOMENT:
                 path.unlink()
+
+
+def appear(made: Path, at: Path) -> None:
+    """Give a file a second name, as one step: there or not, on network file systems too.
+
+    Raises:
+        FileExistsError: something has that name.
+    """
+    try:
+        os.link(made, at)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links; what can't be written at all fails here too
+        with at.open("x", encoding="utf-8") as file:
+            file.write(made.read_text(encoding="utf-8"))

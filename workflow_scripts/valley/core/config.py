@@ -11,6 +11,8 @@ import yaml
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
+from valley.core.parts import sampling_rule
+
 SCHEMA = Path(__file__).resolve().parents[3] / "schemas" / "study.schema.yaml"
 TYPES = {
     "integer": "a whole number",
@@ -50,12 +52,12 @@ def renamed(config: dict) -> Iterator[str]:
         config: a completed study file; changed.
     """
     asked = config["resources"]
-    if config["sampling"]["engine"] == "vllm" and "generate" in asked and "answer" not in asked:
+    if sampling_rule(config) == "answer" and "generate" in asked and "answer" not in asked:
         asked["answer"] = asked.pop("generate")
         yield (
-            "resources.generate: with engine vllm the rule that samples is called answer, here as "
-            "in profiles; it is taken for resources.answer now, and for the copying of answers in "
-            "the next version. Rename it to resources.answer"
+            "resources.generate: with engine vllm, or several `jobs`, the rule that samples is "
+            "called answer, here as in profiles; it is taken for resources.answer now, and for the "
+            "copying of answers in the next version. Rename it to resources.answer"
         )
 
 

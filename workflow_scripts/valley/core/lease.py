@@ -152,7 +152,7 @@ class Lease:
         claim = self.path.with_name(f".{self.path.name}.after-{dead.token}")
         mine = self._written(self._mine)
         try:
-            _appear(mine, claim)
+            asides.appear(mine, claim)
             try:
                 there = self.holder()
                 if there and there.token != dead.token:
@@ -198,7 +198,7 @@ class Lease:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         aside = self._written(self._mine)
         try:
-            _appear(aside, self.path)
+            asides.appear(aside, self.path)
         finally:
             aside.unlink(missing_ok=True)
 
@@ -220,18 +220,3 @@ class Lease:
             else:
                 self.path.unlink()
         self._mine = None
-
-
-def _appear(made: Path, at: Path) -> None:
-    """Give a file a second name, as one step: there or not, on network file systems too.
-
-    Raises:
-        FileExistsError: something has that name.
-    """
-    try:
-        os.link(made, at)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links; what can't be written at all fails here too
-        with at.open("x", encoding="utf-8") as file:
-            file.write(made.read_text(encoding="utf-8"))

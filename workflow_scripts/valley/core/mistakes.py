@@ -7,6 +7,7 @@ from valley.core import (
     claims,
     declared,
     interactions,
+    parts,
     prompts,
     published,
     recipes,
@@ -40,11 +41,11 @@ def mistakes_in(config: dict) -> list[str]:
 
 def _resources(config: dict) -> Iterator[str]:
     """Yield what is asked for a rule that has no use for it, or does not run."""
-    asked, engine = config["resources"], config["sampling"]["engine"]
-    if "answer" in asked and engine != "vllm":
+    asked = config["resources"]
+    if "answer" in asked and parts.sampling_rule(config) != "answer":
         yield (
-            f"resources.answer: with engine {engine} the rule that samples is generate; "
-            "put this under resources.generate"
+            f"resources.answer: with engine {config['sampling']['engine']} and `jobs: 1` the rule "
+            "that samples is generate; put this under resources.generate"
         )
     for rule in ("student", "judge", "labels"):
         if asked.get(rule, {}).get("gpus"):

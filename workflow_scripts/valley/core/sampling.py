@@ -23,6 +23,7 @@ class Sampling:
             `batch_size`: within it the next takes the place of one that has ended.
         chunk: answers that are saved together, at least (an engine may finish more at once).
         vllm: arguments of vLLM's engine, handed on as they are.
+        jobs: that share a checkpoint's answers, of those that are drawn in one way.
     """
 
     samples: int = 4
@@ -38,6 +39,7 @@ class Sampling:
     group: int = field(default=256, metadata=HANDLING)
     chunk: int = field(default=256, metadata=HANDLING)
     vllm: dict = field(default_factory=dict, metadata=HANDLING)
+    jobs: int = field(default=1, metadata=HANDLING)
 
 
 # What one benchmark may draw in another way: the rest says on what a checkpoint is run.

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from valley.core.files import read_json
-from valley.core.sidecars import provenances, warn
+from valley.core.parts import Part, wildcards_of
+from valley.core.sidecars import SUFFIX, provenances, warn
 from valley.core.study import Study
 from valley.planning import lengths
 from valley.planning.dag import PlannedJob
@@ -115,14 +116,16 @@ class Costs:
 def work(rule: str, params: dict, wildcards: dict) -> float:
     """Return how much a job has to do, in a unit that its rule's time grows with.
 
-    Training grows with the examples seen, sampling with the answers to a problem, a shard with its
-    size; every other rule's jobs are alike within a study.
+    Training grows with the examples seen, sampling with the answers to a problem (of a part, its
+    share of them), a shard with its size; every other rule's jobs are alike within a study.
     """
     if rule == "train":
         # A batch in tokens is as many examples as the estimates assume, a quarter of the longest.
         batch = params["batch_examples"] or 4 * params["batch_tokens"] / params["max_length"]
         return trained_examples(int(wildcards["size"]), params["epochs"], params["steps"], batch)
-    if rule in ("answer", "generate"):
+    if rule == "answer":
+        return float(params.get("samples") or 1) / Part.named(wildcards["part"]).of
+    if rule == "generate":
         return float(params.get("samples") or 1)
     return float(wildcards["size"]) if rule in ("shard", "declared_shard") else 1.0
 
@@ -137,7 +140,10 @@ def measurements(root: Path) -> Iterator[tuple[tuple[str, str], float, float, fl
             continue
         parts = path.relative_to(root).parts
         size = next((p for p in reversed(parts) if p.startswith("n") and "-s" in p), "n1-")
-        wildcards = {"size": size.partition("-")[0].removeprefix("n")}
+        wildcards = {
+            "size": size.partition("-")[0].removeprefix("n"),
+            **wildcards_of(path.name.removesuffix(SUFFIX)),
+        }
         key = about["rule"], _student(("results", "study", *parts))
         size_here = sum(size_of(Path(name)) for name in about["outputs"])
         done = work(about["rule"], about["params"], wildcards)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 
+from valley.core.parts import Part, sampling_rule
 from valley.core.published import home
 from valley.core.recipes import Recipe
 from valley.core.sampling import of_benchmark as drawn
@@ -245,7 +246,7 @@ def _device_seconds(
     Args:
         config: a completed study file.
         student: whose work it is.
-        rule: whose request it is, "train" or "generate".
+        rule: whose request it is, "train" or the rule that samples.
         flops: the work.
         on_gpus: the assumption that says which share of a GPU's peak it reaches.
         on_cores: which share of the assumed peak of cores.
@@ -258,17 +259,18 @@ def _device_seconds(
 
 
 def _generate(config: dict, wildcards: dict, lengths: Callable) -> Estimate:
-    assumed = config["estimates"]
-    if config["sampling"]["engine"] == "vllm" and "benchmark" in wildcards:  # out of the book
+    assumed, rule = config["estimates"], sampling_rule(config)
+    if rule == "answer" and "benchmark" in wildcards:  # copied out of the book
         return Estimate(0, "FLOP", assumed["job_seconds"], said="answers are copied")
     student = wildcards["place"].split("/")[0]
     count = parameters_of(config, student)
-    asked = [wildcards["benchmark"]] if "benchmark" in wildcards else answered_by(config, wildcards)
+    asked = answered_by(config, wildcards)
     answers = {benchmark: _answers(config, {"benchmark": benchmark}) for benchmark in asked}
     longest = [drawn(config, benchmark)["max_tokens"] for benchmark in asked]
     each = [min(assumed["answer_tokens"] or most / 2, most) for most in longest]
     total = sum(answers.values())
     length = sum(n * one for n, one in zip(answers.values(), each, strict=True)) / total
+    total /= Part.named(wildcards.get("part", "")).of
     counted = lengths(student)
     question = fmean(counted.prompts) if counted else 0
     flops = flops_of.FORWARD * count * total * (question + length)
@@ -277,7 +279,7 @@ def _generate(config: dict, wildcards: dict, lengths: Callable) -> Estimate:
         flops,
         "FLOP",
         assumed["job_seconds"],
-        **_device_seconds(config, student, "generate", flops, "decoding_utilisation", on_cores),
+        **_device_seconds(config, student, rule, flops, "decoding_utilisation", on_cores),
         disk_bytes=total * length * TEXT_BYTES,
         said=f"{flops_of.FORWARD} x {count:.3g} parameters x {total:,.0f} answers x "
         + (f"({question:,.0f} + {length:,.0f}) tokens" if counted else f"{length:,.0f} tokens"),
@@ -285,7 +287,9 @@ def _generate(config: dict, wildcards: dict, lengths: Callable) -> Estimate:
 
 
 def answered_by(config: dict, wildcards: dict) -> list[str]:
-    """Return the benchmarks that one job of vLLM's answers: all that are drawn in its way."""
+    """Return the benchmarks that a job answers: its own, or (`answer`) all drawn in its way."""
+    if "benchmark" in wildcards:
+        return [wildcards["benchmark"]]
     return together(config)[wildcards.get("way", "").removeprefix("-")]
 
 

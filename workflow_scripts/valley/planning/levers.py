@@ -7,8 +7,8 @@ from math import sqrt
 
 from valley.analysis.designs import Blueprint, blueprint
 from valley.core.arms import BASE, Arm
+from valley.core.parts import answer_jobs, sampling_rule
 from valley.core.published import home
-from valley.core.sampling import together
 from valley.core.study import Study
 from valley.planning.edits import edited
 from valley.planning.estimates import Unestimated, estimate
@@ -181,11 +181,11 @@ def _jobs(study: Study, places: set[str], trained: set[Arm]):
     for arm in sorted(trained):
         yield asked("train", student=arm.student, recipe=arm.recipe, size=arm.size)
     for place in sorted(places):
-        student, answering = place.split("/")[0], config["sampling"]["engine"] == "vllm"
+        student, answering = place.split("/")[0], sampling_rule(config) == "answer"
         here = f"{student}/{BASE}"  # every arm of a student answers at the same cost
         if answering:
-            for way in together(config):
-                yield asked("answer", place=here, way=way)
+            for job in answer_jobs(config):
+                yield asked("answer", place=here, **job)
         for benchmark in study.benchmarks:
             if not answering:
                 yield asked("generate", place=here, benchmark=benchmark)
