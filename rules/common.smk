@@ -270,7 +270,7 @@ def learning_arms(wildcards):
             "losses": f"{ROOT}/checkpoints/{point['place']}/validation.json",
         }
         for point in curve_points(wildcards)
-        if point["size"]
+        if point["size"] and Arm.parsed(point["place"]).recipe == wildcards.recipe
     ]
 
 
@@ -413,6 +413,12 @@ def canary_of(wildcards):
     """Return the comparison that a training waits for; it determines nothing of what is trained."""
     canary = CANARIES.get(wildcards.student)
     return ancient(canary) if canary else []
+
+
+def whole_training(wildcards):
+    """Return the training that a snapshot is taken from: it leaves the state that is saved here."""
+    whole = STUDY.whole_of(Arm.named(wildcards))
+    return ancient(STUDY.checkpoint(whole)) if whole else []
 
 
 def published_score(wildcards):

@@ -37,6 +37,7 @@ rule train:
         shard=f"{ROOT}/shards/{{slice}}/n{{size}}-s{{seed}}.parquet",
         validation=HELD_OUT,
         canary=canary_of,
+        whole=whole_training,
     output:
         manifest=f"{CHECKPOINT}/checkpoint.json",
         validated=f"{CHECKPOINT}/validation.json" if HELD_OUT else [],

@@ -22,7 +22,7 @@ from valley.core.files import (
     write_text,
 )
 from valley.core.recipes import Recipe
-from valley.core.resume import Stopped, stop_signals
+from valley.core.resume import Stopped, state_folder, stop_signals
 from valley.lm.encoded import FOLDER as ENCODED
 from valley.lm.training import Training, new_student, train
 from valley.workflow.contract import Task, execute, option, param, reads, task, writes
@@ -40,6 +40,7 @@ class Train(Task):
         shard: pool rows (prompt, response).
         validation: held-out pool rows, or None.
         canary: waited for; it determines nothing.
+        whole: of a snapshot: the training that it is taken from, waited for; None of others.
         manifest: `checkpoint.json`, written last of all; the Hugging Face folder lies beside it.
         validated: losses on the held-out rows, or None.
         recipe: how is trained.
@@ -59,9 +60,10 @@ class Train(Task):
     shard: Path = reads()
     validation: Path | None = reads(None)
     canary: Path | None = reads(None)
+    whole: Path | None = reads(None)
     manifest: Path = writes()
     validated: Path | None = writes(None)
-    recipe: Recipe = param()
+    recipe: Recipe = param("recipes.{recipe}")
     seed: int = param()
     evaluations: int | None = param("validation.evaluations", None)
     think: str | None = param("students.{student}.hub.think", None)
@@ -86,9 +88,19 @@ class Train(Task):
             think=self.think,
             gpus=job.gpus // job.nodes,
             how=self.training,
+            snapshots=self.snapshots(job),
             **noted(self, job),
         )
         return run_processes(what, job)
+
+    def snapshots(self, job: Job) -> list[tuple[float, str]]:
+        """Return each snapshot's share of the updates, with the folder of its job's state."""
+        params = job.about["params"]
+        return [
+            (share, str(state_folder(self.store, {**job.about, "params": params | own}, "discard")))
+            for share in self.recipe.save_at or ()
+            for own in [{"until": share}]
+        ]
 
 
 @task

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from valley.core import snapshots
 from valley.core.arms import Arm
 from valley.core.parts import sampling_rule, wildcards_of
 from valley.core.sidecars import SUFFIX, provenances, warn
@@ -69,6 +70,8 @@ def request(
             within it, and so does what grows on a retry; what the study file says does not.
     """
     most = room or Room(UNKNOWN, UNKNOWN)
+    # Where a snapshot's state is lost, its job trains.
+    wildcards = snapshots.as_whole(config, wildcards)
     student = wildcards.get("student") or str(wildcards.get("place", "")).split("/")[0]
     described = config["students"].get(student, {})
     samples = sampling_rule(config)
@@ -186,7 +189,8 @@ def measured(config: dict, root: Path) -> dict[tuple[str, str], float]:
                 wildcards = vars(arm)
             plan = request(config, rule, wildcards)
             try:
-                expected = estimate(config, rule, wildcards).wall_seconds(plan.gpus, plan.cpus)
+                whole = snapshots.as_whole(config, wildcards)
+                expected = estimate(config, rule, whole).wall_seconds(plan.gpus, plan.cpus)
             except (Unestimated, KeyError):
                 continue
             ratio = took / expected

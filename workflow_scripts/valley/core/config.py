@@ -11,6 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
+from valley.core import snapshots
 from valley.core.parts import sampling_rule
 
 SCHEMA = Path(__file__).resolve().parents[3] / "schemas" / "study.schema.yaml"
@@ -42,6 +43,7 @@ def complete(config: dict) -> dict:
     if mistakes:
         raise complaint(mistakes)
     _fill(filled, schema, schema)
+    snapshots.expand(filled)
     return filled
 
 

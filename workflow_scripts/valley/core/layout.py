@@ -1,6 +1,6 @@
 """Where a study's results lie, and which arms each of its fits reads."""
 
-from valley.core import interactions, spending
+from valley.core import interactions, snapshots, spending
 from valley.core.arms import GROUP
 from valley.core.study import Study
 
@@ -28,7 +28,8 @@ class Layout:
         axes = study.config["axes"].items()
         self._curves: dict[tuple, list[dict]] = {}
         for axis, settings in axes:
-            for point in study.points(axis) if settings["curve"] else []:
+            points = study.points(axis) if settings["curve"] else []
+            for point in snapshots.on_the_curve(study.config, settings, points):
                 of_curve = (axis, *(point[name] for name in GROUP))
                 self._curves.setdefault(of_curve, []).append(point)
         self.curves = sorted(

@@ -12,6 +12,7 @@ from valley.core import (
     published,
     recipes,
     slices,
+    snapshots,
     sources,
     spending,
 )
@@ -27,6 +28,7 @@ def mistakes_in(config: dict) -> list[str]:
         *_corpus(config),
         *declared.mistakes(config),
         *recipes.mistakes(config),
+        *snapshots.mistakes(config),
         *_benchmarks(config),
         *_prompts(config),
         *_students(config),
@@ -209,7 +211,8 @@ def _spending(config: dict, axis: dict, where: str) -> Iterator[str]:
     if not axis["curve"]:
         yield f"{where}: {x} is what curves are drawn over, and this axis has none; set curve: true"
     for name in axis["recipes"]:
-        if x in spending.MANIFEST and config["recipes"].get(name, {}).get("steps"):
+        fixed = config["recipes"].get(name, {}).get("steps")
+        if x in spending.MANIFEST and fixed and not snapshots.snapshots_of(config, name):
             yield (
                 f"{where}: recipe {name} makes as many updates at every size (steps), so there is "
                 f"no curve over {x}; use examples or problems"

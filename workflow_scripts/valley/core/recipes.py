@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from valley.core.arms import BASE
 from valley.core.chats import Chat
 from valley.core.config import nearest
-from valley.core.settings import later
+from valley.core.settings import HANDLING, later
 
 EASY_FIRST = "easy-first"  # stands for the corpus' difficulties in their order
 ORDERS = ["random", "short-first", EASY_FIRST]
@@ -46,6 +46,8 @@ class Recipe:
         head_positions: positions whose logits are computed at once; None is by the vocabulary.
         loss_on: "response", "reasoning", "answer" or "all", see `valley.lm.chat.Part`.
         order: of the examples in an epoch: "random", "short-first", or difficulties in their order.
+        until: share of the updates after which it ends, on the schedule of all; None is all.
+        save_at: shares of the updates at which a snapshot is left (`valley.core.snapshots`).
         lora: None for full-parameter training, else rank, alpha, dropout, targets, merge and bits.
     """
 
@@ -77,6 +79,8 @@ class Recipe:
     head_positions: int | None = later(None)
     loss_on: str = later("response")
     order: str | list[str] = later("random")  # noqa: RUF009
+    until: float | None = later(None)
+    save_at: list[float] = field(default_factory=list, metadata=HANDLING)
     lora: dict | None = None
 
 

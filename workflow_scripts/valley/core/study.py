@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from valley.core import declared, prompts, sampling, slices
+from valley.core import declared, prompts, sampling, slices, snapshots
 from valley.core.arms import BASE, Arm
 from valley.core.config import StudyError, complaint, complete, renamed
 from valley.core.mistakes import mistakes_in
@@ -35,7 +35,7 @@ class Study:
         config: the study file's content.
 
     Attributes:
-        notes: what is taken for another key, for people.
+        notes: for people: what is taken for another key, what is hard to compare.
 
     Raises:
         StudyError: every mistake found, each with its key, the value and what is allowed.
@@ -43,7 +43,7 @@ class Study:
 
     def __init__(self, config: dict):
         self.config = complete(config)
-        self.notes = list(renamed(self.config))
+        self.notes = [*renamed(self.config), *snapshots.notes(self.config)]
         mistakes = mistakes_in(self.config)
         if mistakes:
             raise complaint(mistakes)
@@ -184,16 +184,15 @@ class Study:
 
     @cached_property
     def arms(self) -> list[Arm]:
-        """All trained arms that axes or other arms' starts want, each once."""
+        """All trained arms that axes, other arms' starts or snapshots want, each once."""
         wanted: set[Arm] = set()
         todo = [arm for arms in self.axes.values() for arm in arms if arm.size]
         while todo:
             arm = todo.pop()
             if arm not in wanted:
                 wanted.add(arm)
-                start = self.start_of(arm)
-                if start is not None:
-                    todo.append(start)
+                before = self.start_of(arm), self.whole_of(arm)
+                todo += [other for other in before if other is not None]
         return sorted(wanted)
 
     @property
@@ -222,6 +221,11 @@ class Study:
             start["size"],
             arm.seed if start["seed"] is None else start["seed"],
         )
+
+    def whole_of(self, arm: Arm) -> Arm | None:
+        """Return the arm whose training leaves a snapshot's state; None for other arms."""
+        whole = snapshots.whole_of(self.config, arm.recipe)
+        return replace(arm, recipe=whole) if whole else None
 
     def resolve(self, arm: Arm) -> Arm:
         """Return the arm that stands for an arm: one of size 0 is its start, never a copy.

@@ -116,6 +116,18 @@ class Keeper:
         self._writing.start()
         self.saved = time.monotonic()
 
+    def leave(self, folder: Path, position: dict) -> None:
+        """Save a state for another job, and wait for it; all processes call this together.
+
+        Args:
+            folder: where that job looks for it.
+            position: as of `save`.
+        """
+        self.finish()
+        other = Keeper(folder, self.learner, self.optimizer, self.world, None)
+        other.save(position)
+        other.finish()
+
     def check(self) -> None:
         """Raise what has gone wrong in writing, if anything has."""
         if self._writing and not self._writing.is_alive():

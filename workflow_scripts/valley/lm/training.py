@@ -33,6 +33,8 @@ class Training:
         seed: decides the order of the examples (and dropout).
         evaluations: how often held-out loss is taken; None is once beside the first.
         think: see `Train`.
+        snapshots: shares of the updates at which a state is left for a snapshot's job, each with
+            its folder.
         gpus: of this machine that the job asked for.
         how: `processes`, `save_every` (minutes), `check_memory` of the study file's `training`.
         tensorboard: folder, or None.
@@ -53,6 +55,7 @@ class Training:
     seed: int
     evaluations: int | None = None
     think: str | None = None
+    snapshots: list[tuple[float, str]] = dataclasses.field(default_factory=list)
     gpus: int = 0
     how: dict = dataclasses.field(default_factory=dict)
     tensorboard: str | None = None
@@ -182,7 +185,10 @@ def train(
         batch_tokens=recipe.batch_tokens,
         first=first_of(recipe.order, lengths, what.shard, examples.places),
     )
+    end_at = updates_until(recipe.until, len(plan))
     looks = packing.spread(what.evaluations or 1, len(plan)) if held_out else set()
+    looks = {step for step in looks if step < end_at} | ({end_at} if held_out else set())
+    leaving = {updates_until(share, len(plan)): Path(folder) for share, folder in what.snapshots}
 
     torch.manual_seed(seed)
     kernel = model.config._attn_implementation
@@ -213,25 +219,27 @@ def train(
     at = keeper.load() or {"done": 0, "tokens": 0, "history": [], "looks": []}
     first = at["done"]
     if first:
-        print(f"going on after update {first} of {len(plan)}")
+        print(f"going on after update {first} of {end_at}")
 
     limit = Limit(end_of_job())
     begun = time.monotonic()
-    for step in range(first, len(plan) + 1):
+    for step in range(first, end_at + 1):
         if step in looks and step not in [look["step"] for look in at["looks"]]:
             loss = forward.measure(held_out)
             at["looks"].append({"step": step, "tokens": at["tokens"], "loss": loss})
             log(step, {"loss/held-out": loss})
-        if step == len(plan):
+        if step == end_at:
             break
-        world.note(f"update {step + 1} of {len(plan)}")
+        if step in leaving:
+            keeper.leave(leaving[step], at)
+        world.note(f"update {step + 1} of {end_at}")
         keeper.check()
         stop, near, due = world.any(asked(), limit.near(keeper.seconds), keeper.due)
         if stop or near or due:
             keeper.save(at)
         if stop or near:
             keeper.finish()
-            raise Stopped(f"{step} of {len(plan)} updates are done and saved", limit=near)
+            raise Stopped(f"{step} of {end_at} updates are done and saved", limit=near)
 
         chosen = [part(examples[i]) for i in plan[step]]
         now = optim.rate_of(recipe, step, len(plan))
@@ -239,7 +247,7 @@ def train(
             group["lr"] = now
         torch.manual_seed(derive("dropout", seed, step, world.rank))
         loss = forward.train(chosen)
-        when = f"update {step + 1} of {len(plan)}"
+        when = f"update {step + 1} of {end_at}"
         norm = parallel.whole(torch.nn.utils.clip_grad_norm_(trained, recipe.clip)).item()
         if not (math.isfinite(loss) and math.isfinite(norm)):
             keeper.finish()  # what was saved before this update is good
@@ -251,7 +259,7 @@ def train(
         at["tokens"] += sum(lengths[i] for i in plan[step])
         at["history"].append({"step": step + 1, "loss": loss, "norm": norm, "rate": now})
         log(step + 1, {"loss/trained": loss, "gradient/norm": norm, "rate": now})
-        if world.first and (step + 1) % max(1, len(plan) // 10) == 0:
+        if world.first and (step + 1) % max(1, end_at // 10) == 0:
             seen = sum(lengths[i] for batch in plan[first : step + 1] for i in batch)
             pace = seen / (time.monotonic() - begun)
             print(f"{when}  loss {loss:.4f}  gradient {norm:.3g}  {pace:,.0f} tokens/s")
@@ -275,16 +283,21 @@ def train(
         Path(what.manifest),
         examples=len(examples),
         overlong={"policy": recipe.overlong, "count": too_long},
-        updates=len(plan),
+        updates=end_at,
         tokens=at["tokens"],
         final_loss=sum(last) / len(last),
         chat=said,
         **({"adapter": {"base": base, "rank": recipe.lora["rank"]}} if base else {}),
     )
-    ran = [at for batch in plan[first:] for at in batch]
+    ran = [at for batch in plan[first:end_at] for at in batch]
     learnt = packing.answered(part(examples[at]) for at in ran)
     found = measured(examples.lengths[ran], learnt, seconds, world)
     return {**found, "attention": kernel, "blocks_alone": alone}
+
+
+def updates_until(share: float | None, updates: int) -> int:
+    """Return how many of a training's updates are made until a share of them; None is all."""
+    return updates if share is None else max(1, round(share * updates))
 
 
 def not_finite(loss: float, norm: float, when: str, examples: list) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from valley.core import snapshots
 from valley.core.files import read_json
 from valley.core.parts import Part, wildcards_of
 from valley.core.sidecars import SUFFIX, provenances, warn
@@ -83,6 +84,8 @@ class Costs:
         if key in self._lines:
             fixed, slope = self._lines[key]
             amount = work(job.rule, job.params, job.wildcards)
+            if snapshots.whole_of(self.config, job.wildcards.get("recipe", "")):
+                amount = 0.0  # its whole training has left its state
             seconds, each = fixed + slope * amount, self._disk[key]
             return Cost(
                 seconds,
@@ -122,7 +125,8 @@ def work(rule: str, params: dict, wildcards: dict) -> float:
     if rule == "train":
         # A batch in tokens is as many examples as the estimates assume, a quarter of the longest.
         batch = params["batch_examples"] or 4 * params["batch_tokens"] / params["max_length"]
-        return trained_examples(int(wildcards["size"]), params["epochs"], params["steps"], batch)
+        seen = trained_examples(int(wildcards["size"]), params["epochs"], params["steps"], batch)
+        return (params.get("until") or 1.0) * seen
     if rule == "answer":
         return float(params.get("samples") or 1) / Part.named(wildcards["part"]).of
     if rule == "generate":
@@ -137,6 +141,8 @@ def measurements(root: Path) -> Iterator[tuple[tuple[str, str], float, float, fl
     """
     for path, about in provenances(root, damaged=warn):
         if about.get("restored") or "wall_seconds" not in about["measured"]:
+            continue
+        if about["params"].get("until"):  # most of it may have been done by its whole training
             continue
         parts = path.relative_to(root).parts
         size = next((p for p in reversed(parts) if p.startswith("n") and "-s" in p), "n1-")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 
+from valley.core import snapshots
 from valley.core.parts import Part, sampling_rule
 from valley.core.published import home
 from valley.core.recipes import Recipe
@@ -199,7 +200,8 @@ def estimate(
 
 def _train(config: dict, wildcards: dict, lengths: Callable) -> Estimate:
     student, size = wildcards["student"], int(wildcards["size"])
-    return _training(config, student, wildcards["recipe"], size, "traces", lengths)
+    share = 0.0 if snapshots.whole_of(config, wildcards["recipe"]) else 1.0
+    return _training(config, student, wildcards["recipe"], size, "traces", lengths, share)
 
 
 def _student(config: dict, wildcards: dict, lengths: Callable) -> Estimate:
@@ -212,8 +214,19 @@ def _student(config: dict, wildcards: dict, lengths: Callable) -> Estimate:
 
 
 def _training(
-    config: dict, student: str, recipe: str, size: int, what: str, lengths: Callable
+    config: dict,
+    student: str,
+    recipe: str,
+    size: int,
+    what: str,
+    lengths: Callable,
+    share: float = 1.0,
 ) -> Estimate:
+    """Return what a training is expected to need.
+
+    Args:
+        share: of its updates that are not made yet: none where a snapshot's state is there.
+    """
     assumed, how = config["estimates"], Recipe(**config["recipes"][recipe])
     count, lora = parameters_of(config, student), bool(how.lora)
     length = min(assumed["trace_tokens"] or how.max_length / 4, how.max_length)
@@ -221,7 +234,8 @@ def _training(
     if counted:
         length = fmean(min(tokens, how.max_length) for tokens in counted.traces)
     batch = how.batch_examples or how.batch_tokens / length
-    seen = trained_examples(size, how.epochs, how.steps, batch)
+    share *= how.until or 1.0
+    seen = share * trained_examples(size, how.epochs, how.steps, batch)
     flops = flops_of.dense(count, seen * length, lora)
     return Estimate(
         flops,

@@ -27,7 +27,7 @@ LIBRARIES = (
 # Where a result is kept and how fast it is made: no part of what determines it.
 UNDETERMINING = ("store",)
 # Inputs, by name, that a job waits for and that determine nothing of its result.
-GATES = ("canary", "answered")
+GATES = ("canary", "answered", "whole")
 
 
 @dataclass
