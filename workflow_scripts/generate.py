@@ -5,17 +5,20 @@ goes on, and added samples or problems cost no more than themselves. Several job
 checkpoint's answers. A benchmark's file is then cut out of the book.
 """
 
+import dataclasses
 import importlib
 import time
 from pathlib import Path
 
-from valley.core.files import GENERATION, read_parquet, write_json, write_parquet
+from valley.core import disk
+from valley.core.files import GENERATION, read_json, read_parquet, write_json, write_parquet
 from valley.core.parts import WHOLE, Part
 from valley.core.prompts import compose
 from valley.core.resume import stop_signals
 from valley.core.sampling import Sampling
 from valley.core.seeds import derive
 from valley.judging.reasoning import opened_by
+from valley.lm import devices, replicas
 from valley.lm.answering import keep
 from valley.lm.book import Book, Question, answered, of_job
 from valley.lm.requests import Finished, Request, Stopping, room
@@ -64,7 +67,8 @@ class Answering(Task):
     def sample(self, job: Job, part: Part = WHOLE) -> dict:
         """Sample what the book lacks, or a part of it; return measurements."""
         questions = self.questions()
-        return answer(self.checkpoint, questions, self.book(), self.sampling, job.gpus, part)
+        book, how = self.book(), self.sampling
+        return answer(self.checkpoint, questions, book, how, job.gpus, part, job.threads)
 
 
 @task
@@ -133,6 +137,7 @@ def answer(
     sampling: Sampling,
     gpus: int = 0,
     part: Part = WHOLE,
+    threads: int = 1,
 ) -> dict:
     """Sample the answers that the book lacks, or a part of them, and add them to it.
 
@@ -143,6 +148,7 @@ def answer(
         sampling: how they are drawn.
         gpus: of the job.
         part: which of the jobs that share the answers this one is.
+        threads: processor cores of the job.
 
     Returns:
         Measurements for the sidecar: `answers` of all parts together, `reused` those that were
@@ -162,8 +168,82 @@ def answer(
         measured["part"] = f"{part.number} of {part.of}"
     if not missing:
         return measured
+    engines = replicas.engines(gpus, sampling.tensor_parallel)
     with stop_signals() as stopping:
-        return {**measured, **sampled(checkpoint, batches, book, sampling, gpus, stopping, known)}
+        if engines == 1:
+            ran = sampled(checkpoint, batches, book, sampling, gpus, stopping, known)
+        else:
+            groups = groups_of(checkpoint, sampling)
+            shares = deal(batches, engines, groups)
+            ran = sampled_side_by_side(checkpoint, shares, book, sampling, threads, stopping)
+    return {**measured, **ran}
+
+
+def sampled_side_by_side(
+    checkpoint: Path,
+    shares: list[list[list[Question]]],
+    book: Book,
+    sampling: Sampling,
+    threads: int,
+    stopping: Stopping,
+) -> dict:
+    """Sample batches of answers in a process for each share; return measurements of all."""
+    each = sampling.tensor_parallel
+    jobs = [
+        {
+            "checkpoint": str(checkpoint),
+            "batches": [[dataclasses.astuple(question) for question in batch] for batch in share],
+            "book": [str(book.folder.parent.parent), book.about],
+            "sampling": dataclasses.asdict(sampling),
+            "gpus": 0 if devices.rehearsed() else each,
+        }
+        for share in shares
+    ]
+    cores = max(1, threads // len(jobs))
+    ran = replicas.run(jobs, each, cores, one_of_several.__name__, stopping)
+    seconds, tokens = max(one["sample_seconds"] for one in ran), sum(one["tokens"] for one in ran)
+    return {
+        **ran[0],
+        "engines": len(ran),
+        "tokens": tokens,
+        "start_seconds": max(one["start_seconds"] for one in ran),
+        "sample_seconds": seconds,
+        "tokens_per_second": tokens / seconds,
+    }
+
+
+def one_of_several(job: Path) -> None:
+    """Sample one process' share of a job's answers; report to the process that started it."""
+    given = read_json(job)
+    batches = [[Question(*question) for question in batch] for batch in given["batches"]]
+    store, about = given["book"]
+    how, book = Sampling(**given["sampling"]), Book(store, about)
+    with disk.explained(store), stop_signals() as stopping:
+        ran = sampled(given["checkpoint"], batches, book, how, given["gpus"], stopping, 0)
+    write_json(replicas.outcome_of(job), ran)
+
+
+def deal(
+    batches: list[list[Question]], engines: int, groups: Groups | None
+) -> list[list[list[Question]]]:
+    """Return the batches of each of several engines, none without any.
+
+    Args:
+        batches: what is to be answered, by what is composed together.
+        engines: how many there are.
+        groups: how answers are composed in groups, which stay together; None where each is by
+            itself.
+    """
+    if groups is None:
+        questions = [question for batch in batches for question in batch]
+        shares = [[questions[number::engines]] for number in range(engines)]
+    else:
+        whole = [group for batch in batches for group in groups.composed(batch)]
+        grouped = {question.key for group in whole for question in group}
+        alone = [one for batch in batches for one in batch if one.key not in grouped]
+        whole += [alone] if alone else []  # without room for an answer
+        shares = [whole[number::engines] for number in range(engines)]
+    return [share for share in shares if any(share)]
 
 
 def composed_apart(benchmarks: list[list[Question]], sampling: Sampling) -> list[list[Question]]:
@@ -280,3 +360,11 @@ def _tell_of_small_rooms(rooms: list[int], max_tokens: int, window: int | None) 
 
 if "snakemake" in globals():
     execute(snakemake, Answer, Generate)
+
+if __name__ == "__main__" and "snakemake" not in globals():
+    import argparse
+
+    parser = argparse.ArgumentParser(description="One engine of a job (lm/replicas.py).")
+    parser.add_argument("worker", choices=[one_of_several.__name__], help="what it does")
+    parser.add_argument("--job", type=Path, required=True, help="JSON description of the work")
+    globals()[parser.parse_args().worker](parser.parse_args().job)

@@ -22,13 +22,13 @@ from valley.lm.engines import with_vllm
 CHOSEN = {"engine": "vllm", "max_tokens": 96, **GREEDY, "temperature": 0.8}
 
 
-def run(checkpoint, problems, store, **speed):
+def run(checkpoint, problems, store, gpus=0, **speed):
     """Do what the rule's job does; return measurements and answers."""
     book = of_job(checkpoint, store, {"seed": 0, **CHOSEN})
     speed = {"chunk": 40, "vllm": {**SMALL, "max_num_seqs": 16}, **speed}
     how = Sampling(samples=4, **CHOSEN, **speed)
     questions = wanted(problems, how)
-    measured = answer(checkpoint, [questions], book, how)
+    measured = answer(checkpoint, [questions], book, how, gpus)
     out = store / "generations.parquet"
     write(questions, book, out)
     return measured, read_parquet(out)
@@ -49,6 +49,16 @@ def undisturbed(checkpoint, tmp_path_factory):
 
 def equal(these, those):
     return sum(a == b for a, b in zip(these, those, strict=True)) / len(these)
+
+
+def test_two_engines_of_one_job_give_the_answers_of_one(
+    checkpoint, problems, tmp_path, undisturbed, monkeypatch
+):
+    """A process each, as on two GPUs; answers keep their seeds."""
+    monkeypatch.setenv("VALLEY_REHEARSE_GPUS", "1")
+    measured, rows = run(checkpoint, problems, tmp_path, gpus=2)
+    assert (measured["engines"], measured["sampled"]) == (2, 400)
+    assert equal(rows, undisturbed) >= 0.95
 
 
 def test_a_killed_job_resumes_from_its_last_segment(checkpoint, problems, tmp_path, undisturbed):

@@ -77,6 +77,8 @@ def request(
     samples = sampling_rule(config)
     own = config["resources"].get(rule, {})
     gpus = int(rule in ("train", samples) and not described.get("scratch"))
+    if rule == samples:
+        gpus *= config["sampling"]["tensor_parallel"]
     first = Request(gpus=gpus, nodes=1, cpus=8 if gpus else 1, mem_mb=SPARE_MB, runtime=0)
     first = replace(first, **{k: own[k] for k in ("gpus", "nodes", "cpus") if k in own})
     if "cpus" not in own and first.gpus:
@@ -147,13 +149,17 @@ def side_by_side(asked: list[Request], bounds: Room, longest: int, after: int, m
 def _model_mb(config: dict, rule: str, wildcards: dict, student: str, asked: Request) -> int:
     """Return the memory on each node that a model takes.
 
-    To load it, a copy of its weights in single precision, however many processes there are. While
-    it trains, a copy of this node's part of the state that is being written, on cores also weights,
-    gradients and moments themselves; and for each process its libraries.
+    To load it, a copy of its weights in single precision: one however many processes train, one for
+    each engine that answers. While it trains, a copy of this node's part of the state that is being
+    written, on cores also weights, gradients and moments themselves; and for each process its
+    libraries.
     """
     if rule not in ("train", sampling_rule(config), "student") or not student:
         return 0
     each, processes = 4.0, 1
+    if rule == sampling_rule(config):
+        processes = max(1, asked.gpus // config["sampling"]["tensor_parallel"])
+        each *= processes
     if rule == "train":
         processes = math.ceil(max(asked.gpus, config["training"]["processes"]) / asked.nodes)
         recipe = config["recipes"].get(wildcards.get("recipe"), {})

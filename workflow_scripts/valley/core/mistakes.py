@@ -58,18 +58,24 @@ def _resources(config: dict) -> Iterator[str]:
 
 
 def _gpus(config: dict) -> Iterator[str]:
-    """Yield what holds more GPUs than transformers uses when it answers: one."""
-    asked = {"resources.generate.gpus": (config["sampling"], config["resources"].get("generate"))}
+    """Yield what holds GPUs that the engine which answers has no use for."""
+    one = (
+        "engine transformers uses one GPU, but {} are asked for; set it to 1, or choose engine: "
+        "vllm"
+    )
+    sampling, rule = config["sampling"], parts.sampling_rule(config)
+    each, gpus = sampling["tensor_parallel"], config["resources"].get(rule, {}).get("gpus") or 0
+    if each > 1 and sampling["engine"] == "transformers":
+        yield f"sampling.tensor_parallel: {one.format(each)}"
+    elif gpus % each:
+        yield (
+            f"resources.{rule}.gpus: {gpus} GPUs can't be dealt out to engines of {each} "
+            f"(sampling.tensor_parallel); give a multiple of {each}"
+        )
     for name, teacher in config["corpus"].get("teachers", {}).items():
-        model = teacher.get("model")
-        asked[f"corpus.teachers.{name}.model.gpus"] = (model, model)
-    for where, (answering, request) in asked.items():
-        gpus = (request or {}).get("gpus") or 0
-        if gpus > 1 and answering["engine"] == "transformers":
-            yield (
-                f"{where}: engine transformers uses one GPU, but {gpus} are asked for; "
-                "set it to 1, or choose engine: vllm"
-            )
+        model = teacher.get("model") or {}
+        if model.get("gpus", 0) > 1 and model["engine"] == "transformers":
+            yield f"corpus.teachers.{name}.model.gpus: {one.format(model['gpus'])}"
 
 
 def _values(config: dict, field: str) -> list[str]:

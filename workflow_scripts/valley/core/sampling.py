@@ -24,6 +24,8 @@ class Sampling:
         chunk: answers that are saved together, at least (an engine may finish more at once).
         vllm: arguments of vLLM's engine, handed on as they are.
         jobs: that share a checkpoint's answers, of those that are drawn in one way.
+        tensor_parallel: GPUs that an engine splits the model over; a job with more GPUs runs
+            several engines.
     """
 
     samples: int = 4
@@ -40,6 +42,7 @@ class Sampling:
     chunk: int = field(default=256, metadata=HANDLING)
     vllm: dict = field(default_factory=dict, metadata=HANDLING)
     jobs: int = field(default=1, metadata=HANDLING)
+    tensor_parallel: int = field(default=1, metadata=HANDLING)
 
 
 # What one benchmark may draw in another way: the rest says on what a checkpoint is run.

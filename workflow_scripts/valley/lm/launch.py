@@ -161,7 +161,7 @@ def run(job: Path, where: Layout, threads: int, worker: str) -> dict:
         started = subprocess.Popen(
             command(job, where, outer, worker),
             env=environment(outer, threads),
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
         try:
             while started.poll() is None:
@@ -200,7 +200,7 @@ def orphaned(parent: int) -> bool:
     return os.getppid() != parent
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """End the launcher when this process is killed outright (Linux)."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)

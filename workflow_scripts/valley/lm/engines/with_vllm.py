@@ -83,6 +83,7 @@ class Engine:
             adapters = {"enable_lora": True, "max_loras": 1, "max_lora_rank": rank}
         self._tokenizer = students.tokenizer_of(described, checkpoint)
         config = AutoConfig.from_pretrained(source, revision=revision)
+        check_heads(config, max(1, gpus))
         self._model = {
             "model": str(source),
             "revision": revision,
@@ -217,6 +218,21 @@ class Engine:
         from vllm.distributed import cleanup_dist_env_and_memory
 
         cleanup_dist_env_and_memory()
+
+
+def check_heads(config, gpus: int) -> None:
+    """Check that a model's attention heads can be divided among GPUs.
+
+    Raises:
+        RuntimeError: they can't; the message has the numbers that can.
+    """
+    heads = getattr(config.get_text_config(), "num_attention_heads", gpus)
+    if heads % gpus:
+        fitting = [str(number) for number in range(1, heads + 1) if heads % number == 0]
+        raise RuntimeError(
+            f"sampling.tensor_parallel: {gpus} does not divide the {heads} attention heads of "
+            f"{config.name_or_path or config.model_type}; choose from: {', '.join(fitting)}"
+        )
 
 
 def _named_ends(source: str | Path, revision: str | None, config) -> int | list[int] | None:
