@@ -58,13 +58,11 @@ def test_transformers_holds_no_gpu_that_it_does_not_use(tmp_path):
         with_transformers.Engine(tmp_path / "none.json", gpus=8, **LOADED)
     config = Workspace.smoke()
     config["resources"] = {"generate": {"gpus": 8}}
-    with pytest.raises(
-        StudyError, match=r"resources\.generate\.gpus: engine transformers uses one"
-    ):
+    Study(config)  # an engine on each
+    config["sampling"]["tensor_parallel"] = 2
+    with pytest.raises(StudyError, match=r"tensor_parallel: engine transformers uses one GPU"):
         Study(config)
-    config["sampling"]["engine"] = "vllm"
-    Study(config)
-    del config["resources"]
+    del config["resources"], config["sampling"]["tensor_parallel"]
     model = {"id": "a/b", "engine": "transformers", "gpus": 2}
     config["corpus"]["teachers"]["local"] = {"model": model}
     with pytest.raises(StudyError, match=r"teachers\.local\.model\.gpus: engine transformers"):

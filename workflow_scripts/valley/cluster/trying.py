@@ -277,7 +277,7 @@ def _losses(what) -> list[float]:
 
 
 def answered(trial: Trial, how: dict, manifest: Path, folder: Path) -> str:
-    """Let an engine answer one question; return how long it took.
+    """Let each engine of the job answer one question; return how long it took.
 
     Args:
         trial: what.
@@ -287,13 +287,16 @@ def answered(trial: Trial, how: dict, manifest: Path, folder: Path) -> str:
     """
     from generate import answer
 
+    from valley.lm import replicas
     from valley.lm.book import Book, Question
 
-    sampling = Sampling(**{**how, "max_tokens": ANSWER_TOKENS})
-    asked = [Question("Add 7 to every number.", "doctor", 0, 1)]
+    # One answer is a group, so that each engine has one.
+    sampling = Sampling(**{**how, "max_tokens": ANSWER_TOKENS, "batch_size": 1, "group": 1})
+    engines = replicas.engines(trial.gpus, sampling.tensor_parallel)
+    asked = [Question("Add 7 to every number.", "doctor", at, at) for at in range(engines)]
     book = Book(folder, {"doctor": str(manifest)})
     found = answer(manifest, [asked], book, sampling, trial.gpus)
-    if not book.known(question.key for question in asked):
+    if len(book.known(question.key for question in asked)) < engines:
         raise RuntimeError("the engine ended without an answer")
     return (
         f"{found['tokens']} tokens in {sampling.precision}; {found['start_seconds']:.0f} s to "
