@@ -17,6 +17,7 @@ from valley.core.recipes import EASY_FIRST
 from valley.core.sources import Questions, Source, resolved, resolved_questions
 
 UNBEARING = (
+    "deterministic",
     "estimates",
     "frozen",
     "on_new_versions",

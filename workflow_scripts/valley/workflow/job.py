@@ -26,6 +26,9 @@ LIBRARIES = (
 )
 # Where a result is kept and how fast it is made: no part of what determines it.
 UNDETERMINING = ("store",)
+# `deterministic: portable`: PyTorch, MKL and oneDNN take the instructions that all x86 processors of
+# the last decade have, in place of the newest that this one has.
+PORTABLE = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 # Inputs, by name, that a job waits for and that determine nothing of its result.
 GATES = ("canary", "answered", "whole")
 
@@ -101,6 +104,8 @@ def bind(
     threads = str(snakemake.threads)
     os.environ.update(OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if snakemake.config.get("deterministic") == "portable":
+        os.environ.update(PORTABLE)  # before a library that reads them is imported
     targets, folders = [Path(path) for path in snakemake.output], folders or []
     written = [targets[0].parent, *([store] if store else []), tempfile.gettempdir()]
     with _logged(snakemake.log[0] if snakemake.log else None), disk.explained(*written):
