@@ -26,8 +26,8 @@ LIBRARIES = (
 )
 # Where a result is kept and how fast it is made: no part of what determines it.
 UNDETERMINING = ("store",)
-# `deterministic: portable`: PyTorch, MKL and oneDNN take the instructions that all x86 processors of
-# the last decade have, in place of the newest that this one has.
+# `deterministic: portable`: PyTorch, MKL and oneDNN take the instructions that x86 processors have
+# had for a decade, in place of the newest that this one has.
 PORTABLE = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 # Inputs, by name, that a job waits for and that determine nothing of its result.
 GATES = ("canary", "answered", "whole")
