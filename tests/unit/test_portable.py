@@ -6,8 +6,9 @@ import sys
 
 import pytest
 import torch
+from places import finding
 from valley.core.study import UNBEARING, Study
-from workspace import REPOSITORY, Workspace
+from workspace import Workspace
 
 SNAKEFILE = """
 rule kernels:
@@ -16,8 +17,7 @@ rule kernels:
     script: "job.py"
 """
 JOB = """
-import json, sys
-sys.path.insert(0, {scripts!r})
+import json
 from valley.workflow.job import bind
 
 with bind(snakemake):
@@ -30,11 +30,12 @@ with bind(snakemake):
 def kernels(folder, *config) -> dict:
     """Return what a job of a workflow of this configuration computes with."""
     (folder / "Snakefile").write_text(SNAKEFILE)
-    (folder / "job.py").write_text(JOB.format(scripts=str(REPOSITORY / "workflow_scripts")))
+    (folder / "job.py").write_text(JOB)
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--forceall", "--quiet"]
     done = subprocess.run(
         [*command, *(["--config", *config] if config else [])],
         cwd=folder,
+        env=finding(*sys.path),
         capture_output=True,
         text=True,
     )
