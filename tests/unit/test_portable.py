@@ -35,7 +35,7 @@ def kernels(folder, *config) -> dict:
     done = subprocess.run(
         [*command, *(["--config", *config] if config else [])],
         cwd=folder,
-        env=finding(*sys.path),
+        env=finding(),
         capture_output=True,
         text=True,
     )
