@@ -21,8 +21,9 @@ from valley.core.declared import WHOLE, cut_of, function_of, is_mix, transform_o
 from valley.core.files import read_json
 from valley.core.given import given, not_made
 from valley.core.hub import SourceError, find, missing_folder
-from valley.core.layout import CONTRAST, CURVE, INTERACTION, LEARNING, Layout
+from valley.core.layout import ACROSS, CONTRAST, CURVE, INTERACTION, LEARNING, Layout
 from valley.core.published import home, patterns
+from valley.core.spending import of_curve
 from valley.workflow.seams import SeamError
 from valley.workflow.contract import digests_of, params_of
 from valley.slicing.script import ScriptError, script_digest
@@ -241,7 +242,7 @@ def cutoff_of(wildcards):
 # Which files the fits read; rules name them by these.
 evaluated, files, with_results = LAYOUT.evaluated, LAYOUT.files, LAYOUT.with_results
 CURVE_NAMES, CONTRAST_NAMES = LAYOUT.curves, LAYOUT.contrasts
-INTERACTION_NAMES = LAYOUT.interactions
+INTERACTION_NAMES, ACROSS_NAMES = LAYOUT.interactions, LAYOUT.across
 
 
 def curve_points(wildcards):
@@ -252,7 +253,32 @@ def curve_points(wildcards):
 def curve_arms(wildcards):
     """Return the arms of the rule's curve, with their results and what says what they spent."""
     arms = with_results(curve_points(wildcards), wildcards.benchmark)
-    return LAYOUT.with_spending(arms, STUDY.config["axes"][wildcards.axis]["x"])
+    return LAYOUT.with_spending(arms, curve_unit(wildcards))
+
+
+@of_wildcards
+def curve_unit(wildcards):
+    """Return what the rule's curve is drawn over."""
+    return of_curve(STUDY.config["axes"][wildcards.axis]["x"])
+
+
+@of_wildcards
+def across_arms(wildcards):
+    """Return the arms of the rule's fit across students, with their results and manifests."""
+    return with_results(LAYOUT.across_points(wildcards.axis, wildcards), wildcards.benchmark)
+
+
+def across_manifests(wildcards):
+    """Return the manifests of the checkpoints, and of the students, of the rule's fit."""
+    arms = across_arms(wildcards)
+    return sorted({arm[name] for arm in arms for name in ("spent", "manifest") if name in arm})
+
+
+@of_wildcards
+def across_lending(wildcards):
+    """Return arms with replicates for a fit across students that has none of its own."""
+    points = LAYOUT.lending_points(LAYOUT.across_points(wildcards.axis, wildcards))
+    return with_results(points, wildcards.benchmark)
 
 
 def curve_spending(wildcards):

@@ -1,6 +1,6 @@
 # Curves, contrasts, interactions, rates and claims: fitted on verdicts and generations, problem by problem.
 
-from fit import Claims, Contrast, Curve, Interaction, Learning, Rates
+from fit import Across, Claims, Contrast, Curve, Interaction, Learning, Rates
 
 
 wildcard_constraints:
@@ -32,9 +32,38 @@ rule curve:
                 lending_points(wildcards), wildcards.benchmark
             ),
             title="{student} on {benchmark}",
+            x=curve_unit,
         ),
     message:
         "Fit: curve of {wildcards.axis}, {wildcards.student} on {wildcards.benchmark}"
+    script:
+        "../workflow_scripts/fit.py"
+
+
+rule across:
+    input:
+        problems=f"{ROOT}/benchmarks/{{benchmark}}.parquet",
+        results=lambda wildcards: files(
+            across_arms(wildcards) + across_lending(wildcards), wildcards.benchmark
+        ),
+        manifests=across_manifests,
+    output:
+        f"{ROOT}/across/{ACROSS}.json",
+    log:
+        f"{ROOT}/logs/across/{ACROSS}.log",
+    group:
+        grouped("analysis")
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        **declared(
+            Across,
+            arms=across_arms,
+            noise_arms=across_lending,
+            title="{recipe}, {slice} from {start}, on {benchmark}",
+        ),
+    message:
+        "Fit: students of {wildcards.axis} together on {wildcards.benchmark}"
     script:
         "../workflow_scripts/fit.py"
 

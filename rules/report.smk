@@ -1,6 +1,6 @@
 # Tables, figures and the report.
 
-from report import Answers, Figure, Report, Table
+from report import AcrossFigure, Answers, Figure, Report, Table
 
 # Every kind of figure, with the fits that it is drawn from.
 DRAWN = {
@@ -18,7 +18,8 @@ DRAWN = {
 COMPARED = [f"{ROOT}/contrasts/{name}.json" for name in CONTRAST_NAMES]
 COMPARED += [f"{ROOT}/interactions/{name}.json" for name in INTERACTION_NAMES]
 FOREST = [f"contrasts/{benchmark}" for benchmark in STUDY.benchmarks if COMPARED]
-FIGURES = [f"{ROOT}/figures/{name}.svg" for name in [*DRAWN, *FOREST]]
+TOGETHER = [f"across/{name}" for name in ACROSS_NAMES]
+FIGURES = [f"{ROOT}/figures/{name}.svg" for name in [*DRAWN, *FOREST, *TOGETHER]]
 
 
 wildcard_constraints:
@@ -48,6 +49,33 @@ rule figure:
         **declared(Figure, kind="{kind}"),
     message:
         "Figure: {wildcards.kind}, {wildcards.fit}"
+    script:
+        "../workflow_scripts/report.py"
+
+
+rule across_figure:
+    input:
+        fits=f"{ROOT}/across/{ACROSS}.json",
+    output:
+        svg=report(
+            f"{ROOT}/figures/across/{ACROSS}.svg",
+            caption="../captions/figure.rst",
+            category="Figures",
+            subcategory="across",
+            labels={"fit": f"{ACROSS}"},
+        ),
+        pdf=f"{ROOT}/figures/across/{ACROSS}.pdf",
+        csv=f"{ROOT}/figures/across/{ACROSS}.csv",
+    log:
+        f"{ROOT}/logs/figure/across/{ACROSS}.log",
+    group:
+        grouped("analysis")
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        **declared(AcrossFigure),
+    message:
+        "Figure: students of {wildcards.axis} together on {wildcards.benchmark}"
     script:
         "../workflow_scripts/report.py"
 

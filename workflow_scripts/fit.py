@@ -59,6 +59,46 @@ class Curve(Task):
 
 
 @task
+class Across(Task):
+    """Several students of one axis, recipe, start and slice together: lines and a joint fit.
+
+    Attributes:
+        problems: the benchmark.
+        results: generations and verdicts of the arms.
+        manifests: of the arms' checkpoints and of their students.
+        out: lines and joint fit, as JSON.
+        arms: those of all students.
+        title: of the figure.
+        x: flops or parameters.
+        bootstrap: draws of an interval.
+        seed: of these draws.
+        parameters: of students whose files don't tell.
+        noise_arms: arms of other axes with replicates, where these have none.
+        training_noise: what the study file says of it, where there are no replicates at all.
+    """
+
+    rules = ("across",)
+
+    problems: Path = reads()
+    results: list[Path] = reads()
+    manifests: list[Path] = reads()
+    out: Path = writes()
+    arms: list[dict] = param()
+    title: str = param()
+    x: str = param("axes.{axis}.x")
+    bootstrap: int = param("statistics.bootstrap")
+    seed: int = param("statistics.seed")
+    parameters: dict | None = param("estimates.parameters", None)
+    noise_arms: list[dict] = param(default=())
+    training_noise: float | None = param("statistics.training_noise", None)
+
+    def run(self, job: Job) -> None:
+        from valley.analysis import across
+
+        write_json(self.out, across.across(problems=self.problems, **self.settings()))
+
+
+@task
 class Contrast(Task):
     """The paired differences a - b in pass@1, at each setting that has both and pooled.
 
@@ -224,4 +264,4 @@ class Claims(Task):
 
 
 if "snakemake" in globals():
-    execute(snakemake, Curve, Contrast, Interaction, Rates, Learning, Claims)
+    execute(snakemake, Curve, Contrast, Interaction, Rates, Learning, Claims, Across)

@@ -35,6 +35,30 @@ class Figure(Task):
 
 
 @task
+class AcrossFigure(Task):
+    """The figure of several students together, with the numbers behind it as CSV.
+
+    Attributes:
+        fits: one fit across students.
+        svg: the figure for pages.
+        pdf: the figure for papers.
+        csv: its numbers.
+    """
+
+    rules = ("across_figure",)
+
+    fits: list[Path] = reads()
+    svg: Path = writes()
+    pdf: Path = writes()
+    csv: Path = writes()
+
+    def run(self, job: Job) -> None:
+        from valley.analysis import plot_across
+
+        plot_across.across(self.fits[0], self.svg, self.pdf, self.csv)
+
+
+@task
 class Table(Task):
     """Every score and every count of verdicts as tidy CSV.
 
@@ -141,4 +165,4 @@ class Report(Task):
 
 
 if "snakemake" in globals():
-    execute(snakemake, Figure, Table, Answers, Report)
+    execute(snakemake, Figure, AcrossFigure, Table, Answers, Report)

@@ -72,6 +72,21 @@ MISTAKES = [
         {**AXIS, "recipes": ["matched"], "curve": True, "x": "updates"},
         "axes.scaling.x: recipe matched makes as many updates at every size (steps), so there is",
     ),
+    (
+        "axes.difficulty.x",
+        "flops",
+        "axes.difficulty.x: flops is what curves are drawn over, and this",
+    ),
+    (
+        "axes.scaling",
+        {**AXIS, "curve": True, "x": "parameters"},
+        "axes.scaling.x: parameters is drawn over students, and this axis has one (tiny); name t",
+    ),
+    (
+        "axes.scaling",
+        {**AXIS, "recipes": ["matched"], "curve": True, "x": "flops"},
+        "axes.scaling.x: recipe matched makes as many updates at every size (steps), so there is",
+    ),
     ("axes.difficulty.interactions", [], "axes.difficulty.interactions: [] is a list, but a mapp"),
     (
         "axes.difficulty.interactions",

@@ -8,6 +8,7 @@ LEARNING = "{axis}/{student}/{recipe}/{start}/{slice}"
 CURVE = f"{LEARNING}/{{benchmark}}"
 CONTRAST = "{axis}/{a}-vs-{b}/{benchmark}"
 INTERACTION = "{axis}/{name}/{benchmark}"
+ACROSS = "{axis}/{recipe}/{start}/{slice}/{benchmark}"
 
 
 class Layout:
@@ -21,6 +22,7 @@ class Layout:
         curves, contrasts: names of the fits below curves/ and contrasts/, benchmark last.
         interactions: likewise, below interactions/.
         learning: names of the curves that have trained arms, without a benchmark.
+        across: names of the fits below across/, of several students, benchmark last.
     """
 
     def __init__(self, study: Study, root: str | None = None):
@@ -53,6 +55,16 @@ class Layout:
             for name, (axis, _) in interactions.declared(study.config).items()
             for benchmark in study.benchmarks
         ]
+
+        self.across = sorted(
+            {
+                ACROSS.format(axis=axis, benchmark=benchmark, **point)
+                for axis, settings in axes
+                if settings["x"] in spending.ACROSS
+                for point in study.points(axis)
+                for benchmark in study.benchmarks
+            }
+        )
 
     def result(self, kind: str, place: str, benchmark: str, suffix: str) -> str:
         """Return one kind of file of the arm whose results lie at a place."""
@@ -90,6 +102,23 @@ class Layout:
     def curve_points(self, axis: str, wanted: dict) -> list[dict]:
         """Return the points of one curve: an axis' arms that differ in size and replicate only."""
         return self._curves[axis, *(wanted[name] for name in GROUP)]
+
+    def across_points(self, axis: str, wanted: dict) -> list[dict]:
+        """Return the points of one fit across students, each with what says its compute.
+
+        `spent` is the manifest of a trained arm's checkpoint, `manifest` that of its student,
+        `lora` whether only adapters were trained.
+        """
+        same = GROUP[1:]
+        return [
+            {
+                **point,
+                "manifest": f"{self.root}/students/{point['student']}/checkpoint.json",
+                "lora": bool(self.study.config["recipes"][point["recipe"]]["lora"]),
+            }
+            for point in self.with_spending(self.study.points(axis), spending.TOKENS)
+            if all(point[name] == wanted[name] for name in same)
+        ]
 
     def noise_points(self) -> list[dict]:
         """Return the points whose replicates tell how much training noise there is."""

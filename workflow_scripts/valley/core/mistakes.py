@@ -216,9 +216,16 @@ def _spending(config: dict, axis: dict, where: str) -> Iterator[str]:
         return
     if not axis["curve"]:
         yield f"{where}: {x} is what curves are drawn over, and this axis has none; set curve: true"
+    students = axis.get("students", list(config["students"]))
+    if x == spending.PARAMETERS and len(students) < 2:
+        yield (
+            f"{where}: {x} is drawn over students, and this axis has one ({students[0]}); name two "
+            "or more students, or use examples, problems, tokens, updates or flops"
+        )
     for name in axis["recipes"]:
         fixed = config["recipes"].get(name, {}).get("steps")
-        if x in spending.MANIFEST and fixed and not snapshots.snapshots_of(config, name):
+        shown = x in spending.MANIFEST and snapshots.snapshots_of(config, name)
+        if x in (*spending.MANIFEST, spending.FLOPS) and fixed and not shown:
             yield (
                 f"{where}: recipe {name} makes as many updates at every size (steps), so there is "
                 f"no curve over {x}; use examples or problems"

@@ -2,6 +2,8 @@
 
 EXAMPLES, PROBLEMS, TOKENS, UPDATES = "examples", "problems", "tokens", "updates"
 MANIFEST = (TOKENS, UPDATES)  # what a checkpoint's manifest says
+FLOPS, PARAMETERS = "flops", "parameters"
+ACROSS = (FLOPS, PARAMETERS)  # puts several students in one figure; each one's curve is by examples
 GONE = "checkpoint.gone.json"  # the manifest of a checkpoint whose weights are gone
 
 
@@ -13,6 +15,11 @@ def unit(curve: dict) -> str:
 def size_of(point: dict) -> int:
     """Return the size of a fitted curve's point: what its arms are called by."""
     return point.get("examples", point["size"])
+
+
+def of_curve(x: str) -> str:
+    """Return what each student's own curve is drawn over, on an axis that asks for `x`."""
+    return EXAMPLES if x in ACROSS else x
 
 
 def where(point: dict, root: str, x: str) -> str | None:

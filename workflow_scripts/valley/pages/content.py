@@ -27,6 +27,8 @@ CAPTIONS = {
     "correlation": "Rank correlation of each rate with size and with pass@1.",
     "contrasts": "Paired differences in pass@1, at every setting that has both sides and pooled; "
     "grey: too small to matter.",
+    "across": "pass@1 of all students, over training compute (a line each) or over parameters (a "
+    "line a size), with 95 % intervals; the table holds the joint fit over parameters and data.",
     "losses": "Training loss of each arm along its training; means over neighbouring updates.",
     "curves": "pass@1 against the number of traces in both studies, on the problems that both "
     "asked; 95 % intervals.",

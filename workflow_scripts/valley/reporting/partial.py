@@ -9,12 +9,13 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from valley.analysis import fitting, plot_losses, plots, scoring
+from valley.analysis import across, fitting, plot_across, plot_losses, plots, scoring
 from valley.core import interactions
 from valley.core.arms import FIELDS
 from valley.core.files import write_json
 from valley.core.layout import Layout
 from valley.core.sidecars import provenance
+from valley.core.spending import of_curve
 from valley.judging.answers import Extraction
 from valley.pages import answers, tables
 from valley.reporting.finished import done, state_of
@@ -137,12 +138,13 @@ class Gathered:
             wanted = {"student": student, "recipe": recipe, "start": start, "slice": slice_}
             points = layout.curve_points(axis, wanted)
             declared = self.study.config["axes"][axis]
-            arms = layout.with_spending(self._points(points, benchmark), declared["x"])
+            x = of_curve(declared["x"])
+            arms = layout.with_spending(self._points(points, benchmark), x)
             lent = self._points(layout.lending_points(points), benchmark)
             if len({arm["size"] for arm in arms}) < 2:
                 self.state["left_out"].append(f"curves/{name}: fewer than two sizes are finished")
                 continue
-            chosen = {key: declared[key] for key in ("target", "forecast", "candidates", "x")}
+            chosen = {key: declared[key] for key in ("target", "forecast", "candidates")} | {"x": x}
             spent = sorted({arm["spent"] for arm in arms if "spent" in arm})
             curves.append(
                 self._made(
@@ -163,6 +165,9 @@ class Gathered:
                     ),
                 )
             )
+        for name in layout.across:
+            if name.rpartition("/")[2] == benchmark:
+                self._across(name, benchmark)
         for name in layout.contrasts:
             axis, sides, on = name.split("/")
             if on == benchmark:
@@ -172,6 +177,33 @@ class Gathered:
             if on == benchmark:
                 contrasts.append(self._interaction(name, axis, called, benchmark))
         self._judge(benchmark, [p for p in curves if p], [p for p in contrasts if p])
+
+    def _across(self, name: str, benchmark: str) -> None:
+        layout, (axis, recipe, start, slice_, _) = self.layout, name.split("/")
+        points = layout.across_points(axis, {"recipe": recipe, "start": start, "slice": slice_})
+        arms = self._points(points, benchmark)
+        lent = self._points(layout.lending_points(points), benchmark)
+        problems = f"{layout.root}/benchmarks/{benchmark}.parquet"
+        said = {arm[key] for arm in arms for key in ("spent", "manifest") if key in arm}
+        keys = ("bootstrap", "seed", "training_noise")
+        fitted = self._made(
+            f"across/{name}.json",
+            [problems, *_results([*arms, *lent]), *sorted(said)],
+            lambda path: write_json(
+                path,
+                across.across(
+                    arms,
+                    problems,
+                    title=f"{recipe}, {slice_} from {start}, on {benchmark}",
+                    x=self.study.config["axes"][axis]["x"],
+                    parameters=self.study.config["estimates"]["parameters"],
+                    noise_arms=lent,
+                    **{key: self.statistics[key] for key in keys},
+                ),
+            ),
+        )
+        if fitted:
+            self._drawn(f"across/{name}", [fitted], lambda *to: plot_across.across(fitted, *to))
 
     def _contrast(self, name: str, axis: str, a: str, b: str, benchmark: str) -> Path | None:
         field = self.layout.contrast_of(axis, a, b)["field"]
@@ -246,12 +278,13 @@ class Gathered:
         return {"claims": postponed(judged, self.layout, benchmark)}
 
     def _figure(self, kind: str, name: str, fits: list[Path]) -> None:
+        self._drawn(name, fits, lambda *to: plots.figure(kind, fits, *to))
+
+    def _drawn(self, name: str, fits: list[Path], draw: Callable) -> None:
         path = self._made(
             f"figures/{name}.svg",
             fits,
-            lambda path: plots.figure(
-                kind, fits, path, path.with_suffix(".pdf"), path.with_suffix(".csv")
-            ),
+            lambda path: draw(path, path.with_suffix(".pdf"), path.with_suffix(".csv")),
         )
         if path:
             self.files["figures"].append(path)
