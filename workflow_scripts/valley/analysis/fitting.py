@@ -7,6 +7,7 @@ from valley.analysis import contrasts, interactions, load, spending
 from valley.analysis import noise as training
 from valley.analysis.correlate import correlations
 from valley.analysis.curve_report import curve_report
+from valley.analysis.judge_students import with_students
 from valley.analysis.judgement import judge_claims
 from valley.analysis.plain import plain
 from valley.analysis.sample import Levels, levels
@@ -350,11 +351,14 @@ def claims(
     *,
     claims: dict,
 ) -> dict:
-    """Return each declared claim judged: its status, rule, estimate, interval and sentence."""
-    found = judge_claims(
+    """Return each declared claim judged: its status, rule, estimate, interval and sentence.
+
+    Of several students a claim says what each of them says by itself, and all together.
+    """
+    fits = (
         [read_json(path) for path in curves],
         [read_json(path) for path in contrast_files],
         read_json(rates_file) if rates_file else None,
         claims,
     )
-    return plain({"claims": found})
+    return plain({"claims": with_students(judge_claims(*fits), *fits)})

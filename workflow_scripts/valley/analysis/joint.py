@@ -174,7 +174,7 @@ def words(told: dict, solid: dict, misfit: float, spare: int) -> list[str]:
         )
     if misfit > spare + 3 * np.sqrt(2 * spare):
         said.append(
-            f"The form does not fit: weighted misfit {misfit:.1f} with {spare} cells to spare. It "
-            "knows of no valley, since its error falls throughout."
+            f"The form does not fit: weighted misfit {misfit:.1f} with {spare} cells to spare. "
+            "Its error falls throughout, so it can't describe a valley."
         )
     return said or ["Every parameter has an interval inside the limits of the fit."]

@@ -72,6 +72,7 @@ def part(item: Judged) -> dict:
         "rule": item.rule,
         "status": status,
         "one_seed": one_seed,
+        "what": item.what,
         "estimate": item.estimate,
         "interval": item.bounds,
         "needed": needed,

@@ -8,7 +8,7 @@ from valley.analysis import style
 from valley.core.files import read_json, write_csv
 from valley.core.spending import FLOPS
 
-LABELS = {FLOPS: "training compute (floating-point operations)", "parameters": "parameters"}
+LABELS = {FLOPS: "training compute (FLOP)", "parameters": "parameters"}
 
 
 def across(fit_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
@@ -20,7 +20,7 @@ def across(fit_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
         left = min(above, default=1.0) / 3  # what took no training stands left of all others
         for i, line in enumerate(fit["lines"]):
             _line(axes, line, i, left)
-        axes.set_xlabel(LABELS[fit["x"]] + ("; start at the left" if fit["x"] == FLOPS else ""))
+        axes.set_xlabel(LABELS[fit["x"]] + (", the start at the left" if fit["x"] == FLOPS else ""))
         axes.set_ylabel("pass@1")
         axes.set_ylim(bottom=0)
         axes.set_title(fit["title"], loc="left")
@@ -72,13 +72,13 @@ def _rows(fit: dict) -> list[dict]:
             for name, one in fitted.items()
         }
         low, high = cell["interval"]
-        told = {"pass@1": cell["estimate"], "low": low, "high": high}
+        told = {"estimate": cell["estimate"], "low": low, "high": high}
         rows.append({"what": "cell", **{n: cell[n] for n in columns}, **told, **predicted})
     blank = dict.fromkeys(rows[0], "") if rows else {}
     for name, one in fitted.items():
         for parameter, value in one["parameters"].items():
             low, high = value["interval"]
-            told = {"pass@1": value["estimate"], "low": low, "high": high}
+            told = {"estimate": value["estimate"], "low": low, "high": high}
             rows.append({**blank, "what": f"{name}: {parameter}", **told})
         rows += [{**blank, "what": f"{name}: {word}"} for word in one["words"]]
     if joint["reason"]:

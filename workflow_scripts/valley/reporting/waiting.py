@@ -57,8 +57,9 @@ def _progress(points: dict[str, int], left: set[str]) -> str:
 
 def _without_verdict(claim: dict, progress: str) -> dict:
     parts = [{**part, "status": NOT_YET} for part in claim["parts"]]
+    kept = {name: value for name, value in claim.items() if name != "by_student"}
     return {
-        **claim,
+        **kept,
         "status": NOT_YET,
         "one_seed": False,
         "on_edge": False,
