@@ -1,5 +1,6 @@
 """`./valley report | compare | export`: a study's results for people and for other tools."""
 
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -29,13 +30,17 @@ def add_parser(commands) -> None:
 
     parser = commands.add_parser(
         "compare",
-        help="two studies in one page: curves, paired differences, what was declared otherwise",
-        description="Compare two studies arm by arm, on the problems that both asked.",
-        epilog="Exit status: 0 the page is written, 2 there is nothing to compare.",
+        help="two studies in one page: whether their claims agree, curves, paired differences",
+        description="Compare two studies claim by claim and arm by arm, on the problems that both "
+        "asked.",
+        epilog="Exit status: 0 compared, 2 there is nothing to compare.",
     )
     parser.add_argument("first", help="study file, or the folder of a study's results")
     parser.add_argument("second", help="the same of another study, another student, another month")
     parser.add_argument("-o", "--out", type=Path, help="page to write [compare-FIRST-SECOND.html]")
+    parser.add_argument(
+        "--json", action="store_true", help="claims and differences as JSON, no page"
+    )
     parser.set_defaults(run=compare)
 
     parser = commands.add_parser(
@@ -126,12 +131,15 @@ def _notes(layout) -> list[str]:
 
 
 def compare(options) -> int:
-    """Write the page that compares two studies; return the exit status."""
+    """Write the page that compares two studies, or print it as JSON; return the exit status."""
     from valley.reporting import comparing
     from valley.reporting.studies import layout_of
 
     try:
         first, second = layout_of(options.first), layout_of(options.second)
+        if options.json:
+            print(json.dumps(comparing.as_json(first, second), indent=2))
+            return 0
         with tempfile.TemporaryDirectory(prefix="valley-compare-") as aside:
             page = comparing.page_of(first, second, Path(aside))
     except (StudyError, ValueError) as error:

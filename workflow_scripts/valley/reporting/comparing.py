@@ -20,6 +20,7 @@ from valley.core.files import digest, read_parquet, write_json
 from valley.core.layout import Layout
 from valley.core.study import Study
 from valley.pages import content, page
+from valley.reporting import agreeing
 from valley.reporting.finished import done
 
 ABSENT = "(not there)"
@@ -56,11 +57,12 @@ class Compared:
         ids: problems that both asked, word for word, and tested alike.
         unlike: how many problems have one name but are not the same.
         arms: finished arms of each study on these problems, students of one name (or the only
-            ones) being the same.
+            ones) being the same; on each study's own problems where none is in both.
+        layouts: the studies.
     """
 
     def __init__(self, a: Layout, b: Layout, names: tuple[str, str], benchmark: str):
-        self.names, self.benchmark = names, benchmark
+        self.names, self.benchmark, self.layouts = names, benchmark, (a, b)
         self.curved = {key for layout in (a, b) for key in _curved(layout.study)}
         asked = [_problems(layout, benchmark) for layout in (a, b)]
         both = asked[0].keys() & asked[1].keys()
@@ -74,7 +76,7 @@ class Compared:
 
     def _evaluations(self, layout, name: str, known: list[str], student) -> list[Evaluation]:
         place = {problem: at for at, problem in enumerate(known)}
-        chosen = np.array([place[problem] for problem in self.ids], int)
+        chosen = np.array([place[problem] for problem in self.ids or known], int)
         wanted = [
             {**vars(arm), "place": layout.study.place(arm)} for arm in layout.study.evaluated()
         ]
@@ -96,6 +98,11 @@ class Compared:
         both = [keys[0][key] for key in keys[0] if key in keys[1]]
         first = [keys[0][key] for key in keys[0] if key not in keys[1]]
         return both, first, [keys[1][key] for key in keys[1] if key not in keys[0]]
+
+    def claims(self) -> list[dict]:
+        """Return whether both studies agree on each claim, see `agreeing.agreement`."""
+        paired = bool(self.ids)
+        return agreeing.agreement(self.layouts, self.arms, self.names, self.benchmark, paired)
 
     def contrast(self, margin: float, draws: int, seed: int) -> dict | None:
         """Return the paired differences between both studies' distilled arms, and pooled."""
@@ -165,6 +172,45 @@ def called(a: Layout, b: Layout) -> tuple[str, str]:
     return (first, second) if first != second else (f"A: {first}", f"B: {second}")
 
 
+def compared(a: Layout, b: Layout) -> list[tuple[Compared, list[dict]]]:
+    """Return both studies on each shared benchmark, with whether they agree on each claim.
+
+    Raises:
+        ValueError: no benchmark has a problem that both asked, nor claims that can be compared.
+    """
+    names = called(a, b)
+    shared = [name for name in a.study.benchmarks if name in b.study.benchmarks]
+    each = [Compared(a, b, names, benchmark) for benchmark in shared]
+    found = [(item, item.claims()) for item in each]
+    if not any(item.ids or any(claim["parts"] for claim in judged) for item, judged in found):
+        raise ValueError("the two studies have no problem in common, so nothing can be compared")
+    return found
+
+
+def as_json(a: Layout, b: Layout) -> dict:
+    """Return the comparison without its page: claims and paired differences by benchmark."""
+    settings = a.study.config["statistics"]
+    draws, seed, margin = settings["bootstrap"], settings["seed"], settings["margin"]
+    return {
+        "studies": called(a, b),
+        "margin": margin,
+        "benchmarks": {
+            item.benchmark: {
+                "problems": len(item.ids),
+                "unlike": item.unlike,
+                "claims": claims,
+                "contrast": item.contrast(margin, draws, seed) if item.ids else None,
+                "starts": item.starts(margin, draws, seed) if item.ids else None,
+            }
+            for item, claims in compared(a, b)
+        },
+        "differences": [
+            {"key": key, "values": [first, second]}
+            for key, first, second in differences(a.study.config, b.study.config)
+        ],
+    }
+
+
 def page_of(a: Layout, b: Layout, aside: Path) -> str:
     """Return the page that compares two studies.
 
@@ -178,12 +224,9 @@ def page_of(a: Layout, b: Layout, aside: Path) -> str:
     names = called(a, b)
     settings = a.study.config["statistics"]
     draws, seed, margin = settings["bootstrap"], settings["seed"], settings["margin"]
-    shared = [name for name in a.study.benchmarks if name in b.study.benchmarks]
-    compared = [Compared(a, b, names, benchmark) for benchmark in shared]
-    if not any(item.ids for item in compared):
-        raise ValueError("the two studies have no problem in common, so nothing can be compared")
+    found_in = compared(a, b)
     figures, parts = [], []
-    for item in compared:
+    for item, _ in found_in:
         if not item.ids:
             continue
         for number, (title, curves) in enumerate(item.curves(draws, seed).items()):
@@ -217,6 +260,7 @@ def page_of(a: Layout, b: Layout, aside: Path) -> str:
         names=names,
         figures=content.figures(figures),
         parts=parts,
+        claims=[(item.benchmark, len(item.ids), judged) for item, judged in found_in],
         margin=margin,
         draws=draws,
         differences=differences(a.study.config, b.study.config),
