@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from valley.analysis import across, joint, plot_across
 from valley.analysis.sample import from_values
-from valley.core.files import write_json
+from valley.core.files import read_json, write_json
 from valley.core.layout import Layout
 from valley.core.study import Study, StudyError
 from valley.lm.flops import Shape
+from valley.pages import paper
+from valley.reporting.partial import Gathered
 
 STUDENTS = {"tiny": 16, "small": 32, "wide": 64}
 SIZES = [0, 16, 64, 256]
@@ -95,6 +97,19 @@ def test_the_figure_and_its_table_say_what_the_joint_fit_does(study, tmp_path):
     svg, table = ((tmp_path / f"fit.{end}").read_text() for end in ("svg", "csv"))
     assert all(f">{name}<" in svg for name in STUDENTS)
     assert "additive: alpha" in table and table.count("\ncell") == len(STUDENTS) * len(SIZES)
+
+
+def test_the_report_of_whatever_is_finished_shows_the_figure(study, tmp_path):
+    found = Gathered(study, tmp_path)
+    assert not [one for one in found.state["left_out"] if "across" in one]
+    drawn = [path for path in found.files["figures"] if "/across/" in str(path)]
+    assert [path.name for path in drawn] == ["bank.svg"]
+    page = paper.page_of(study.study.config, found.files, state=found.state, aside=tmp_path)
+    assert "the table holds the joint fit over parameters and data" in page
+    # Each student's own curve stays over examples.
+    assert {read_json(path).get("x") for path in found.files["curves"]} == {None}
+    claims = read_json(found.files["claims"][0])["claims"]
+    assert set(claims[0]["by_student"]["students"]) == set(STUDENTS)
 
 
 @pytest.mark.parametrize("x", ["flops", "parameters"])
