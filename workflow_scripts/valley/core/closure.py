@@ -10,7 +10,7 @@ are covered byte by byte.
 import ast
 import hashlib
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from valley.core.beside import paths_named
@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # What is around a job and changes no result of it: its log, its sidecar, the store.
 WRAPPER = "valley.workflow"
 SKIPPED = {"type_comment", "kind", "ctx", "type_ignores", "type_params", "returns", "annotation"}
+IMPORTING = ("import_module", "__import__")
 LOOSE = "<module>"  # the entry that stands for a module's statements outside definitions
 DATA = "<data>"  # the entry that stands for the bytes of a file that is no module
 Item = tuple[str, str]
@@ -66,27 +67,84 @@ def _walk(module: str, entries: Iterable[str], root: Path) -> dict[Item, str]:
     return reached
 
 
+class _Statement:
+    """A statement of a module's top level, with what digests ask of it: its tree is walked once."""
+
+    def __init__(self, tree: ast.stmt):
+        self.tree = tree
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All nodes, outer ones first, in the order of `ast.walk`; no contexts of names."""
+        found: list[ast.AST] = [self.tree]
+        for node in found:  # grows while it is walked
+            for field in node._fields:
+                value = getattr(node, field, None)
+                if isinstance(value, list):
+                    found += [item for item in value if isinstance(item, ast.AST)]
+                elif isinstance(value, ast.AST) and field != "ctx":
+                    found.append(value)
+        return found
+
+    @cached_property
+    def imports(self) -> list[ast.Import | ast.ImportFrom]:
+        """The imports in it, also those inside functions."""
+        return [node for node in self.nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+
+    @cached_property
+    def names(self) -> set[str]:
+        """The names in it, without their attributes."""
+        return {node.id for node in self.nodes if isinstance(node, ast.Name)}
+
+    @cached_property
+    def chains(self) -> set[tuple[str, ...]]:
+        """The dotted names in it, each as long as it goes: ("students", "load")."""
+        inner = {id(node.value) for node in self.nodes if isinstance(node, ast.Attribute)}
+        whole = (node for node in self.nodes if id(node) not in inner)
+        return {chain for node in whole if (chain := _chain(node))}
+
+    @cached_property
+    def by_word(self) -> set[str]:
+        """The modules that are imported by a constant text."""
+        return {
+            node.args[0].value
+            for node in self.nodes
+            if isinstance(node, ast.Call)
+            and getattr(node.func, "attr", getattr(node.func, "id", None)) in IMPORTING
+            and node.args
+            and isinstance(node.args[0], ast.Constant)
+            and isinstance(node.args[0].value, str)
+        }
+
+    @cached_property
+    def canonical(self) -> str:
+        """Its syntax as text."""
+        return canonical(self.tree)
+
+
 class _Module:
     """One source file: its definitions, its loose statements, what its names refer to."""
 
     def __init__(self, name: str, root: Path, path: Path):
         self.name, self.root, self.path = name, root, path
-        self.definitions: dict[str, list[ast.stmt]] = {}
+        self.definitions: dict[str, list[_Statement]] = {}
         self.imports: dict[str, tuple[str, str | None]] = {}
         self.stars: list[str] = []
         self.run: set[str] = set()  # modules that are run because this one imports them
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-        statements = [item for item in tree.body if not (_is_binding(item) or _is_docstring(item))]
+        statements = [
+            _Statement(item) for item in tree.body if not (_is_binding(item) or _is_docstring(item))
+        ]
         for statement in statements:
-            if not _defined(statement):
+            if not _defined(statement.tree):
                 self.imports |= self._imported(statement)
                 self.run |= set(self._run_by(statement))
-        loose: list[ast.stmt] = []
+        loose: list[_Statement] = []
         for statement in statements:
-            if isinstance(statement, ast.Import | ast.ImportFrom):
+            if isinstance(statement.tree, ast.Import | ast.ImportFrom):
                 continue
             # What is put into another module, or into an object of it, is no definition here.
-            names = [name for name in _defined(statement) if name not in self.imports]
+            names = [name for name in _defined(statement.tree) if name not in self.imports]
             for defined in names:
                 self.definitions.setdefault(defined, []).append(statement)
             if not names:
@@ -101,14 +159,14 @@ class _Module:
             raise KeyError(f"there is no module {name!r} under {root}")
         return _parsed(name, root, path, path.stat().st_mtime_ns)
 
-    def _imported(self, statement: ast.stmt) -> dict[str, tuple[str, str | None]]:
+    def _imported(self, statement: _Statement) -> dict[str, tuple[str, str | None]]:
         """Return what the imports in a statement bind: names to (module, member or None).
 
         A module that is no file of the project's is a library; its members are kept, too: which one
         a name stands for is logic.
         """
         found = {}
-        for node in ast.walk(statement):
+        for node in statement.imports:
             if isinstance(node, ast.ImportFrom):
                 module = self._absolute(node)
                 for alias in node.names:
@@ -118,20 +176,19 @@ class _Module:
                         found[alias.asname or alias.name] = (f"{module}.{alias.name}", None)
                     else:
                         found[alias.asname or alias.name] = (module, alias.name)
-            elif isinstance(node, ast.Import):
+            else:
                 for alias in node.names:
                     # `import a.b` binds a; `import a.b as c` binds c to a.b.
                     bound = alias.name if alias.asname else alias.name.split(".")[0]
                     found[alias.asname or bound] = (bound, None)
         return found
 
-    def _run_by(self, statement: ast.stmt) -> Iterator[str]:
+    def _run_by(self, statement: _Statement) -> Iterator[str]:
         """Yield the project's modules that the imports in a statement run."""
-        for node in ast.walk(statement):
-            names = []
+        for node in statement.imports:
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
+            else:
                 module = self._absolute(node)
                 names = [module, *(f"{module}.{alias.name}" for alias in node.names)]
             yield from (name for name in names if _locate(name, self.root))
@@ -155,11 +212,9 @@ class _Module:
         if entry not in self.definitions:
             raise KeyError(f"module {self.name!r} defines no {entry!r}")
         statements = self.definitions[entry]
-        names = {
-            node.id for part in statements for node in ast.walk(part) if isinstance(node, ast.Name)
-        }
+        names = set().union(*(statement.names for statement in statements))
         bound = [f"{name}={self.imports[name]}" for name in sorted(names & set(self.imports))]
-        return ";".join([*map(canonical, statements), *bound])
+        return ";".join([*(statement.canonical for statement in statements), *bound])
 
     def reaches(self, entry: str) -> list[Item]:
         """Return the (module, definition) pairs that a definition refers to."""
@@ -167,13 +222,14 @@ class _Module:
         for statement in self.definitions[entry]:
             # Heavy imports are inside functions, where other functions may mean others by a name.
             imports = {**self.imports, **self._imported(statement)}
-            for chain in _chains(statement):
+            for chain in statement.chains:
                 found |= self._resolve(chain, imports)
-            for name in _imported_by_word(statement):
+            for name in statement.by_word:
                 if _locate(name, self.root):
                     found |= _Module.read(name, self.root).everything()
-            for path in paths_named(statement, self.path):
-                found |= self._beside(path)
+            if "__file__" in statement.names:
+                for path in paths_named(statement.tree, self.path):
+                    found |= self._beside(path)
         if entry == LOOSE:  # what is imported is run, whether a name of it is used or not
             found |= {(module, LOOSE) for module in self.run}
             found |= {(self.name, name) for name in self._registered()}
@@ -193,8 +249,9 @@ class _Module:
         """Yield definitions whose decorators are the project's: these may note them somewhere."""
         for name, statements in self.definitions.items():
             for statement in statements:
-                for decorator in getattr(statement, "decorator_list", []):
-                    if any(self._resolve(chain, self.imports) for chain in _chains(decorator)):
+                for decorator in getattr(statement.tree, "decorator_list", []):
+                    chains = _Statement(decorator).chains
+                    if any(self._resolve(chain, self.imports) for chain in chains):
                         yield name
 
     def _beside(self, path: Path) -> set[Item]:
@@ -214,7 +271,7 @@ class _Module:
         files = (file.resolve() for file in path.rglob("*") if file.is_file())
         return {(file.relative_to(root).as_posix(), DATA) for file in files}
 
-    def _resolve(self, chain: list[str], imports: dict) -> set[Item]:
+    def _resolve(self, chain: tuple[str, ...], imports: dict) -> set[Item]:
         """Return what a dotted name, such as students.load, refers to."""
         name, *attributes = chain
         if name == "globals":
@@ -239,7 +296,7 @@ class _Module:
         if name in self.definitions:
             return {(self.name, name)}
         # Re-exported from elsewhere, or made by a loose statement or by the module's __getattr__.
-        found = self._own_loose() | self._resolve([name, *attributes], self.imports)
+        found = self._own_loose() | self._resolve((name, *attributes), self.imports)
         return found | {(self.name, n) for n in ("__getattr__",) if n in self.definitions}
 
 
@@ -274,30 +331,13 @@ def _locate(name: str, root: Path) -> Path | None:
     return None
 
 
-def _chains(tree: ast.AST) -> Iterator[list[str]]:
-    """Yield the dotted names below a syntax tree, each as long as it goes."""
-    if isinstance(tree, ast.Name):
-        yield [tree.id]
-        return
-    if isinstance(tree, ast.Attribute):
-        parts, inner = [tree.attr], tree.value
-        while isinstance(inner, ast.Attribute):
-            parts.append(inner.attr)
-            inner = inner.value
-        if isinstance(inner, ast.Name):
-            yield [inner.id, *reversed(parts)]
-            return
-    for child in ast.iter_child_nodes(tree):
-        yield from _chains(child)
-
-
-def _imported_by_word(tree: ast.AST) -> Iterator[str]:
-    """Yield the modules that are imported by a constant text."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-            name = getattr(node.func, "attr", getattr(node.func, "id", None))
-            if name in ("import_module", "__import__") and isinstance(node.args[0].value, str):
-                yield node.args[0].value
+def _chain(node: ast.AST) -> tuple[str, ...]:
+    """Return the dotted name that a node is; nothing where it is none."""
+    attributes = []
+    while isinstance(node, ast.Attribute):
+        attributes.append(node.attr)
+        node = node.value
+    return (node.id, *reversed(attributes)) if isinstance(node, ast.Name) else ()
 
 
 def _defined(statement: ast.stmt) -> list[str]:
@@ -334,8 +374,8 @@ def canonical(node: object) -> str:
     """
     if isinstance(node, ast.AST):
         parts = []
-        for field, value in ast.iter_fields(node):
-            if field in SKIPPED or value is None or value == []:
+        for field in node._fields:
+            if field in SKIPPED or (value := getattr(node, field, None)) is None or value == []:
                 continue
             if field == "body" and isinstance(value, list):
                 value = [item for item in value if not _is_docstring(item)]
@@ -345,5 +385,5 @@ def canonical(node: object) -> str:
             parts += [f"fields={canonical(fields)}"] if fields else []
         return f"{type(node).__name__}({','.join(parts)})"
     if isinstance(node, list):
-        return f"[{','.join(canonical(item) for item in node)}]"
+        return f"[{','.join(map(canonical, node))}]"
     return f"{type(node).__name__}:{node!r}"
