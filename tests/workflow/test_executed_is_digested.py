@@ -6,6 +6,8 @@ import pytest
 from recorded import OUTSIDE, Recorded
 from valley.core.closure import LOOSE
 
+pytestmark = pytest.mark.long
+
 
 def undigested(studies: dict[str, Recorded]) -> dict[tuple[str, str], set[str]]:
     """Return what rules executed outside their closure: the definition, and by which rules."""

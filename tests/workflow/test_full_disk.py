@@ -15,6 +15,7 @@ from valley.core import asides
 from valley.core.files import read_json
 from workspace import Workspace
 
+pytestmark = pytest.mark.long
 ARM = "tiny/distil/base/all.any/n16-s0"
 PAGE = 4096
 # What is made anew, in order; a stage's case begins with its own.

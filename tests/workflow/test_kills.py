@@ -15,6 +15,7 @@ from workspace import Workspace
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
 
 
+@pytest.mark.long
 def test_a_study_that_is_killed_again_and_again_ends_with_the_same_bytes(finished, tmp_path):
     timeline, chance = Timeline.of(finished), random.Random(7)
     moments = sorted(chance.uniform(0.05, 0.75) * timeline.duration for _ in KINDS)

@@ -16,7 +16,7 @@ from recorded import OUTSIDE, STAGES
 from valley.core.closure import code_digest
 from workspace import REPOSITORY, Workspace
 
-pytestmark = pytest.mark.timeout(2400)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(2400)]
 ROOT = REPOSITORY / STAGES
 INSIDE_EACH, OUTSIDE_EACH = 3, 2  # mutations of what a rule executes, and of what it can't reach
 

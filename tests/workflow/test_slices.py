@@ -30,10 +30,9 @@ STRUCTURE = {
 PAGES = {"corpus_page": 1, "report": 1}
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Workspace:
-    """A finished study with declared slices; tests must leave it as they found it."""
-    workspace = Workspace(tmp_path_factory.mktemp("slices") / "study")
+def sliced(folder) -> Workspace:
+    """Run a study with declared slices."""
+    workspace = Workspace(folder)
     config = workspace.smoke()
     config["slices"], config["axes"], config["starts"] = SLICES, {"structure": STRUCTURE}, {}
     config["benchmarks"]["bank"]["bank"]["problems"] = 6
@@ -41,6 +40,12 @@ def made(tmp_path_factory) -> Workspace:
     workspace.write(config)
     workspace.snakemake("--cores", "2")
     return workspace
+
+
+@pytest.fixture(scope="module")
+def made(shared) -> Workspace:
+    """A finished study with declared slices; tests must leave it as they found it."""
+    return shared.made("slices", sliced)
 
 
 class Sliced(Workspace):

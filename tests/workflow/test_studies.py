@@ -219,11 +219,13 @@ def rehearsed(folder, rehearsal: str, whole: str):
     return root
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_the_rehearsal_runs_every_rule_of_the_desk_s_study(tmp_path):
     rehearsed(tmp_path, "rehearsal-desk", "desk")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_the_rehearsal_runs_every_rule_of_the_paper_s_study(tmp_path):
     root = rehearsed(tmp_path, "rehearsal", "paper")

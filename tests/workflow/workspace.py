@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import warm
 import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -49,23 +50,23 @@ class Workspace:
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command that runs Snakemake on the study."""
-        command = [*self.within, sys.executable, "-m", "snakemake"]
-        command += ["--snakefile", str(self.repository / "Snakefile")]
-        return [
-            *command,
-            "--directory",
-            str(self.folder),
-            "--configfile",
-            str(self.study),
-            *arguments,
-        ]
+        return [*self.within, sys.executable, "-m", "snakemake", *self.options(*arguments)]
+
+    def options(self, *arguments: str) -> list[str]:
+        """Return Snakemake's command line, its program's name apart."""
+        study = ["--directory", str(self.folder), "--configfile", str(self.study)]
+        return ["--snakefile", str(self.repository / "Snakefile"), *study, *arguments]
 
     def snakemake(self, *arguments: str, check: bool = True) -> str:
-        command = self.command(*arguments)
-        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder)
-        output = done.stdout + done.stderr
+        """Run Snakemake; a dry-run in a process that has imported it (`warm.py`)."""
+        if "--dry-run" in arguments and not self.within:
+            status, output = warm.snakemake(self.options(*arguments), self.folder)
+        else:
+            command = self.command(*arguments)
+            done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder)
+            status, output = done.returncode, done.stdout + done.stderr
         if check:
-            assert done.returncode == 0, output[-6000:]
+            assert status == 0, output[-6000:]
         return output
 
     def asked(self, *arguments: str) -> tuple[int, str]:
