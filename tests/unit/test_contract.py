@@ -15,6 +15,7 @@ import pytest
 from test_architecture import SCRIPTS, STAGES
 from valley.asking.settings import Asked, Endpoint, Model
 from valley.core.chats import Chat
+from valley.core.closure import code_digest
 from valley.core.config import _fill, _schema, resolved
 from valley.core.recipes import Recipe
 from valley.core.sampling import Sampling
@@ -349,7 +350,7 @@ def test_a_task_cannot_read_a_setting_that_it_does_not_take():
 
 def digest(folder, text):
     (folder / "stage.py").write_text(text)
-    return contract.code_digest("stage", "Stage", root=folder)
+    return code_digest("stage", "Stage", root=folder)
 
 
 def test_words_in_a_contract_age_nothing_and_what_run_reaches_does(tmp_path):

@@ -41,18 +41,14 @@ def snakemake(arguments: list[str], folder: Path) -> tuple[int, str]:
 @cache
 def _server() -> subprocess.Popen:
     """Start the process that forks; it ends when its input does, with this process."""
-    command = [sys.executable, "-c", "import warm; warm.serve()"]
-    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
-    return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    )
+    command = [sys.executable, "-P", __file__]  # P: nothing that lies beside this file is found
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def serve() -> None:
     """Fork for every line of standard input, wait for the fork, and print its exit status."""
     import snakemake.cli
 
-    sys.path[:] = [path for path in sys.path if path != os.path.dirname(__file__)]
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
@@ -74,3 +70,7 @@ def _become(
     for number, source in enumerate(sources):
         os.dup2(source, number)
         os.close(source)
+
+
+if __name__ == "__main__":
+    serve()

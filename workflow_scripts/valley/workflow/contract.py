@@ -23,8 +23,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import ClassVar
 
-from valley.core.closure import code_digest
 from valley.core.settings import HANDLING
+from valley.workflow.digests import kept_digest
 from valley.workflow.job import Job, bind
 
 ROLE = "role"
@@ -159,11 +159,6 @@ def recorded(field: dataclasses.Field) -> str:
     return field.metadata.get("recorded", field.name)
 
 
-def digest_of(task: type[Task], **code) -> str:
-    """Return the digest of everything that a task reaches."""
-    return code_digest(task.__module__, task.__name__, **code)
-
-
 def digests_of(task: type[Task], params: dict) -> dict[str, object]:
     """Return the digests that stand among a task's params, by name.
 
@@ -172,7 +167,7 @@ def digests_of(task: type[Task], params: dict) -> dict[str, object]:
         params: of a rule. Where one of them is a function of the wildcards, so is a digest that
             depends on it.
     """
-    found: dict[str, object] = {"code": digest_of(task)}
+    found: dict[str, object] = {"code": kept_digest(task.__module__, task.__name__)}
     for name, pattern in task.more_code.items():
         choosing = {
             one: params[one]
@@ -183,7 +178,7 @@ def digests_of(task: type[Task], params: dict) -> dict[str, object]:
         def chosen(wildcards, pattern=pattern, choosing=choosing):
             values = {n: v(wildcards) if callable(v) else v for n, v in choosing.items()}
             module, _, entry = pattern.format(**values).partition(":")
-            return code_digest(module, entry)
+            return kept_digest(module, entry)
 
         found[name] = chosen
     return found
