@@ -32,9 +32,14 @@ def snakemake(arguments: list[str], folder: Path) -> tuple[int, str]:
             "streams": streams,
         }
         server = _server()
-        server.stdin.write(json.dumps(asked) + "\n")
-        server.stdin.flush()
-        status = int(server.stdout.readline())
+        try:
+            server.stdin.write(json.dumps(asked) + "\n")
+            server.stdin.flush()
+            status = int(server.stdout.readline())
+        except BaseException:  # a test's time is over: no later one may read this answer
+            server.kill()
+            _server.cache_clear()
+            raise
         return status, "".join(Path(name).read_text(encoding="utf-8") for name in streams)
 
 
