@@ -1,4 +1,4 @@
-"""A small server that speaks as much of the Hugging Face hub's API as downloads need.
+"""A small server that speaks as much of the Hugging Face hub's API as down- and uploads need.
 
 It serves folders of this machine on loopback, the way the hub does: a revision is resolved to a
 commit, files are listed page by page with their sizes, small ones come at once, large ones
@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from hub_uploads import Uploads
+
 PAGE = 3  # files in one page of a listing: the hub has 1,000
 LARGE = 20_000  # bytes; what is larger lies elsewhere
 
@@ -26,11 +28,13 @@ class Repository:
     Attributes:
         commits: folders by commit.
         gated: only who shows the server's token may read its files.
+        private: only who shows it knows of the repository.
         told: bytes added to what is said of each large file's size, to pretend that it is larger.
     """
 
     commits: dict[str, Path]
     gated: bool = False
+    private: bool = False
     told: int = 0
 
     def commit(self, revision: str) -> str | None:
@@ -47,7 +51,9 @@ class Hub:
 
     Attributes:
         models, datasets: repositories by id.
-        token: opens gated repositories.
+        token: opens gated and private repositories, and lets one write.
+        owners: the token's account, then its organisations.
+        kept: folder for what is uploaded.
         status: answered to everything, where it is not 200.
         asked: method and path of each request.
     """
@@ -55,15 +61,21 @@ class Hub:
     models: dict[str, Repository] = field(default_factory=dict)
     datasets: dict[str, Repository] = field(default_factory=dict)
     token: str = ""
+    owners: tuple[str, ...] = ()
+    kept: Path | None = None
     status: int = 200
     asked: list[str] = field(default_factory=list)
+
+    def new(self, commits: dict[str, Path], private: bool) -> Repository:
+        """Return a repository that is made by an upload."""
+        return Repository(commits, private=private)
 
 
 @contextmanager
 def running(hub: Hub):
     """Serve a hub; yield its address."""
 
-    class Handler(_Handler):
+    class Handler(Uploads, _Handler):
         has = hub
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -94,7 +106,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.has.asked.append(f"{self.command} {path}")
         if self.has.status != 200:
             return self._refuse(self.has.status, "", "Service Unavailable")
-        if found := re.fullmatch(r"/api/(models|datasets)/(.+?)/(revision|tree)/(.+)", path):
+        if path == "/api/whoami-v2":
+            return self.whoami()
+        if found := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)", path):
+            (kind, name), what, revision = found.groups(), "revision", "main"
+        elif found := re.fullmatch(r"/api/(models|datasets)/(.+?)/(revision|tree)/(.+)", path):
             kind, name, what, revision = found.groups()
         elif found := re.fullmatch(r"/(datasets/)?(.+?)/resolve/([^/]+)/(.+)", path):
             kind, what = (found[1] or "models").rstrip("/"), "file"
@@ -104,15 +120,16 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             return self._refuse(404, "", "Not Found")
         repository = getattr(self.has, kind).get(name)
-        if repository is None:
-            known = self._lets_in()
+        known = self._lets_in()
+        if repository is None or (repository.private and not known):
             return self._refuse(404 if known else 401, "RepoNotFound", "Repository not found")
         commit = repository.commit(revision)
         if commit is None:
             return self._refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
         folder = repository.commits[commit]
         if what == "revision":
-            return self._json({"id": name, "sha": commit, "siblings": [], "tags": []})
+            about = {"id": name, "sha": commit, "siblings": [], "tags": []}
+            return self._json({**about, "private": repository.private})
         if what == "tree":
             return self._tree(folder, url.query)
         if repository.gated and not self._lets_in():

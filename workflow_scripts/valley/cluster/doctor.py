@@ -14,6 +14,7 @@ import yaml
 from valley.cluster import demands, fetch, offers, requests, trials
 from valley.cluster.finding import BAD, NOTE, Finding
 from valley.cluster.runs import ask
+from valley.core.hub import Unreached, reach
 from valley.core.study import Study
 from valley.planning.estimates import Unestimated, estimate
 
@@ -198,8 +199,8 @@ def bring(lacking: dict[fetch.Wanted, str]) -> Iterator[Finding]:
         lacking: what is to be had, and why it is not; what was fetched is taken out.
     """
     try:
-        fetch.reach()
-    except fetch.Unfetched as error:
+        reach("fetching")
+    except Unreached as error:
         lacking.update(dict.fromkeys(lacking, "not in the cache"))
         yield Finding("the hub", "BAD", str(error))
         return

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from valley.core.hub import SourceError, find
+from valley.core.hub import SourceError, find, unreached
 from valley.core.published import home, patterns
 from valley.core.study import Study
 
@@ -23,7 +23,6 @@ ELSEWHERE = (
     *("original/*", "onnx/*", "*.onnx", "*.gguf", "*.h5", "*.msgpack", "*.ot", "*.pth", "*.pt"),
 )
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first of them that is there is loaded
-PATIENCE = 15  # seconds for the hub's first answer
 
 
 class Unfetched(RuntimeError):
@@ -97,31 +96,6 @@ def missing(thing: Wanted) -> str:
 def commit(thing: Wanted) -> str:
     """Return the commit of something that is in the cache."""
     return Path(_ask_hub(thing, local_files_only=True, allow_patterns=[])).name
-
-
-def reach() -> None:
-    """See in one request whether the hub answers: each of the library's own waits long for it.
-
-    Raises:
-        Unfetched: it does not.
-    """
-    from httpx2 import HTTPError
-    from huggingface_hub import constants, get_session
-
-    if constants.HF_HUB_OFFLINE:
-        raise Unfetched("HF_HUB_OFFLINE is set: unset it for fetching")
-    try:
-        status = get_session().head(constants.ENDPOINT, timeout=PATIENCE).status_code
-    except (HTTPError, OSError) as error:
-        raise Unfetched(_unreached(str(error))) from error
-    if status >= 500:
-        raise Unfetched(_unreached(f"it answers {status}"))
-
-
-def _unreached(why: str) -> str:
-    from huggingface_hub import constants
-
-    return f"{constants.ENDPOINT} can't be reached ({why}): no network here, or no HTTPS_PROXY set?"
 
 
 def size(thing: Wanted) -> int:
@@ -199,7 +173,7 @@ def _ask_hub(thing: Wanted, **how: object):
     elif isinstance(cause, errors.HfHubHTTPError) and cause.response.status_code < 500:
         why = first
     else:
-        why = _unreached(first)
+        why = unreached(first)
     raise Unfetched(why)
 
 

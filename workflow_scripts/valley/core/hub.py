@@ -3,9 +3,44 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+PATIENCE = 15  # seconds for the hub's first answer
+
 
 class SourceError(ValueError):
     """Files that a source should have are not to be had; the message says how to mend that."""
+
+
+class Unreached(RuntimeError):
+    """The hub does not answer; the message says what can be done."""
+
+
+def reach(purpose: str) -> None:
+    """See in one request whether the hub answers: each of the library's own waits long for it.
+
+    Args:
+        purpose: what it is wanted for.
+
+    Raises:
+        Unreached: it does not.
+    """
+    from httpx2 import HTTPError
+    from huggingface_hub import constants, get_session
+
+    if constants.HF_HUB_OFFLINE:
+        raise Unreached(f"HF_HUB_OFFLINE is set: unset it for {purpose}")
+    try:
+        status = get_session().head(constants.ENDPOINT, timeout=PATIENCE).status_code
+    except (HTTPError, OSError) as error:
+        raise Unreached(unreached(str(error))) from error
+    if status >= 500:
+        raise Unreached(unreached(f"it answers {status}"))
+
+
+def unreached(why: str) -> str:
+    """Return why the hub can't be reached, for people."""
+    from huggingface_hub import constants
+
+    return f"{constants.ENDPOINT} can't be reached ({why}): no network here, or no HTTPS_PROXY set?"
 
 
 def find(

@@ -1,6 +1,8 @@
 """`./valley report | compare | export`: a study's results for people and for other tools."""
 
+import argparse
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -46,8 +48,10 @@ def add_parser(commands) -> None:
     parser = commands.add_parser(
         "export",
         help="results as tables, LiveCodeBench files, data sets, models and LaTeX",
-        description="Write what is finished in the forms that other tools read.",
-        epilog="Exit status: 0 written, 2 there is nothing to write.",
+        description="Write what is finished in the forms that other tools read; with --hub, "
+        "upload models and data sets to the Hugging Face hub as well. Its token comes from "
+        "HF_TOKEN or from `hf auth login`.",
+        epilog="Exit status: 0 written, 1 not uploaded, 2 there is nothing to write.",
     )
     parser.add_argument(
         "study", nargs="?", default="config.yaml", help="study file or results [config.yaml]"
@@ -59,7 +63,33 @@ def add_parser(commands) -> None:
         choices=("tables", "livecodebench", "datasets", "models", "latex"),
         help="these parts [all]",
     )
+    parser.add_argument(
+        "--hub",
+        type=_repository,
+        metavar="OWNER/NAME",
+        help="upload models and data sets there: two repositories, private if they are new",
+    )
+    parser.add_argument("--public", action="store_true", help="with --hub: everybody may read them")
+    parser.add_argument(
+        "--dry",
+        action="store_true",
+        help="with --hub: only print what would be uploaded",
+    )
     parser.set_defaults(run=export)
+
+
+def _repository(name: str) -> str:
+    """Return the name of a repository of the hub.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    part = "[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+    if not re.fullmatch(f"{part}/{part}", name) or len(name.partition("/")[2]) > 96:
+        raise argparse.ArgumentTypeError(
+            f"{name!r} is no repository of the hub; write OWNER/NAME, of letters, digits, . _ and -"
+        )
+    return name
 
 
 def report(options) -> int:
@@ -169,8 +199,43 @@ def export(options) -> int:
         return 2
     with tempfile.TemporaryDirectory(prefix="valley-export-") as aside:
         parts = tuple(options.only or exporting.PARTS)
-        for line in exporting.export(layout, options.to, Path(aside), parts):
-            print(f"{options.to}/{line}")
+        said, places = exporting.export(layout, options.to, Path(aside), parts)
+    for line in said:
+        print(f"{options.to}/{line}")
     if state["missing"]:
         print(f"{len(state['missing'])} of {state['wanted']} results are missing, so left out")
+    return upload(options, layout.study.config["study"], places) if options.hub else 0
+
+
+def upload(options, study: str, places: dict[str, list[str]]) -> int:
+    """Upload what was exported, or print what would be; return the exit status.
+
+    Args:
+        options: of `export`.
+        study: its name.
+        places: folders of models and data sets, by part.
+    """
+    from valley.planning.words import size
+    from valley.reporting import pushing
+
+    found = pushing.uploads(options.hub, study, options.to, places)
+    if not found:
+        print("nothing to upload: no model and no data set was exported", file=sys.stderr)
+        return 2
+    try:
+        if not options.dry:
+            pushing.check(options.hub.partition("/")[0])
+        for each in found:
+            files = each.files()
+            what = f"{len(files)} files, {size(sum(path.stat().st_size for path in files))}"
+            if options.dry:
+                print(f"would be uploaded to {each.address} ({each.kind}): {what}")
+                for path in files:
+                    print(f"  {path.relative_to(each.folder)}")
+            else:
+                print(f"{each.kind}: {what} to {each.address} …", flush=True)
+                print(f"  {pushing.push(each, study, public=options.public)}")
+    except pushing.Unpushed as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0

@@ -49,8 +49,12 @@ ARM = [
 ]
 
 
-def export(layout: Layout, out: Path, aside: Path, parts: tuple[str, ...] = PARTS) -> list[str]:
-    """Write the parts asked for below a folder; return a line for each.
+def export(
+    layout: Layout, out: Path, aside: Path, parts: tuple[str, ...] = PARTS
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Write the parts asked for below a folder; return a line for each, and folders by part.
+
+    The folders are those of models and data sets, each with a card, relative to the part's.
 
     Args:
         layout: the study; what is not finished is left out.
@@ -58,7 +62,7 @@ def export(layout: Layout, out: Path, aside: Path, parts: tuple[str, ...] = PART
         aside: folder for what has to be fitted first.
         parts: of PARTS.
     """
-    said = []
+    said, places = [], {}
     if {"tables", "latex"} & set(parts):
         found = Gathered(layout, aside)
     for part in parts:
@@ -71,17 +75,18 @@ def export(layout: Layout, out: Path, aside: Path, parts: tuple[str, ...] = PART
             count = livecodebench(layout, folder)
             said.append(f"livecodebench/: answers and grades of {count} arms on their benchmarks")
         elif part == "datasets":
-            said.append(f"datasets/: {datasets(layout, folder)} shards")
+            places[part] = datasets(layout, folder)
+            said.append(f"datasets/: {len(places[part])} shards")
         elif part == "models":
-            count, gone = models(layout, folder)
+            places[part], gone = models(layout, folder)
             note = f"; {gone} have no weights here" if gone else ""
-            said.append(f"models/: {count} checkpoints{note}")
+            said.append(f"models/: {len(places[part])} checkpoints{note}")
         else:
             scored = content.scores(found.files["scores"][0])
             write_text(folder / "scores.tex", latex.scores(scored))
             write_text(folder / "claims.tex", latex.claims(_claims(found)))
             said.append("latex/: scores.tex, claims.tex")
-    return said
+    return said, places
 
 
 def tables(found: Gathered, out: Path) -> int:
@@ -167,9 +172,9 @@ def _judged(layout: Layout, place: str, benchmark: str) -> pd.DataFrame:
     return pd.read_parquet(path, columns=VERDICT.names, dtype_backend="numpy_nullable")
 
 
-def datasets(layout: Layout, out: Path) -> int:
-    """Write each shard as a data set's folder: data/train.parquet and its card."""
-    count = 0
+def datasets(layout: Layout, out: Path) -> list[str]:
+    """Write each shard as a data set's folder, data/train.parquet and its card; return these."""
+    written = []
     for shard, arm in sorted({arm.shard: arm for arm in layout.study.arms}.items()):
         source = Path(f"{layout.root}/shards/{shard}.parquet")
         if source.is_file():
@@ -178,16 +183,16 @@ def datasets(layout: Layout, out: Path) -> int:
             shutil.copyfile(source, target)
             rows = read_parquet(source, ["difficulty", "correct", "teacher", "tokens", "source"])
             write_text(out / shard / "README.md", _data_card(layout, arm, rows))
-            count += 1
-    return count
+            written.append(shard)
+    return written
 
 
-def models(layout: Layout, out: Path) -> tuple[int, int]:
-    """Write each checkpoint's folder; return how many, and how many have no weights.
+def models(layout: Layout, out: Path) -> tuple[list[str], int]:
+    """Write each checkpoint's folder; return these, and how many have no weights.
 
     Weights are hard links where the file system allows, everything else is a copy.
     """
-    study, count, gone = layout.study, 0, 0
+    study, written, gone = layout.study, [], 0
     places = {study.place(arm): arm for arm in [*study.evaluated(), *study.arms]}
     for place, arm in sorted(places.items()):
         manifest = Path(study.checkpoint(arm).replace(study.root, layout.root, 1))
@@ -207,8 +212,8 @@ def models(layout: Layout, out: Path) -> tuple[int, int]:
             recipe = study.config["recipes"].get(arm.recipe, {})
             about |= {"recipe": recipe, "data": "", "start": ""}
             write_text(out / place / "README.md", card(about, read_json(manifest)))
-        count += 1
-    return count, gone
+        written.append(place)
+    return written, gone
 
 
 def _finished(layout: Layout):
