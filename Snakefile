@@ -83,4 +83,5 @@ onstart:
 
 
 onsuccess:
+    track_scores()
     let_weights_go()

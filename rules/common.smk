@@ -24,6 +24,7 @@ from valley.core.hub import SourceError, find, missing_folder
 from valley.core.layout import ACROSS, CONTRAST, CURVE, INTERACTION, LEARNING, Layout
 from valley.core.published import home, patterns
 from valley.core.spending import of_curve
+from valley.workflow import tracking
 from valley.workflow.seams import SeamError
 from valley.workflow.contract import digests_of, params_of
 from valley.slicing.script import ScriptError, script_digest
@@ -64,6 +65,8 @@ except (StudyError, ScriptError, ChatError) as error:
 if workflow.is_main_process:
     for note in STUDY.notes:
         logger.warning(note)
+    if absent := tracking.lacking(STUDY.config["tracking"]["to"]):
+        raise WorkflowError("\n".join(absent))
 
 if workflow.is_main_process and not workflow.output_settings.dryrun:
     if disk.none_left(".snakemake"):  # its own records and its log would find no room

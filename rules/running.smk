@@ -5,6 +5,7 @@ import tempfile
 
 from valley.cluster import runs
 from valley.core import asides
+from valley.core.files import digest, file_digest
 from valley.core.lease import Lease, Taken
 
 
@@ -69,3 +70,34 @@ def let_weights_go():
             [sys.executable, valley, "prune", file.name, "--only=weights", "--yes", "--ending"],
             check=False,
         )
+
+
+def track_scores():
+    """Give the scores of every arm and the report to the study's trackers, once all are there."""
+    if not STUDY.config["tracking"]["to"]:
+        return
+    files = [
+        Path(f"{ROOT}/{name}") for name in ("report.html", "findings.txt", "tables/scores.csv")
+    ]
+    scored = {
+        f"{benchmark}/{{}}/{STUDY.place(arm)}": f"{ROOT}/scores/{STUDY.place(arm)}/{benchmark}.json"
+        for arm in STUDY.evaluated()
+        for benchmark in STUDY.benchmarks
+    }
+    if not all(map(os.path.isfile, [*files, *scored.values()])):
+        return  # a run of a part
+    scores = {
+        name.format(quantity): found["estimate"]
+        for name, path in scored.items()
+        for quantity, found in read_json(path)["overall"].items()
+    }
+    # The same results are the same run, however often they are looked at.
+    run = tracking.run_of(
+        STUDY.config["tracking"],
+        study=STUDY.config["study"],
+        root=Path(ROOT),
+        key=digest([STUDY.config["study"], scores, *map(file_digest, files)]),
+        name="report",
+        about=STUDY.described,
+    )
+    tracking.conclude(run, scores, files)

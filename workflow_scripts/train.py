@@ -25,6 +25,7 @@ from valley.core.recipes import Recipe
 from valley.core.resume import Stopped, state_folder, stop_signals
 from valley.lm.encoded import FOLDER as ENCODED
 from valley.lm.training import Training, new_student, train
+from valley.workflow import tracking
 from valley.workflow.contract import Task, execute, option, param, reads, task, writes
 from valley.workflow.job import Job
 
@@ -49,6 +50,7 @@ class Train(Task):
         think: "tokens" to make the think tags tokens where they are not.
         store: root of the store.
         training: the study file's `training`: how trainings run.
+        tracking: its `tracking`: where they are logged besides.
     """
 
     rules = ("train",)
@@ -69,6 +71,7 @@ class Train(Task):
     think: str | None = param("students.{student}.hub.think", None)
     store: Path = option()
     training: dict = option("training")
+    tracking: dict = option("tracking")
 
     def folders(self) -> list[Path]:
         return [self.manifest.parent / "model"]
@@ -123,6 +126,7 @@ class Student(Task):
         chat: how it is spoken to; its template as text.
         store: root of the store.
         training: the study file's `training`: how trainings run.
+        tracking: its `tracking`: where they are logged besides.
     """
 
     rules = ("student",)
@@ -145,6 +149,7 @@ class Student(Task):
     chat: Chat = param()
     store: Path = option()
     training: dict = option("training")
+    tracking: dict = option("tracking")
 
     def stored(self) -> bool:
         return not self.hub
@@ -192,12 +197,20 @@ class Student(Task):
 
 def noted(made: Train | Student, job: Job) -> dict:
     """Return what a training notes of itself, beside its result."""
-    board = job.log.with_suffix("") if job.log and made.training["tensorboard"] else None
     digests = job.about["inputs"]
     known = {name: found[0] for name, found in digests.items() if found}
     recipe = {name: value for name, value in made.settings().items() if name not in UNTOLD}
+    about = {"study": job.study, "arm": job.wildcards, "recipe": recipe}
+    run = tracking.run_of(
+        made.tracking,
+        study=job.study,
+        root=job.root,
+        key=job.key,
+        name=str(made.manifest.parent.relative_to(job.root)),
+        about=about,
+    )
     return {
-        "tensorboard": board and str(board),
+        "tracking": dataclasses.asdict(run) if run.to else None,
         "encoded": str(made.store / ENCODED),
         "digests": {**known, "code": str(job.about["params"].get("code", ""))},
         "about": {
@@ -297,7 +310,8 @@ def work(
         new = chat.add_think_tokens(model, tokenizer) if what.think == "tokens" else []
         return model, new
 
-    with upfront.logger(what.tensorboard if world.first else None) as log:
+    followed = tracking.Run(**what.tracking) if what.tracking and world.first else None
+    with tracking.tracked(followed) as log:
         found = train(model, tokenizer, what, world=world, asked=asked, log=log, again=again)
     if world.first:
         folder = Path(what.manifest).parent / students.FOLDER

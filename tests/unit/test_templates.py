@@ -227,6 +227,7 @@ def made_student(folder, **said):
         chat=Chat(**said),
         store=folder,
         training={},
+        tracking={},
     ).run(Job(wildcards={"student": "s"}))
     return manifest
 

@@ -67,7 +67,8 @@ def test_quantized_weights_are_not_sharded():
 def test_how_trainings_run_is_no_part_of_what_a_study_is():
     config = Workspace.smoke()
     one = Study(config).described
-    config["training"] = {"processes": 2, "save_every": 5, "tensorboard": True}
+    config["training"] = {"processes": 2, "save_every": 5}
+    config["tracking"] = {"to": ["tensorboard"], "project": "p"}
     assert Study(config).described == one
 
 

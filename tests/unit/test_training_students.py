@@ -231,6 +231,7 @@ def test_a_model_in_a_folder_is_told_from_others_by_its_content(tmp_path):
             chat=Chat(),
             store=tmp_path,
             training={},
+            tracking={},
         )
         student.run(Job())
         return manifest.read_bytes(), students.identity(manifest)

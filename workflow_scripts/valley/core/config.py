@@ -3,6 +3,7 @@
 import copy
 import datetime
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,9 @@ TYPES = {
     "boolean": "true or false",
     "null": "null",
 }
+
+
+CREDENTIAL = re.compile(r"(?i)(^|_)(key|token|password|secret|credentials?)s?$")
 
 
 class StudyError(ValueError):
@@ -108,6 +112,8 @@ def _explain(error: ValidationError) -> Iterator[str]:
             for key in sorted(set(value) - set(known), key=str):
                 name = f"{where}.{key}" if error.path else str(key)
                 hint = nearest(key, known)
+                if CREDENTIAL.search(str(key)):
+                    hint = "; a credential never stands here, but in an environment variable"
                 yield f"{name}: unknown key{hint}; allowed here: {', '.join(known)}"
         case "required":
             for key in [key for key in rule if key not in value]:

@@ -25,6 +25,7 @@ UNBEARING = (
     "resources",
     "resume",
     "retention",
+    "tracking",
     "training",
 )
 

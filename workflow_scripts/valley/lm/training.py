@@ -37,7 +37,7 @@ class Training:
             its folder.
         gpus: of this machine that the job asked for.
         how: `processes`, `save_every` (minutes), `check_memory` of the study file's `training`.
-        tensorboard: folder, or None.
+        tracking: fields of `workflow.tracking.Run`, or None.
         about: study, arm, recipe and digests of data, for the card.
     """
 
@@ -58,7 +58,7 @@ class Training:
     snapshots: list[tuple[float, str]] = dataclasses.field(default_factory=list)
     gpus: int = 0
     how: dict = dataclasses.field(default_factory=dict)
-    tensorboard: str | None = None
+    tracking: dict | None = None
     about: dict = dataclasses.field(default_factory=dict)
 
     @classmethod
@@ -222,7 +222,7 @@ def train(
         print(f"going on after update {first} of {end_at}")
 
     limit = Limit(end_of_job())
-    begun = time.monotonic()
+    begun, seen = time.monotonic(), 0
     for step in range(first, end_at + 1):
         if step in looks and step not in [look["step"] for look in at["looks"]]:
             loss = forward.measure(held_out)
@@ -256,12 +256,14 @@ def train(
         adamw.zero_grad(set_to_none=True)
 
         at["done"] = step + 1
-        at["tokens"] += sum(lengths[i] for i in plan[step])
+        tokens = sum(lengths[i] for i in plan[step])
+        at["tokens"] += tokens
+        seen += tokens
+        pace = seen / (time.monotonic() - begun)
         at["history"].append({"step": step + 1, "loss": loss, "norm": norm, "rate": now})
-        log(step + 1, {"loss/trained": loss, "gradient/norm": norm, "rate": now})
+        values = {"loss/trained": loss, "gradient/norm": norm, "rate": now}
+        log(step + 1, {**values, "tokens": at["tokens"], "tokens per second": pace})
         if world.first and (step + 1) % max(1, end_at // 10) == 0:
-            seen = sum(lengths[i] for batch in plan[first : step + 1] for i in batch)
-            pace = seen / (time.monotonic() - begun)
             print(f"{when}  loss {loss:.4f}  gradient {norm:.3g}  {pace:,.0f} tokens/s")
     seconds = time.monotonic() - begun
     keeper.finish()

@@ -1,8 +1,6 @@
 """What is asked before a training begins, and noted beside it: nothing here changes its result."""
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from valley.core.disk import require_free
@@ -162,23 +160,6 @@ def base_of(start: str | None, lora: dict | None) -> dict | None:
             f"undistilled student of the hub, and {start} is another; set `merge: true`"
         )
     return {"id": hub["id"], "revision": hub["revision"]}
-
-
-@contextlib.contextmanager
-def logger(folder: str | None) -> Iterator[Callable[[int, dict], None]]:
-    """Yield what is told of each update's values: TensorBoard's writer, or nothing."""
-    if folder is None:
-        yield lambda update, values: None
-        return
-    from torch.utils.tensorboard import SummaryWriter
-
-    with SummaryWriter(folder) as writer:
-
-        def log(update: int, values: dict) -> None:
-            for name, value in values.items():
-                writer.add_scalar(name, value, update)
-
-        yield log
 
 
 def mfu(shape: flops.Shape | None, measured: dict, lora: bool) -> float | None:

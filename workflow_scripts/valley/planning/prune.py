@@ -29,7 +29,7 @@ from valley.planning.words import size
 KINDS = ("weights", "results", "store")
 # What lies beside a result, though no rule declares it.
 BESIDE = ("model", "losses.jsonl", "checkpoint.gone.json")
-OWN = ("logs", "timings", "adopted.json")
+OWN = ("logs", "timings", "tracking", "adopted.json")
 
 
 @dataclass

@@ -48,6 +48,7 @@ class Job:
         nodes: machines.
         log: file that its output goes to.
         study: name of the study.
+        root: folder of its results.
         wildcards: of its rule.
         measured: measurements to note in the sidecar.
         digests: of input files, by path.
@@ -62,6 +63,7 @@ class Job:
     nodes: int = 1
     log: Path | None = None
     study: str = ""
+    root: Path = Path()
     wildcards: dict[str, str] = field(default_factory=dict)
     measured: dict[str, object] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
@@ -123,6 +125,7 @@ def bind(
         if resumes and not restored:
             state = state_folder(store, contents, snakemake.config.get("resume", "ask"))
         begun = time.monotonic()
+        study = snakemake.config.get("study", "")
         job = Job(
             key,
             contents,
@@ -132,7 +135,8 @@ def bind(
             gpus=snakemake.resources.get("gpu", 0),
             nodes=snakemake.resources.get("nodes", 1),
             log=Path(snakemake.log[0]) if snakemake.log else None,
-            study=snakemake.config.get("study", ""),
+            study=study,
+            root=Path(snakemake.config.get("results", "results"), study),
             wildcards=dict(snakemake.wildcards.items()),
             digests=about["inputs"],
         )
