@@ -59,7 +59,7 @@ help:
 	@echo 'make gpu-env   an environment for a node of GPUs, vLLM included, see docs/gpu.md'
 	@echo 'make check-gpu   training and generation on a GPU, checked in ten minutes (GPUS=…, see docs/gpu.md)'
 	@echo 'make docs    the documentation as a site, its links checked'
-	@echo 'make check   lint and format checks'
+	@echo 'make check   lint, format and type checks'
 	@echo 'make chaos   kill a study again and again, and see that it comes back (KILLS=…)'
 	@echo 'make bench-judge, bench-stats, bench-training, bench-dag, bench-vllm   measurements, see docs/benchmarks.md'
 	@echo 'make clean   remove the environment (results stay)'
@@ -142,6 +142,7 @@ check: $(READY)
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) snakefmt --check Snakefile rules
+	@$(RUN) mypy
 	@$(RUN) snakemake --lint
 
 # Any Python that has the few packages: no environment is made, so that a bare GPU machine can run it.

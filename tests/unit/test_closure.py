@@ -73,6 +73,10 @@ def digests(tmp_path):
         (("stage.py", "LIMIT = 3", "LIMIT = 3  # why three"), (False, False)),
         (("stage.py", "double(x) + LIMIT", "double(\n        x\n    ) + (LIMIT)"), (False, False)),
         (("stage.py", "def run(x):", "def run(x: int) -> int:"), (False, False)),
+        (
+            ("stage.py", "def run(x):", "from typing import Any\ndef run(x: Any) -> Any:"),
+            (False, False),
+        ),
         (("stage.py", "UNUSED = 4", "UNUSED = 5"), (False, False)),
         (("helpers/numbers.py", "return x\n", "return x + 0\n"), (False, False)),
         (("stage.py", "LIMIT = 3", "LIMIT = 4"), (True, False)),

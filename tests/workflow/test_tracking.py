@@ -37,7 +37,7 @@ def test_tracking_reruns_nothing_and_changes_no_byte_of_what_is_trained(copy):
     assert copy.plan() == {}, "nor does it to turn it off again"
     status, said = copy.asked("prune", "study.yaml")
     assert status in (0, 1), said
-    assert "tracking" not in said, "its files are no stray ones"
+    assert f"{ROOT}/tracking" not in said, "its files are no stray ones"
 
 
 def test_a_tracker_that_is_not_installed_ends_a_run_before_it_begins(copy):

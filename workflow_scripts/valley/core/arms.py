@@ -30,8 +30,8 @@ class Arm:
     @classmethod
     def named(cls, wildcards: Mapping[str, str]) -> "Arm":
         """Return the arm that a job's wildcards name."""
-        group = (wildcards[field] for field in GROUP)
-        return cls(*group, int(wildcards["size"]), int(wildcards["seed"]))
+        group = {field: wildcards[field] for field in GROUP}
+        return cls(**group, size=int(wildcards["size"]), seed=int(wildcards["seed"]))
 
     @classmethod
     def parsed(cls, path: str) -> "Arm | None":

@@ -39,7 +39,7 @@ def folder(path: Path, name: str) -> Path:
     return aside
 
 
-def scratch() -> tempfile.TemporaryDirectory:
+def scratch() -> tempfile.TemporaryDirectory[str]:
     """Return a folder for temporary files, gone when left."""
     return tempfile.TemporaryDirectory(prefix=prefix("valley"))
 

@@ -47,13 +47,15 @@ def _value(node: ast.AST, file: Path) -> Path | None:
 
 def _called(path: Path | None, method: str, arguments: list[ast.expr]) -> Path | None:
     """Return what a method of a path gives, where it gives a path."""
-    names = [word.value for word in arguments if isinstance(word, ast.Constant)]
+    names = [str(word.value) for word in arguments if isinstance(word, ast.Constant)]
     if path is None or len(names) != len(arguments):
         return None
     if method in ("resolve", "absolute"):
         return path
-    if method in ("with_name", "with_suffix") and len(names) == 1:
-        return getattr(path, method)(names[0])
+    if method == "with_name" and len(names) == 1:
+        return path.with_name(names[0])
+    if method == "with_suffix" and len(names) == 1:
+        return path.with_suffix(names[0])
     return path.joinpath(*names) if method == "joinpath" else None
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from valley.core.settings import later
 
@@ -32,7 +33,7 @@ class Chat:
         return any(value is not None for value in astuple(self))
 
 
-def chat_of(name: str, student: dict) -> Chat:
+def chat_of(name: str, student: dict[str, Any]) -> Chat:
     """Return what a study file says of a student's chat, its template as text.
 
     Args:
@@ -65,13 +66,15 @@ def syntax_fault(template: str) -> str | None:
     """Return what is wrong with a template's Jinja, with its line; None if nothing is."""
     from jinja2 import Environment, TemplateSyntaxError
     from jinja2.ext import Extension
+    from jinja2.nodes import Node
+    from jinja2.parser import Parser
 
     class Generation(Extension):
         """The tag that transformers adds to Jinja."""
 
         tags = {"generation"}  # noqa: RUF012
 
-        def parse(self, parser):
+        def parse(self, parser: "Parser") -> "Node | list[Node]":
             next(parser.stream)
             return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 

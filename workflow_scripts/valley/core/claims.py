@@ -1,5 +1,7 @@
 """Claims that a study judges: the paper's four, and what a study file may say of its own."""
 
+from typing import Any
+
 from valley.core.arms import BASE
 from valley.core.config import nearest
 
@@ -45,13 +47,13 @@ KEYS = {
 }
 
 
-def settings(declared: dict[str, dict]) -> dict[str, dict]:
+def settings(declared: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return each claim's settings by name: the paper's first, as the study file changes them."""
     names = [*PAPER, *(name for name in declared if name not in PAPER)]
     return {name: {**PAPER.get(name, {}), **declared.get(name, {})} for name in names}
 
 
-def mistakes(declared: dict[str, dict]) -> list[str]:
+def mistakes(declared: dict[str, dict[str, Any]]) -> list[str]:
     """Return what is wrong with a study file's claims, each with how to mend it."""
     found = []
     for name, claim in settings(declared).items():

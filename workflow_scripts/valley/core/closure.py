@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 from valley.core.beside import paths_named
 
@@ -93,8 +94,8 @@ class _Statement:
 
     @cached_property
     def names(self) -> set[str]:
-        """The names in it, without their attributes."""
-        return {node.id for node in self.nodes if isinstance(node, ast.Name)}
+        """The names in its canonical text, without their attributes."""
+        return set(_dumped_names(self.tree))
 
     @cached_property
     def chains(self) -> set[tuple[str, ...]]:
@@ -165,7 +166,7 @@ class _Module:
         A module that is no file of the project's is a library; its members are kept, too: which one
         a name stands for is logic.
         """
-        found = {}
+        found: dict[str, tuple[str, str | None]] = {}
         for node in statement.imports:
             if isinstance(node, ast.ImportFrom):
                 module = self._absolute(node)
@@ -271,7 +272,7 @@ class _Module:
         files = (file.resolve() for file in path.rglob("*") if file.is_file())
         return {(file.relative_to(root).as_posix(), DATA) for file in files}
 
-    def _resolve(self, chain: tuple[str, ...], imports: dict) -> set[Item]:
+    def _resolve(self, chain: tuple[str, ...], imports: dict[str, Any]) -> set[Item]:
         """Return what a dotted name, such as students.load, refers to."""
         name, *attributes = chain
         if name == "globals":
@@ -331,6 +332,25 @@ def _locate(name: str, root: Path) -> Path | None:
     return None
 
 
+def _dumped_names(node: ast.AST) -> Iterator[str]:
+    """Yield the names in what `canonical` dumps of a syntax tree."""
+    if isinstance(node, ast.Name):
+        yield node.id
+    for field, value in ast.iter_fields(node):
+        if field not in SKIPPED:
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, ast.AST):
+                    yield from _dumped_names(item)
+    if isinstance(node, ast.ClassDef):
+        for annotation in _annotations(node):
+            yield from _dumped_names(annotation)
+
+
+def _annotations(definition: ast.ClassDef) -> list[ast.expr]:
+    """Return the annotations of a class' fields: a dataclass is made by them."""
+    return [item.annotation for item in definition.body if isinstance(item, ast.AnnAssign)]
+
+
 def _chain(node: ast.AST) -> tuple[str, ...]:
     """Return the dotted name that a node is; nothing where it is none."""
     attributes = []
@@ -369,8 +389,8 @@ def _is_binding(statement: ast.stmt) -> bool:
 def canonical(node: object) -> str:
     """Dump a syntax tree as text that is equal on every supported Python.
 
-    Positions, docstrings, annotations and empty or new-fangled optional fields are left out. Those
-    of a class' fields stay: a dataclass is made by them.
+    Positions, docstrings, annotations and empty or new-fangled optional fields are left out.
+    Annotations of a class' fields stay: a dataclass is made by them.
     """
     if isinstance(node, ast.AST):
         parts = []
@@ -381,7 +401,7 @@ def canonical(node: object) -> str:
                 value = [item for item in value if not _is_docstring(item)]
             parts.append(f"{field}={canonical(value)}")
         if isinstance(node, ast.ClassDef):
-            fields = [item.annotation for item in node.body if isinstance(item, ast.AnnAssign)]
+            fields = _annotations(node)
             parts += [f"fields={canonical(fields)}"] if fields else []
         return f"{type(node).__name__}({','.join(parts)})"
     if isinstance(node, list):

@@ -23,7 +23,8 @@ class Complaints:
     """
 
     def __init__(self, policy: str, key: str | None = None):
-        self.policy, self.key, self.count, self.first = policy, key, 0, []
+        self.policy, self.key, self.count = policy, key, 0
+        self.first: list[str] = []
 
     def __call__(self, text: str) -> None:
         """Note a bad row, or raise BadRows."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator, FormatChecker
@@ -34,14 +35,14 @@ class StudyError(ValueError):
     """The study file says something that can't be done; the message lists every mistake."""
 
 
-def complete(config: dict) -> dict:
+def complete(config: dict[str, Any]) -> dict[str, Any]:
     """Validate a study's configuration and return it with defaults filled in.
 
     Raises:
         StudyError: with one line per mistake: key, value, what is allowed.
     """
     schema = _schema()
-    filled = _with_days_as_text(config)
+    filled: dict[str, Any] = _with_days_as_text(config)
     validator = Draft202012Validator(schema, format_checker=_FORMATS)
     mistakes = list(_mistakes(validator, filled))
     if mistakes:
@@ -51,7 +52,7 @@ def complete(config: dict) -> dict:
     return filled
 
 
-def renamed(config: dict) -> Iterator[str]:
+def renamed(config: dict[str, Any]) -> Iterator[str]:
     """Put what stands under an old key under its new one; yield a note for people on each.
 
     Args:
@@ -70,7 +71,7 @@ def renamed(config: dict) -> Iterator[str]:
 _FORMATS = FormatChecker(formats=["date"])
 
 
-def _with_days_as_text(value: object) -> object:
+def _with_days_as_text(value: Any) -> Any:
     """Return a copy in which what YAML takes for a date is the text that stands in the file."""
     if isinstance(value, dict):
         return {key: _with_days_as_text(item) for key, item in value.items()}
@@ -80,10 +81,11 @@ def _with_days_as_text(value: object) -> object:
 
 
 @cache
-def _schema() -> dict:
+def _schema() -> dict[str, Any]:
     """Return the schema, which nobody changes; libyaml's parser is six times as fast."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(SCHEMA.read_text(encoding="utf-8"), loader)
+    schema: dict[str, Any] = yaml.load(SCHEMA.read_text(encoding="utf-8"), loader)
+    return schema
 
 
 def complaint(mistakes: Iterable[str]) -> StudyError:
@@ -99,7 +101,7 @@ def nearest(word: str, known: list[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def _mistakes(validator: Draft202012Validator, config: dict) -> Iterator[str]:
+def _mistakes(validator: Draft202012Validator, config: dict[str, Any]) -> Iterator[str]:
     for error in sorted(validator.iter_errors(config), key=lambda e: [str(p) for p in e.path]):
         yield from _explain(error)
 
@@ -198,7 +200,7 @@ def _mend(value: object) -> str:
     return ""
 
 
-def _fill(value: object, schema: dict, root: dict) -> None:
+def _fill(value: object, schema: dict[str, Any], root: dict[str, Any]) -> None:
     """Fill in defaults, in place; mappings of named things are followed into each."""
     schema = resolved(schema, root)
     if isinstance(value, list):
@@ -239,7 +241,7 @@ def defaults(name: str) -> list[object]:
     return found
 
 
-def resolved(schema: dict, root: dict) -> dict:
+def resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
     """Return a schema with its `$ref` followed; keys beside the reference win."""
     if "$ref" not in schema:
         return schema

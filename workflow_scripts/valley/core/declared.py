@@ -6,9 +6,10 @@ difficulty.correctness.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 from valley.core import slices
 from valley.core.config import nearest
@@ -59,14 +60,14 @@ class Cut:
     """
 
     base: str = WHOLE
-    where: dict = field(default_factory=dict)
+    where: dict[str, Any] = field(default_factory=dict)
     answers_per_problem: int | None = None
-    transform: list | None = None
+    transform: list[Any] | None = None
     separator: str = PARAGRAPHS
     seed: int = 0
 
 
-def transform_of(declared: dict) -> list | None:
+def transform_of(declared: dict[str, Any]) -> list[Any] | None:
     """Return a slice's transform as [name, option], defaults filled in."""
     given = declared.get("transform")
     if given is None:
@@ -77,11 +78,12 @@ def transform_of(declared: dict) -> list | None:
     return [name, DEFAULTS.get(name) if option is None else option]
 
 
-def function_of(declared: dict) -> str:
+def function_of(declared: dict[str, Any]) -> str:
     """Return the function of `valley.slicing.transforms` that rewrites a declared slice's rows."""
     transform = transform_of(declared)
-    own = transform is None or transform[0] == "script"
-    return "unchanged" if own else transform[0].replace("-", "_")
+    if transform is None or transform[0] == "script":
+        return "unchanged"
+    return str(transform[0]).replace("-", "_")
 
 
 def turns(shares: list[float]) -> Iterator[int]:
@@ -97,7 +99,7 @@ def turns(shares: list[float]) -> Iterator[int]:
         yield part
 
 
-def cut_of(declared: dict) -> Cut:
+def cut_of(declared: dict[str, Any]) -> Cut:
     """Return how a declared slice that is no mix is made."""
     of = declared.get("of", WHOLE)
     return Cut(
@@ -110,7 +112,7 @@ def cut_of(declared: dict) -> Cut:
     )
 
 
-def parts_of(name: str, declared: dict[str, dict]) -> list[tuple[str, float]]:
+def parts_of(name: str, declared: dict[str, dict[str, Any]]) -> list[tuple[str, float]]:
     """Return a mix's slices that are no mixes themselves, each with its share, in their order.
 
     A slice that is no mix is all of itself.
@@ -124,12 +126,12 @@ def parts_of(name: str, declared: dict[str, dict]) -> list[tuple[str, float]]:
     return list(shares.items())
 
 
-def is_mix(name: str, declared: dict[str, dict]) -> bool:
+def is_mix(name: str, declared: dict[str, dict[str, Any]]) -> bool:
     """Tell whether a name is that of a mix."""
     return "mix" in declared.get(name, {})
 
 
-def chain_of(name: str, declared: dict[str, dict]) -> list[str]:
+def chain_of(name: str, declared: dict[str, dict[str, Any]]) -> list[str]:
     """Return the declared slices that a slice is made of, itself first: what `of` leads to."""
     chain = [name]
     while (of := declared[chain[-1]].get("of", WHOLE)) in declared:
@@ -137,7 +139,7 @@ def chain_of(name: str, declared: dict[str, dict]) -> list[str]:
     return chain
 
 
-def used(names: Iterable[str], declared: dict[str, dict]) -> list[str]:
+def used(names: Iterable[str], declared: dict[str, dict[str, Any]]) -> list[str]:
     """Return the declared slices that some slices are made of, themselves included, in order."""
     found, todo = set(), [name for name in names if name in declared]
     while todo:
@@ -149,7 +151,7 @@ def used(names: Iterable[str], declared: dict[str, dict]) -> list[str]:
     return [name for name in declared if name in found]
 
 
-def in_words(declared: dict) -> str:
+def in_words(declared: dict[str, Any]) -> str:
     """Return what a slice is as the study file has it, defaults left out."""
     usual = {"separator": PARAGRAPHS, "seed": 0}
     kept = {
@@ -170,10 +172,10 @@ def matches(wanted: object, value: object, column: str) -> bool:
     return value in (wanted if isinstance(wanted, list) else [wanted])
 
 
-def mistakes(config: dict) -> list[str]:
+def mistakes(config: dict[str, Any]) -> list[str]:
     """Return the mistakes in a completed study file's slices, each with what is allowed."""
     declared, words = config["slices"], list(config["corpus"]["difficulties"])
-    found = []
+    found: list[str] = []
     for name, one in declared.items():
         found += _name(name, words)
         found += _filters(f"slices.{name}", one, config)
@@ -193,7 +195,7 @@ def _name(name: str, words: list[str]) -> Iterator[str]:
         yield f"{where}: -vs- stands between the sides of a contrast; choose another name"
 
 
-def _filters(where: str, one: dict, config: dict) -> Iterator[str]:
+def _filters(where: str, one: dict[str, Any], config: dict[str, Any]) -> Iterator[str]:
     corpus = config["corpus"]
     known = {"difficulty": list(corpus["difficulties"])}
     if not corpus.get("sources"):  # else columns of files tell
@@ -224,7 +226,7 @@ def _filters(where: str, one: dict, config: dict) -> Iterator[str]:
         )
 
 
-def _transform(where: str, one: dict) -> Iterator[str]:
+def _transform(where: str, one: dict[str, Any]) -> Iterator[str]:
     given = one.get("transform")
     if given is None:
         return
@@ -255,7 +257,7 @@ def _is_share(value: object) -> bool:
 
 
 def _is_words(value: object) -> bool:
-    return isinstance(value, list) and value and all(isinstance(w, str) and w for w in value)
+    return isinstance(value, list) and bool(value) and all(isinstance(w, str) and w for w in value)
 
 
 def _is_format(value: object) -> bool:
@@ -263,7 +265,7 @@ def _is_format(value: object) -> bool:
     return texts or (isinstance(value, str) and value in TAGS)
 
 
-_FITS = {
+_FITS: dict[str, Callable[[Any], bool]] = {
     "share": _is_share,
     "words": _is_words,
     "way": lambda value: value in WAYS,
@@ -280,7 +282,7 @@ _WANTED = {
 _EXAMPLES = {"share": "0.5", "format": "brackets", "path": "my_transform.py"}
 
 
-def _sources(name: str, declared: dict[str, dict], words: list[str]) -> Iterator[str]:
+def _sources(name: str, declared: dict[str, dict[str, Any]], words: list[str]) -> Iterator[str]:
     """Yield what is wrong with the slices that a slice is made of."""
     one, where = declared[name], f"slices.{name}"
     known = [*slices.names(words), *(other for other in declared if other != name)]
@@ -310,7 +312,7 @@ def _sources(name: str, declared: dict[str, dict], words: list[str]) -> Iterator
         yield f"{where}.mix: {said} is {sum(shares):g}; shares must sum to 1"
 
 
-def _circles(declared: dict[str, dict]) -> Iterator[str]:
+def _circles(declared: dict[str, dict[str, Any]]) -> Iterator[str]:
     """Yield the first circle of `of` and `mix`, of those that go through several slices."""
 
     def walk(path: list[str]) -> list[str] | None:

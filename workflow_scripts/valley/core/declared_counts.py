@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Collection
+from typing import Any
 
 from valley.core import holdout, slices
 from valley.core.config import complaint
@@ -36,7 +37,7 @@ def check(study: Study, pool: str, given: Collection[str] = ()) -> None:
         for arm in study.arms
         if is_mix(arm.slice, study.slices) and study.checkpoint(arm) not in given
     }
-    short = {_unfilled(study, rows, *mix) for mix in mixes} - {None}
+    short = set(filter(None, (_unfilled(study, rows, *mix) for mix in mixes)))
     if short:
         raise complaint(sorted(short))
 
@@ -91,20 +92,23 @@ class _Rows:
             most.append(1)
         return sum(min([number, *most]) for number in each.values())
 
-    def _mask(self, base: str, cuts: list) -> list[bool]:
+    def _mask(self, base: str, cuts: list[Any]) -> list[bool]:
         import pyarrow.compute as pc
 
         difficulty, correctness, _ = slices.split(base)
-        wanted = [{"difficulty": difficulty}] if difficulty != slices.EVERY else []
+        wanted: list[dict[str, Any]] = (
+            [{"difficulty": difficulty}] if difficulty != slices.EVERY else []
+        )
         wanted += [{"correct": correctness == "correct"}] if correctness != "any" else []
         mask = pc.is_valid(self.table["id"])
         for where in [*wanted, *(cut.where for cut in cuts)]:
             for column, value in where.items():
                 if column not in DERIVED:
                     mask = pc.and_(mask, self._matching(column, value))
-        return mask.to_pylist()
+        rows: list[bool] = mask.to_pylist()
+        return rows
 
-    def _matching(self, column: str, wanted: object):
+    def _matching(self, column: str, wanted: object) -> Any:
         import pyarrow as pa
         import pyarrow.compute as pc
 

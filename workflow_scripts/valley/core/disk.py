@@ -100,7 +100,7 @@ def noted(path: Path, aside: Path) -> Iterator[None]:
 
 def told(*places: str | Path) -> str:
     """Return which of some places has no room, and how little that is."""
-    usage = {}
+    usage: dict[int, tuple[Path, os.statvfs_result]] = {}
     for place in map(_existing, places):
         with suppress(OSError):
             usage.setdefault(os.stat(place).st_dev, (place, os.statvfs(place)))
@@ -137,7 +137,7 @@ def _mount(place: Path) -> Path:
 
 
 def _notes(error: BaseException | None) -> list[str]:
-    found = []
+    found: list[str] = []
     while error is not None:
         found += getattr(error, "__notes__", [])
         error = error.__cause__ or error.__context__

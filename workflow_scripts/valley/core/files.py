@@ -9,11 +9,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from valley.core import asides, disk
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PROBLEM = pa.schema(
     [
@@ -93,7 +97,7 @@ def whole(path: str | Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
-def write_parquet(path: str | Path, rows: list[dict], schema: pa.Schema) -> None:
+def write_parquet(path: str | Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
     """Write rows in the order given; same rows, same bytes (with one version of pyarrow)."""
     table = pa.Table.from_pylist(rows, schema=schema)
     with whole(path) as aside:
@@ -118,11 +122,11 @@ class ParquetStream:
     def __init__(self, path: Path, schema: pa.Schema, group_bytes: int = 64 << 20):
         self.schema, self.group_bytes, self.rows = schema, group_bytes, 0
         self._writer = pq.ParquetWriter(path, schema, compression="zstd", store_schema=False)
-        self._portion: list[dict] = []
+        self._portion: list[dict[str, Any]] = []
         self._group: list[pa.RecordBatch] = []
         self._bytes = self._group_rows = 0
 
-    def write(self, row: dict) -> None:
+    def write(self, row: dict[str, Any]) -> None:
         """Add a row."""
         self._portion.append(row)
         self.rows += 1
@@ -163,7 +167,7 @@ class ParquetStream:
 
 
 @contextmanager
-def parquet_stream(path: str | Path, schema: pa.Schema, **options) -> Iterator[ParquetStream]:
+def parquet_stream(path: str | Path, schema: pa.Schema, **options: Any) -> Iterator[ParquetStream]:
     """Yield a stream of rows to a Parquet file that is there only if all went well."""
     with whole(path) as aside:
         stream = ParquetStream(aside, schema, **options)
@@ -188,21 +192,24 @@ def parquet_batches(
         yield from file.iter_batches(rows, columns=columns, use_threads=False)
 
 
-def stream_rows(path: str | Path, columns: list[str] | None = None) -> Iterator[dict]:
+def stream_rows(path: str | Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """Yield a table's rows one by one, in order."""
     for batch in parquet_batches(path, columns):
         yield from batch.to_pylist()
 
 
-def merged_rows(paths: list[str | Path], columns: list[str] | None = None) -> Iterator[dict]:
+def merged_rows(
+    paths: list[str | Path], columns: list[str] | None = None
+) -> Iterator[dict[str, Any]]:
     """Yield the rows of several tables by id, as far as each is sorted; the order is fixed."""
     wanted = None if columns is None else sorted({"id", *columns})
     return heapq.merge(*(stream_rows(path, wanted) for path in paths), key=lambda row: row["id"])
 
 
-def read_parquet(path: str | Path, columns: list[str] | None = None) -> list[dict]:
+def read_parquet(path: str | Path, columns: list[str] | None = None) -> list[dict[str, Any]]:
     """Read a table as a list of rows."""
-    return pq.read_table(path, columns=columns).to_pylist()
+    rows: list[dict[str, Any]] = pq.read_table(path, columns=columns).to_pylist()
+    return rows
 
 
 def write_json(path: str | Path, value: object) -> None:
@@ -217,7 +224,7 @@ def write_text(path: str | Path, text: str) -> None:
         aside.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_csv(path: str | Path, rows: list[dict], names: list[str] | None = None) -> None:
+def write_csv(path: str | Path, rows: list[dict[str, Any]], names: list[str] | None = None) -> None:
     """Write rows of one shape as CSV.
 
     Without pandas, whose import is a fifth of a figure's time: what is a DataFrame already has its
@@ -236,7 +243,7 @@ def write_csv(path: str | Path, rows: list[dict], names: list[str] | None = None
     write_text(path, lines.getvalue())
 
 
-def read_csv(path: str | Path):
+def read_csv(path: str | Path) -> "pd.DataFrame":
     """Return a CSV file as a DataFrame of text cells, none of them missing."""
     import pandas as pd
 
@@ -245,7 +252,7 @@ def read_csv(path: str | Path):
     return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
 
 
-def read_json(path: str | Path) -> object:
+def read_json(path: str | Path) -> Any:
     """Read a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
 

@@ -6,6 +6,7 @@ again is no rule's output at all: it stands in the DAG as a plain source file.
 
 import re
 from pathlib import Path
+from typing import Any
 
 from valley.core.config import complaint
 from valley.core.files import read_json, write_json
@@ -30,7 +31,7 @@ def given(study: Study) -> set[str]:
     return frozen.keys() | adopted(study).keys()
 
 
-def adopted(study: Study) -> dict[str, dict]:
+def adopted(study: Study) -> dict[str, dict[str, Any]]:
     """Return the files that were adopted and are still there, each with where it came from."""
     ledger = _ledger(study)
     noted = read_json(ledger) if ledger.is_file() else {}
@@ -38,7 +39,7 @@ def adopted(study: Study) -> dict[str, dict]:
     return {path: note for path, note in paths.items() if Path(path).is_file()}
 
 
-def note_adopted(study: Study, path: str, note: dict) -> None:
+def note_adopted(study: Study, path: str, note: dict[str, Any]) -> None:
     """Write down that a file of the study was adopted."""
     ledger, name = _ledger(study), str(Path(path).relative_to(study.root))
     noted = read_json(ledger) if ledger.is_file() else {}
@@ -61,7 +62,7 @@ def not_made(root: str, paths: set[str]) -> str:
     return "".join(f"(?!(?<=/{kind}/)(?:{'|'.join(rest)})$)" for kind, rest in kinds.items())
 
 
-def frozen_notes(study: Study, code: dict[str, str]) -> list[dict]:
+def frozen_notes(study: Study, code: dict[str, str]) -> list[dict[str, Any]]:
     """Return what is to be said of each frozen checkpoint.
 
     Args:

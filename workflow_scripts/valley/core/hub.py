@@ -69,6 +69,7 @@ def find(
         if not place.is_dir():
             raise SourceError(f"{path}: there is no such file or folder")
         return _matching(place, patterns, str(place), "")
+    hub = str(hub)
     hint = _how_to_fetch(hub, revision, patterns)
     return _matching(
         _snapshot(hub, revision, patterns, hint), patterns, f"{hub} at {revision}", hint
@@ -123,7 +124,7 @@ def _matching(folder: Path, patterns: Sequence[str], name: str, hint: str) -> li
     return list(found)
 
 
-def _how_to_fetch(hub: str | None, revision: str | None, patterns: Sequence[str]) -> str:
+def _how_to_fetch(hub: str, revision: str | None, patterns: Sequence[str]) -> str:
     wanted = " ".join(f"--include '{pattern}'" for pattern in patterns)
     at = f" --revision {revision}" if revision else ""
     return (

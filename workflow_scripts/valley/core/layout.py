@@ -1,5 +1,8 @@
 """Where a study's results lie, and which arms each of its fits reads."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from valley.core import interactions, snapshots, spending
 from valley.core.arms import GROUP
 from valley.core.study import Study
@@ -28,7 +31,7 @@ class Layout:
     def __init__(self, study: Study, root: str | None = None):
         self.study, self.root = study, str(root or study.root)
         axes = study.config["axes"].items()
-        self._curves: dict[tuple, list[dict]] = {}
+        self._curves: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for axis, settings in axes:
             points = study.points(axis) if settings["curve"] else []
             for point in snapshots.on_the_curve(study.config, settings, points):
@@ -78,7 +81,7 @@ class Layout:
             for benchmark in self.study.benchmarks
         ]
 
-    def with_results(self, points: list[dict], benchmark: str) -> list[dict]:
+    def with_results(self, points: list[dict[str, Any]], benchmark: str) -> list[dict[str, Any]]:
         """Return an axis' points, each with the paths of its verdicts and generations."""
         return [
             {
@@ -89,21 +92,21 @@ class Layout:
             for point in points
         ]
 
-    def with_spending(self, points: list[dict], x: str) -> list[dict]:
+    def with_spending(self, points: list[dict[str, Any]], x: str) -> list[dict[str, Any]]:
         """Return points, each trained one with the file that says what it spent (`spent`)."""
         found = [(point, spending.where(point, self.root, x)) for point in points]
         return [{**point, "spent": path} if path else point for point, path in found]
 
-    def files(self, points: list[dict], benchmark: str) -> list[str]:
+    def files(self, points: list[dict[str, Any]], benchmark: str) -> list[str]:
         """Return every file that the points' fits read, each once."""
         arms = self.with_results(points, benchmark)
         return sorted({arm[kind] for arm in arms for kind in ("verdicts", "generations")})
 
-    def curve_points(self, axis: str, wanted: dict) -> list[dict]:
+    def curve_points(self, axis: str, wanted: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the points of one curve: an axis' arms that differ in size and replicate only."""
         return self._curves[axis, *(wanted[name] for name in GROUP)]
 
-    def across_points(self, axis: str, wanted: dict) -> list[dict]:
+    def across_points(self, axis: str, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the points of one fit across students, each with what says its compute.
 
         `spent` is the manifest of a trained arm's checkpoint, `manifest` that of its student,
@@ -120,26 +123,27 @@ class Layout:
             if all(point[name] == wanted[name] for name in same)
         ]
 
-    def noise_points(self) -> list[dict]:
+    def noise_points(self) -> list[dict[str, Any]]:
         """Return the points whose replicates tell how much training noise there is."""
         return self._points(lambda axis: axis["curve"] and len(axis["seeds"]) > 1)
 
-    def lending_points(self, curve: list[dict]) -> list[dict]:
+    def lending_points(self, curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the points that lend their training noise to a curve; none if it has its own."""
         if len({point["seed"] for point in curve if point["size"]}) > 1:
             return []
         return self._points(lambda axis: len(axis["seeds"]) > 1)
 
-    def rate_points(self) -> list[dict]:
+    def rate_points(self) -> list[dict[str, Any]]:
         """Return the points of every axis that has a curve."""
         return self._points(lambda axis: axis["curve"])
 
-    def contrast_of(self, axis: str, a: str, b: str) -> dict:
+    def contrast_of(self, axis: str, a: str, b: str) -> dict[str, Any]:
         """Return a declared contrast."""
         declared = self.study.config["axes"][axis]["contrasts"]
-        return next(item for item in declared if (item["a"], item["b"]) == (a, b))
+        found: dict[str, Any] = next(c for c in declared if (c["a"], c["b"]) == (a, b))
+        return found
 
-    def _points(self, wanted) -> list[dict]:
+    def _points(self, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
         return [
             point
             for axis, settings in self.study.config["axes"].items()

@@ -129,19 +129,19 @@ class Lease:
             Taken: another run was faster.
             OSError: it can't be written.
         """
-        self._mine = Holder.me()
+        self._mine = mine = Holder.me()
         try:
             if over:
-                self._replace(over)
+                self._replace(over, mine)
             else:
-                self._put()
+                self._put(mine)
         except FileExistsError:
             self._mine = None
             raise Taken(str(self.holder() or "another run")) from None
         threading.Thread(target=self._keep, name="lease", daemon=True).start()
         atexit.register(self.release)
 
-    def _replace(self, dead: Holder) -> None:
+    def _replace(self, dead: Holder, own: Holder) -> None:
         """Put this run's lease in the place of a dead one's, and of no other.
 
         Who makes the claim on just that lease may; when it is done the lease is another.
@@ -150,7 +150,7 @@ class Lease:
             FileExistsError: another run has the claim, or has had it.
         """
         claim = self.path.with_name(f".{self.path.name}.after-{dead.token}")
-        mine = self._written(self._mine)
+        mine = self._written(own)
         try:
             asides.appear(mine, claim)
             try:
@@ -181,11 +181,12 @@ class Lease:
         while not self._ended.wait(BEAT_SECONDS):
             with suppress(OSError):  # out of reach for a moment
                 other = self.holder()
-                if self._ended.is_set():
+                mine = self._mine
+                if self._ended.is_set() or mine is None:
                     return
                 if other is None:
-                    self._put()  # somebody has tidied up
-                elif other.token == self._mine.token:
+                    self._put(mine)  # somebody has tidied up
+                elif other.token == mine.token:
                     os.utime(self.path)  # needs no room on a full disk
                 else:
                     # This process stood still for long, and another run has begun: submit no more.
@@ -193,10 +194,10 @@ class Lease:
                     os.kill(pid, signal.SIGTERM)
                     return
 
-    def _put(self) -> None:
+    def _put(self, own: Holder) -> None:
         """Write the lease where there is none."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        aside = self._written(self._mine)
+        aside = self._written(own)
         try:
             asides.appear(aside, self.path)
         finally:

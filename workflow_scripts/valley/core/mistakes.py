@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from valley.core import (
     claims,
@@ -21,7 +22,7 @@ from valley.core.config import nearest
 from valley.core.interactions import SIDES
 
 
-def mistakes_in(config: dict) -> list[str]:
+def mistakes_in(config: dict[str, Any]) -> list[str]:
     """Return the mistakes in a completed study file: where, what is wrong, how to mend it."""
     return [
         *sources.mistakes(config["corpus"]),
@@ -41,7 +42,7 @@ def mistakes_in(config: dict) -> list[str]:
     ]
 
 
-def _resources(config: dict) -> Iterator[str]:
+def _resources(config: dict[str, Any]) -> Iterator[str]:
     """Yield what is asked for a rule that has no use for it, or does not run."""
     asked = config["resources"]
     if "answer" in asked and parts.sampling_rule(config) != "answer":
@@ -57,7 +58,7 @@ def _resources(config: dict) -> Iterator[str]:
             yield f"resources.{rule}.nodes: only train spans several nodes; leave it out"
 
 
-def _gpus(config: dict) -> Iterator[str]:
+def _gpus(config: dict[str, Any]) -> Iterator[str]:
     """Yield what holds GPUs that the engine which answers has no use for."""
     one = (
         "engine transformers uses one GPU, but {} are asked for; set it to 1, or choose engine: "
@@ -78,7 +79,7 @@ def _gpus(config: dict) -> Iterator[str]:
             yield f"corpus.teachers.{name}.model.gpus: {one.format(model['gpus'])}"
 
 
-def _values(config: dict, field: str) -> list[str]:
+def _values(config: dict[str, Any], field: str) -> list[str]:
     """Return what a field of an arm may say in this study."""
     if field == "slice":
         words = list(config["corpus"]["difficulties"])
@@ -106,7 +107,7 @@ def _named(where: str, name: str, known: list[str], field: str) -> Iterator[str]
         yield from _unknown(where, name, known, field)
 
 
-def _corpus(config: dict) -> Iterator[str]:
+def _corpus(config: dict[str, Any]) -> Iterator[str]:
     corpus = config["corpus"]
     if slices.EVERY in corpus["difficulties"]:
         yield "corpus.difficulties.all: 'all' means every difficulty; rename it"
@@ -118,13 +119,13 @@ def _corpus(config: dict) -> Iterator[str]:
             )
 
 
-def _benchmarks(config: dict) -> Iterator[str]:
+def _benchmarks(config: dict[str, Any]) -> Iterator[str]:
     for name, benchmark in config["benchmarks"].items():
         if "source" in benchmark:
             yield from published.mistakes(f"benchmarks.{name}.source", benchmark["source"])
 
 
-def _prompts(config: dict) -> Iterator[str]:
+def _prompts(config: dict[str, Any]) -> Iterator[str]:
     worded = {
         "prompt": config,
         **{f"benchmarks.{name}.prompt": item for name, item in config["benchmarks"].items()},
@@ -140,7 +141,7 @@ def _prompts(config: dict) -> Iterator[str]:
             yield f"{where}: {error}"
 
 
-def _students(config: dict) -> Iterator[str]:
+def _students(config: dict[str, Any]) -> Iterator[str]:
     for name, student in config["students"].items():
         scratch, claimed = student.get("scratch"), student["published"]
         if claimed:
@@ -161,7 +162,7 @@ def _students(config: dict) -> Iterator[str]:
         yield from _unknown(f"estimates.parameters.{name}", name, known, "student")
 
 
-def _starts(config: dict) -> Iterator[str]:
+def _starts(config: dict[str, Any]) -> Iterator[str]:
     starts = config["starts"]
     if BASE in starts:
         yield "starts.base: 'base' is the undistilled student; choose another name"
@@ -182,7 +183,7 @@ def _starts(config: dict) -> Iterator[str]:
             return
 
 
-def _axes(config: dict) -> Iterator[str]:
+def _axes(config: dict[str, Any]) -> Iterator[str]:
     for name, axis in config["axes"].items():
         where = f"axes.{name}"
         for field in GROUP:
@@ -209,7 +210,7 @@ def _axes(config: dict) -> Iterator[str]:
             )
 
 
-def _spending(config: dict, axis: dict, where: str) -> Iterator[str]:
+def _spending(config: dict[str, Any], axis: dict[str, Any], where: str) -> Iterator[str]:
     """Yield why curves can't be drawn over what an axis asks for."""
     x = axis["x"]
     if x == spending.EXAMPLES:
@@ -232,7 +233,9 @@ def _spending(config: dict, axis: dict, where: str) -> Iterator[str]:
             )
 
 
-def _interaction(config: dict, axis: dict, where: str, interaction: dict) -> Iterator[str]:
+def _interaction(
+    config: dict[str, Any], axis: dict[str, Any], where: str, interaction: dict[str, Any]
+) -> Iterator[str]:
     """Yield what is wrong with a contrast of contrasts."""
     field, sides = interaction["field"], {side: interaction[side] for side in SIDES}
     for side, contrast in sides.items():
@@ -257,7 +260,7 @@ def _interaction(config: dict, axis: dict, where: str, interaction: dict) -> Ite
         yield f"{where}: first and second are the same contrast"
 
 
-def _statistics(config: dict) -> Iterator[str]:
+def _statistics(config: dict[str, Any]) -> Iterator[str]:
     ks = config["statistics"]["ks"]
     own = {
         f"benchmarks.{name}.sampling.samples": item["sampling"]["samples"]
@@ -280,7 +283,7 @@ def _statistics(config: dict) -> Iterator[str]:
             )
 
 
-def _claims(config: dict) -> Iterator[str]:
+def _claims(config: dict[str, Any]) -> Iterator[str]:
     yield from claims.mistakes(config["claims"])
     for name, settings in claims.settings(config["claims"]).items():
         declared, differs_in = config["claims"].get(name, {}), settings.get("field")

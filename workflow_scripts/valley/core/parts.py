@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from valley.core.sampling import together
 
@@ -49,7 +50,7 @@ def parts(jobs: int) -> list[Part]:
     return [Part(number, jobs) for number in range(1, jobs + 1)]
 
 
-def sampling_rule(config: dict) -> str:
+def sampling_rule(config: dict[str, Any]) -> str:
     """Return the rule whose jobs sample, by a completed study file.
 
     `generate` answers one benchmark. `answer` answers a checkpoint's benchmarks that are drawn in
@@ -60,7 +61,7 @@ def sampling_rule(config: dict) -> str:
     return "answer" if sampling["engine"] == "vllm" or sampling["jobs"] > 1 else "generate"
 
 
-def answer_jobs(config: dict, benchmark: str | None = None) -> list[dict[str, str]]:
+def answer_jobs(config: dict[str, Any], benchmark: str | None = None) -> list[dict[str, str]]:
     """Return the wildcards `way` and `part` of the jobs of `answer` that one checkpoint has.
 
     Args:

@@ -17,7 +17,7 @@ class Forbidden(PermissionError):
     """A file may not be read or written; the message says whose it is and what to do."""
 
 
-def forbidden(error: PermissionError) -> Forbidden:
+def forbidden(error: PermissionError) -> PermissionError:
     """Return an error that names the path, its owner and the remedy.
 
     Args:

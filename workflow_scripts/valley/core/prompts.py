@@ -7,6 +7,7 @@ the problem's own; every other brace is meant as it is written.
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from valley.core.config import nearest
 
@@ -55,7 +56,7 @@ PUBLISHED = {
 }
 
 
-def texts(prompt: str | dict | None) -> list[str] | None:
+def texts(prompt: str | dict[str, Any] | None) -> list[str] | None:
     """Return what a study file says about a prompt as its two texts: with starter code, without.
 
     Args:

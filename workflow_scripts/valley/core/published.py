@@ -1,6 +1,7 @@
 """Benchmarks that others have published: where their problems lie, and how many there are."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,12 @@ def home(format: str, release: str | None = None) -> Published:
     """Return a benchmark's home; LiveCodeBench's is one release's."""
     if format != "livecodebench":
         return PUBLISHED[format]
-    number = list(RELEASES).index(release) + 1
+    number = list(RELEASES).index(str(release)) + 1
     files = tuple(f"test{n if n > 1 else ''}.jsonl" for n in range(1, number + 1))
-    return Published(PUBLISHED[format].hub, files, RELEASES[release])
+    return Published(PUBLISHED[format].hub, files, RELEASES[str(release)])
 
 
-def mistakes(where: str, source: dict) -> list[str]:
+def mistakes(where: str, source: dict[str, Any]) -> list[str]:
     """Return what is wrong with a source in the study file, beyond what its schema says."""
     found = []
     known = PUBLISHED[source["format"]]
@@ -79,8 +80,8 @@ def mistakes(where: str, source: dict) -> list[str]:
     return found
 
 
-def patterns(source: dict) -> list[str]:
+def patterns(source: dict[str, Any]) -> list[str]:
     """Return names or globs of a source's files."""
     if source["files"]:
-        return source["files"]
+        return list(source["files"])
     return list(home(source["format"], source["release"]).files) or ["*.jsonl"]

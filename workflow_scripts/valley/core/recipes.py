@@ -1,6 +1,7 @@
 """Recipes: how is trained, and what a recipe may say together that a schema can't see."""
 
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from valley.core.arms import BASE
 from valley.core.chats import Chat
@@ -81,10 +82,10 @@ class Recipe:
     order: str | list[str] = later("random")  # noqa: RUF009
     until: float | None = later(None)
     save_at: list[float] = field(default_factory=list, metadata=HANDLING)
-    lora: dict | None = None
+    lora: dict[str, Any] | None = None
 
 
-def as_recorded_now(then: dict, now: dict) -> dict:
+def as_recorded_now(then: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """Return the params of an earlier result, with what today's defaults are in today's words.
 
     Args:
@@ -102,7 +103,7 @@ def as_recorded_now(then: dict, now: dict) -> dict:
     return {**then, **same}
 
 
-def mistakes(config: dict) -> list[str]:
+def mistakes(config: dict[str, Any]) -> list[str]:
     """Return the mistakes in a completed study file's recipes, each with how to mend it."""
     found = []
     for name, recipe in config["recipes"].items():
@@ -137,7 +138,7 @@ def mistakes(config: dict) -> list[str]:
     return found
 
 
-def _unmergeable(config: dict, name: str) -> list[str]:
+def _unmergeable(config: dict[str, Any], name: str) -> list[str]:
     """Return why a recipe's adapters can't be kept unmerged: their base must be on the hub."""
     where = f"recipes.{name}.lora.merge: false"
     found = []

@@ -12,6 +12,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from valley.core.files import digest, write_text
 
@@ -34,13 +35,13 @@ class Stopped(SystemExit):
         print(f"stopped as asked: {message}", flush=True)
 
 
-def state_place(store: str | Path, contents: dict) -> Path:
+def state_place(store: str | Path, contents: dict[str, Any]) -> Path:
     """Return where a job's resumable state lies, if there is any; for arguments see below."""
     params = {name: value for name, value in contents["params"].items() if name != "code"}
     return Path(store) / "resume" / digest({**contents, "params": params})
 
 
-def state_folder(store: str | Path, contents: dict, policy: str) -> Path:
+def state_folder(store: str | Path, contents: dict[str, Any], policy: str) -> Path:
     """Return the folder of a job's resumable state, made if need be.
 
     Args:

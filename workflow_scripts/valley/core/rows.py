@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -19,6 +20,7 @@ _PORTION = 32  # rows turned into Python at once
 _COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 
 Complain = Callable[[str], None]
+Names = Collection[str]
 
 
 def read_rows(
@@ -28,7 +30,7 @@ def read_rows(
     columns: Collection[str] | None = None,
     without: Collection[str] = (),
     longest: int | None = None,
-) -> Iterator[tuple[int, dict]]:
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (row number from 1, row) of a file; its suffix tells what it is.
 
     Args:
@@ -54,7 +56,7 @@ def _begins_a_list(path: Path) -> bool:
         return file.read(64).lstrip()[:1] == b"["
 
 
-def _read_list(path: Path, complain: Complain) -> Iterator[tuple[int, dict]]:
+def _read_list(path: Path, complain: Complain) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         rows = json.loads(path.read_bytes(), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -67,7 +69,9 @@ def _read_list(path: Path, complain: Complain) -> Iterator[tuple[int, dict]]:
             complain(f"{path}: row {number}: a {type(row).__name__}, not an object")
 
 
-def _read_jsonl(path: Path, complain: Complain, longest: int | None) -> Iterator[tuple[int, dict]]:
+def _read_jsonl(
+    path: Path, complain: Complain, longest: int | None
+) -> Iterator[tuple[int, dict[str, Any]]]:
     number, longest = 0, longest or LONGEST_LINE
     try:
         with _opened(path) as file:
@@ -105,7 +109,9 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON value")
 
 
-def _read_parquet(path: Path, complain: Complain, columns, without) -> Iterator[tuple[int, dict]]:
+def _read_parquet(
+    path: Path, complain: Complain, columns: Names | None, without: Names
+) -> Iterator[tuple[int, dict[str, Any]]]:
     number = 0
     try:
         with open_parquet(path) as file:
@@ -117,7 +123,9 @@ def _read_parquet(path: Path, complain: Complain, columns, without) -> Iterator[
         complain(_unreadable(path, number, error))
 
 
-def _read_arrow(path: Path, complain: Complain, columns, without) -> Iterator[tuple[int, dict]]:
+def _read_arrow(
+    path: Path, complain: Complain, columns: Names | None, without: Names
+) -> Iterator[tuple[int, dict[str, Any]]]:
     number = 0
     try:
         with pa.memory_map(str(path)) as source:
@@ -136,13 +144,13 @@ def _read_arrow(path: Path, complain: Complain, columns, without) -> Iterator[tu
         complain(_unreadable(path, number, error))
 
 
-def _chosen(there: list[str], columns, without) -> list[str]:
+def _chosen(there: list[str], columns: Names | None, without: Names) -> list[str]:
     return [name for name in there if (columns is None or name in columns) and name not in without]
 
 
 def _batch_rows(
     path: Path, batch: pa.RecordBatch, before: int, complain: Complain
-) -> Iterator[tuple[int, dict]]:
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield a batch's rows; where one can't be turned into Python, all but that one."""
     try:
         rows = batch.to_pylist()

@@ -1,6 +1,7 @@
 """How students' answers are drawn: `sampling` of the study file."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from valley.core.settings import HANDLING
 
@@ -40,7 +41,7 @@ class Sampling:
     batch_size: int = field(default=256, metadata=HANDLING)
     group: int = field(default=256, metadata=HANDLING)
     chunk: int = field(default=256, metadata=HANDLING)
-    vllm: dict = field(default_factory=dict, metadata=HANDLING)
+    vllm: dict[str, Any] = field(default_factory=dict, metadata=HANDLING)
     jobs: int = field(default=1, metadata=HANDLING)
     tensor_parallel: int = field(default=1, metadata=HANDLING)
 
@@ -49,24 +50,24 @@ class Sampling:
 OVERRIDES = ("samples", "temperature", "top_p", "max_tokens", "stop", "seed")
 
 
-def of_benchmark(config: dict, benchmark: str) -> dict:
+def of_benchmark(config: dict[str, Any], benchmark: str) -> dict[str, Any]:
     """Return how a benchmark's answers are drawn: the study's way, and what is its own.
 
     Args:
         config: a completed study file.
         benchmark: its name.
     """
-    return config["sampling"] | config["benchmarks"][benchmark]["sampling"]
+    return {**config["sampling"], **config["benchmarks"][benchmark]["sampling"]}
 
 
-def together(config: dict) -> dict[str, list[str]]:
+def together(config: dict[str, Any]) -> dict[str, list[str]]:
     """Return the benchmarks whose answers are drawn in one way, and so by one start of an engine.
 
     Returns:
         "" with those of the study's way, and each other way by the first benchmark that has it.
     """
     own = {key: config["sampling"][key] for key in OVERRIDES}
-    ways: list[tuple[dict, str]] = [(own, "")]
+    ways: list[tuple[dict[str, Any], str]] = [(own, "")]
     found: dict[str, list[str]] = {}
     for name in config["benchmarks"]:
         drawn = of_benchmark(config, name)

@@ -3,12 +3,36 @@
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypedDict, cast
 
 from valley.core.files import read_json
 
 SUFFIX = ".meta.json"
 # What each sidecar has, as a mapping where nothing else is said.
 PARTS = {"rule": str, "params": dict, "inputs": dict, "outputs": dict, "measured": dict}
+
+
+class Provenance(TypedDict, total=False):
+    """What a sidecar says, as `workflow.job.bind` writes it; an empty one is none.
+
+    Attributes:
+        rule: that made the result.
+        params: settings and digests of code, by name.
+        inputs, outputs: digests of files, by path.
+        key: what the result is kept under in the store.
+        log: of the job.
+        restored: it was taken from the store.
+        measured: how long it took, where, with what versions, and what the stage measured.
+    """
+
+    rule: str
+    params: dict[str, Any]
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    key: str
+    log: str | None
+    restored: bool
+    measured: dict[str, Any]
 
 
 class DamagedSidecar(ValueError):
@@ -20,7 +44,7 @@ def sidecar(target: str | Path) -> Path:
     return Path(target).with_suffix(SUFFIX)
 
 
-def read_sidecar(path: str | Path) -> dict | None:
+def read_sidecar(path: str | Path) -> Provenance | None:
     """Return what a sidecar says; None if it is not there.
 
     Raises:
@@ -36,7 +60,7 @@ def read_sidecar(path: str | Path) -> dict | None:
         parts = about if isinstance(about, dict) else {}
         wrong = [name for name, kind in PARTS.items() if not isinstance(parts.get(name), kind)]
         if not wrong:
-            return about
+            return cast(Provenance, about)
         fault = f"it lacks {', '.join(wrong)}"
     raise DamagedSidecar(f"{path}: damaged ({fault}); delete it with its result") from None
 
@@ -50,7 +74,7 @@ def warn(said: str) -> None:
     print(f"passed over: {said}", file=sys.stderr)
 
 
-def provenance(target: str | Path, damaged: Callable[[str], object] = quiet) -> dict:
+def provenance(target: str | Path, damaged: Callable[[str], object] = quiet) -> Provenance:
     """Return what a target's sidecar says; empty if there is none, or a damaged one.
 
     Args:
@@ -66,7 +90,7 @@ def provenance(target: str | Path, damaged: Callable[[str], object] = quiet) -> 
 
 def provenances(
     root: str | Path, damaged: Callable[[str], object] | None = None
-) -> Iterator[tuple[Path, dict]]:
+) -> Iterator[tuple[Path, Provenance]]:
     """Yield each sidecar below a folder with what it says, in the order of their paths.
 
     Args:

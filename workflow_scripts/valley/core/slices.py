@@ -6,7 +6,10 @@ The paired slices hold answers to problems that were answered both ways: `paired
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from typing import Any
 
+# A row's problem, difficulty and whether its program is correct, where these are known.
+Cell = tuple[str, str | None, bool | None]
 CORRECTNESS = ("any", "correct", "incorrect")
 PAIRED = {"paired-correct": "correct", "paired-incorrect": "incorrect"}
 WORDS = (*CORRECTNESS, *PAIRED)
@@ -30,7 +33,7 @@ def split(slice_name: str) -> tuple[str, str, bool]:
     return difficulty, PAIRED.get(correctness, correctness), correctness in PAIRED
 
 
-def holds(slice_name: str, row: dict) -> bool:
+def holds(slice_name: str, row: dict[str, Any]) -> bool:
     """Tell whether a pool row belongs to a slice; an unlabelled one is neither right nor wrong.
 
     Which rows of a paired slice find a partner depends on the other rows of their problem.
@@ -41,7 +44,7 @@ def holds(slice_name: str, row: dict) -> bool:
     return correctness == "any" or row["correct"] is (correctness == "correct")
 
 
-def counts(cells: Counter, difficulties: list[str]) -> dict[str, dict[str, int]]:
+def counts(cells: Counter[Cell], difficulties: list[str]) -> dict[str, dict[str, int]]:
     """Return how many rows, problems and pairs each slice has.
 
     Args:
@@ -50,7 +53,7 @@ def counts(cells: Counter, difficulties: list[str]) -> dict[str, dict[str, int]]
     """
     rows = dict.fromkeys(names(difficulties), 0)
     answered: dict[str, set[str]] = defaultdict(set)
-    both: dict[str, Counter] = defaultdict(Counter)
+    both: dict[str, Counter[tuple[str, bool]]] = defaultdict(Counter)
     for (problem, difficulty, correct), count in cells.items():
         row = {"difficulty": difficulty, "correct": correct}
         for name in rows:
@@ -58,7 +61,7 @@ def counts(cells: Counter, difficulties: list[str]) -> dict[str, dict[str, int]]
                 rows[name] += count
                 answered[name].add(problem)
         if correct is not None:
-            for word in {EVERY, difficulty} - {None}:
+            for word in {EVERY, EVERY if difficulty is None else difficulty}:
                 both[word][problem, correct] += count
     paired, paired_problems = {}, {}
     for name in paired_names(difficulties):
@@ -72,7 +75,7 @@ def counts(cells: Counter, difficulties: list[str]) -> dict[str, dict[str, int]]
     }
 
 
-def available(summary: dict, examples: str) -> dict[str, int]:
+def available(summary: dict[str, Any], examples: str) -> dict[str, int]:
     """Return how many examples each slice can give, by the pool's summary.
 
     Args:
@@ -80,5 +83,5 @@ def available(summary: dict, examples: str) -> dict[str, int]:
         examples: "rows", or "problems" for one answer to each.
     """
     if examples == "problems":
-        return summary.get("problems_by_slice", {})
+        return dict(summary.get("problems_by_slice", {}))
     return {**summary["slices"], **summary.get("paired", {})}

@@ -6,6 +6,7 @@ it has only to save. Without that state it trains, to the same bytes.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from valley.core import spending
 
@@ -17,25 +18,25 @@ def name_of(recipe: str, share: float) -> str:
     return f"{recipe}{MIDDLE}{round(100 * share)}"
 
 
-def snapshots_of(config: dict, recipe: str) -> dict[str, float]:
+def snapshots_of(config: dict[str, Any], recipe: str) -> dict[str, float]:
     """Return a recipe's snapshots, each with its share of the updates."""
     made = config["recipes"].get(recipe, {})
     return {name_of(recipe, share): share for share in made.get("save_at", ())}
 
 
-def whole_of(config: dict, recipe: str) -> str | None:
+def whole_of(config: dict[str, Any], recipe: str) -> str | None:
     """Return the recipe that a snapshot is taken from; None for any other recipe."""
     whole, middle, _ = recipe.rpartition(MIDDLE)
     return whole if middle and recipe in snapshots_of(config, whole) else None
 
 
-def as_whole(config: dict, wildcards: Mapping[str, str]) -> dict[str, str]:
+def as_whole(config: dict[str, Any], wildcards: Mapping[str, str]) -> dict[str, str]:
     """Return a job's wildcards, a snapshot's recipe replaced by the whole one."""
     whole = whole_of(config, wildcards["recipe"]) if "recipe" in wildcards else None
     return {**wildcards, "recipe": whole} if whole else dict(wildcards)
 
 
-def expand(config: dict) -> None:
+def expand(config: dict[str, Any]) -> None:
     """Add the snapshots to a study file's recipes, and to the axes drawn over what was spent.
 
     Args:
@@ -51,7 +52,9 @@ def expand(config: dict) -> None:
             axis["recipes"] += [name for name in added if name not in axis["recipes"]]
 
 
-def on_the_curve(config: dict, axis: dict, points: list[dict]) -> list[dict]:
+def on_the_curve(
+    config: dict[str, Any], axis: dict[str, Any], points: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """Return an axis' points, its snapshots on the curve of their recipe.
 
     That is so where the curve is drawn over what trainings spent. There a snapshot's size is its
@@ -77,7 +80,7 @@ def on_the_curve(config: dict, axis: dict, points: list[dict]) -> list[dict]:
     return [point for at, point in enumerate(placed) if point not in placed[:at]]
 
 
-def mistakes(config: dict) -> Iterator[str]:
+def mistakes(config: dict[str, Any]) -> Iterator[str]:
     """Yield the mistakes in `save_at`, each with how to mend it."""
     for name, recipe in config["recipes"].items():
         where = f"recipes.{name}.save_at"
@@ -102,7 +105,7 @@ def mistakes(config: dict) -> Iterator[str]:
                 )
 
 
-def notes(config: dict) -> Iterator[str]:
+def notes(config: dict[str, Any]) -> Iterator[str]:
     """Yield a note for people on each recipe whose schedule makes its snapshots hard to compare."""
     for name, recipe in config["recipes"].items():
         if recipe["save_at"] and recipe["schedule"] != "constant":

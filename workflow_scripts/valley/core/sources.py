@@ -1,6 +1,7 @@
 """What a study file says of corpora made elsewhere: known forms, defaults, mistakes."""
 
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from valley.core.config import nearest
 
@@ -29,7 +30,7 @@ _OPEN_CODE = {
     "split": "split",
     "index": "index",
 }
-FORMS: dict[str, dict] = {
+FORMS: dict[str, dict[str, Any]] = {
     "opencodereasoning-2": {
         "hub": "nvidia/OpenCodeReasoning-2",
         "files": ["train/python/*.parquet"],
@@ -68,7 +69,7 @@ FORMS: dict[str, dict] = {
     "columns": {"hub": None, "files": None, "teacher": None, "columns": {}, "only": {}},
 }
 # Data sets that hold the questions of others, and the files of each split.
-QUESTIONS: dict[str, dict] = {
+QUESTIONS: dict[str, dict[str, Any]] = {
     "taco": {
         "hub": "BAAI/TACO",
         "files": {"train": ["train/*.arrow"], "test": ["test/*.arrow"]},
@@ -132,7 +133,7 @@ class Source(Place):
     name: str
     files: list[str]
     columns: dict[str, str] = field(default_factory=dict)
-    only: dict[str, list]
+    only: dict[str, list[Any]]
     teacher: str
     rows: int | None = None
     longest_line: int = 64 << 20
@@ -165,15 +166,15 @@ class Cleaning:
     near_duplicates: float | None = 0.8
 
 
-def form_of(source: dict) -> str:
+def form_of(source: dict[str, Any]) -> str:
     """Return the form of a source: named, told by its id on the hub, or of its own columns."""
     if source["form"]:
-        return source["form"]
+        return str(source["form"])
     known = {form["hub"]: name for name, form in FORMS.items() if form["hub"]}
     return known.get(source["hub"], "columns")
 
 
-def resolved(name: str, source: dict) -> Source:
+def resolved(name: str, source: dict[str, Any]) -> Source:
     """Return a source of a completed study file with its form's defaults filled in."""
     form = FORMS[form_of(source)]
     columns = {**form["columns"], **source["columns"]}
@@ -191,7 +192,7 @@ def resolved(name: str, source: dict) -> Source:
     )
 
 
-def resolved_questions(questions: dict) -> dict[str, Questions]:
+def resolved_questions(questions: dict[str, Any]) -> dict[str, Questions]:
     """Return the data sets that hold questions, each with its known files filled in."""
     filled = {}
     for name, given in questions.items():
@@ -205,7 +206,7 @@ def resolved_questions(questions: dict) -> dict[str, Questions]:
     return filled
 
 
-def mistakes(corpus: dict) -> list[str]:
+def mistakes(corpus: dict[str, Any]) -> list[str]:
     """Return what is wrong with a study's corpus, in words for people."""
     found = []
     if ("bank" in corpus) == ("sources" in corpus):
@@ -252,7 +253,9 @@ def _place_mistakes(where: str, full: Place) -> list[str]:
     return []
 
 
-def _source_mistakes(where: str, name: str, source: dict, corpus: dict) -> list[str]:
+def _source_mistakes(
+    where: str, name: str, source: dict[str, Any], corpus: dict[str, Any]
+) -> list[str]:
     if name in corpus.get("teachers", {}):
         return [f"{where}: there is a teacher of that name; the two would write one file"]
     full = resolved(name, source)

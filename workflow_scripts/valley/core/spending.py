@@ -1,5 +1,7 @@
 """What a curve is drawn over: the examples asked for, or what a training spent."""
 
+from typing import Any
+
 EXAMPLES, PROBLEMS, TOKENS, UPDATES = "examples", "problems", "tokens", "updates"
 MANIFEST = (TOKENS, UPDATES)  # what a checkpoint's manifest says
 FLOPS, PARAMETERS = "flops", "parameters"
@@ -7,14 +9,14 @@ ACROSS = (FLOPS, PARAMETERS)  # puts several students in one figure; each one's 
 GONE = "checkpoint.gone.json"  # the manifest of a checkpoint whose weights are gone
 
 
-def unit(curve: dict) -> str:
+def unit(curve: dict[str, Any]) -> str:
     """Return what a fitted curve is drawn over."""
-    return curve.get("x", EXAMPLES)
+    return str(curve.get("x", EXAMPLES))
 
 
-def size_of(point: dict) -> int:
+def size_of(point: dict[str, Any]) -> int:
     """Return the size of a fitted curve's point: what its arms are called by."""
-    return point.get("examples", point["size"])
+    return int(point.get("examples", point["size"]))
 
 
 def of_curve(x: str) -> str:
@@ -22,7 +24,7 @@ def of_curve(x: str) -> str:
     return EXAMPLES if x in ACROSS else x
 
 
-def where(point: dict, root: str, x: str) -> str | None:
+def where(point: dict[str, Any], root: str, x: str) -> str | None:
     """Return the file that says what an arm spent; None where that is its size, and of a start.
 
     Args:

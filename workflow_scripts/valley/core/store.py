@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from valley.core import asides
 from valley.core.files import file_digest, read_json, whole, write_json
@@ -35,9 +36,10 @@ class Store:
         entry = self.entry(key)
         return (entry / "entry.json").is_file() and self._intact(entry)
 
-    def about(self, key: str) -> dict:
+    def about(self, key: str) -> dict[str, Any]:
         """Return what was noted of a key's result when it was kept."""
-        return read_json(self.entry(key) / "entry.json")["about"]
+        about: dict[str, Any] = read_json(self.entry(key) / "entry.json")["about"]
+        return about
 
     def restore(self, key: str, targets: list[Path], folders: list[Path]) -> bool:
         """Bring a result back to where it is wanted; tell whether the store had it whole.
@@ -58,7 +60,9 @@ class Store:
                 shutil.copyfile(entry / f"file{number}", aside)
         return True
 
-    def keep(self, key: str, targets: list[Path], folders: list[Path], about: dict) -> None:
+    def keep(
+        self, key: str, targets: list[Path], folders: list[Path], about: dict[str, Any]
+    ) -> None:
         """Put a finished result into the store; a key that is there already is left alone.
 
         Args:
@@ -82,7 +86,7 @@ class Store:
             }
             write_json(aside / "entry.json", {"about": about, "digests": digests, "sizes": sizes})
 
-    def keep_as(self, key: str, other: str, about: dict) -> None:
+    def keep_as(self, key: str, other: str, about: dict[str, Any]) -> None:
         """Let a kept result be found under another key too; one that is there is left alone."""
         if self.has(other):
             return

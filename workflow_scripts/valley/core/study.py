@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -43,7 +44,7 @@ class Study:
         StudyError: every mistake found, each with its key, the value and what is allowed.
     """
 
-    def __init__(self, config: dict):
+    def __init__(self, config: dict[str, Any]):
         self.config = complete(config)
         self.notes = [*renamed(self.config), *snapshots.notes(self.config)]
         mistakes = mistakes_in(self.config)
@@ -52,7 +53,7 @@ class Study:
         for recipe in self.config["recipes"].values():
             if recipe["order"] == EASY_FIRST:
                 recipe["order"] = list(self.config["corpus"]["difficulties"])
-        self._points: dict[str, list[dict]] = {}
+        self._points: dict[str, list[dict[str, Any]]] = {}
         self.axes = {
             name: sorted({self.resolve(arm) for arm in _product(axis, self.students)})
             for name, axis in self.config["axes"].items()
@@ -67,7 +68,7 @@ class Study:
             )
 
     @property
-    def described(self) -> dict:
+    def described(self) -> dict[str, Any]:
         """The study file without what has no bearing on any result."""
         return {key: value for key, value in self.config.items() if key not in UNBEARING}
 
@@ -104,14 +105,14 @@ class Study:
     def benchmarks(self) -> list[str]:
         return list(self.config["benchmarks"])
 
-    def sampling(self, benchmark: str) -> dict:
+    def sampling(self, benchmark: str) -> dict[str, Any]:
         """Return how a benchmark's answers are drawn."""
         return sampling.of_benchmark(self.config, benchmark)
 
     @property
     def distinct(self) -> list[str]:
         """Benchmarks without those that put another's problems again, drawn in their own way."""
-        found: dict[str, dict] = {}
+        found: dict[str, dict[str, Any]] = {}
         for name, benchmark in self.config["benchmarks"].items():
             problems = {key: benchmark.get(key) for key in ("bank", "source")}
             if not benchmark["sampling"] or problems not in found.values():
@@ -119,15 +120,16 @@ class Study:
         return list(found)
 
     @property
-    def sources(self) -> dict[str, dict]:
+    def sources(self) -> dict[str, dict[str, Any]]:
         """Where the problems of benchmarks come from that are not the bundled generator's."""
         found = self.config["benchmarks"].items()
         return {name: benchmark["source"] for name, benchmark in found if "source" in benchmark}
 
     @property
-    def slices(self) -> dict[str, dict]:
+    def slices(self) -> dict[str, dict[str, Any]]:
         """Slices that the study file declares, beside those written difficulty.correctness."""
-        return self.config["slices"]
+        declared: dict[str, dict[str, Any]] = self.config["slices"]
+        return declared
 
     @property
     def slices_used(self) -> list[str]:
@@ -249,7 +251,7 @@ class Study:
             return f"{self.root}/checkpoints/{arm.path}/checkpoint.json"
         return f"{self.root}/students/{arm.student}/checkpoint.json"
 
-    def points(self, axis: str) -> list[dict]:
+    def points(self, axis: str) -> list[dict[str, Any]]:
         """Return an axis' arms as they were asked for, each with the place of its results.
 
         An arm of size 0 keeps its axis' recipe, start and slice; replicates share its place.
@@ -283,7 +285,7 @@ class Study:
             StudyError: naming each slice, how many rows it holds and how many were asked for.
         """
         kind = slices.COUNTED[self.config["corpus"]["examples"]]
-        short = {}
+        short: dict[str, set[int]] = {}
         for arm in self.arms:
             enough = arm.size <= counts.get(arm.slice, arm.size)
             if not enough and self.checkpoint(arm) not in given:
@@ -298,7 +300,7 @@ class Study:
             )
 
 
-def _product(axis: dict, students: list[str]) -> list[Arm]:
+def _product(axis: dict[str, Any], students: list[str]) -> list[Arm]:
     return [
         Arm(*cell)
         for cell in product(

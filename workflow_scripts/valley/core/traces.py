@@ -1,7 +1,11 @@
 """A trace as a row of the pool."""
 
+from typing import Any
 
-def trace_row(problem: dict, response: str, *, id: str, teacher: str, tokens: int) -> dict:
+
+def trace_row(
+    problem: dict[str, Any], response: str, *, id: str, teacher: str, tokens: int
+) -> dict[str, Any]:
     """Return a pool row; whether its program is correct is not known yet.
 
     Args:

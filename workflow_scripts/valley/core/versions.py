@@ -4,6 +4,7 @@ from collections import Counter
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from valley.core.sidecars import provenances, quiet
 
@@ -39,7 +40,7 @@ def as_then(now: str, code: str, versions: dict[str, str]) -> str:
     return stamped(bare, {name: then.get(name, version) for name, version in wanted.items()})
 
 
-def moved(root: str | Path, now: dict[str, str] | None = None) -> list[dict]:
+def moved(root: str | Path, now: dict[str, str] | None = None) -> list[dict[str, Any]]:
     """Return which libraries' versions have moved since trainings and answers were made.
 
     A damaged sidecar says of none.
@@ -52,7 +53,8 @@ def moved(root: str | Path, now: dict[str, str] | None = None) -> list[dict]:
         One entry per rule, library and version then: its `rule`, `library`, `then`, `now` and how
         many `results` it concerns.
     """
-    now, found = installed() if now is None else now, Counter()
+    found: Counter[tuple[str, str, str]] = Counter()
+    now = installed() if now is None else now
     for _, about in provenances(root, damaged=quiet):
         if about["rule"] in STAGES:
             then = about["measured"].get("versions", {})

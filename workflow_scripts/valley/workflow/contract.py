@@ -21,7 +21,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from valley.core.settings import HANDLING
 from valley.workflow.digests import kept_digest
@@ -30,17 +30,17 @@ from valley.workflow.job import Job, bind
 ROLE = "role"
 
 
-def _field(role: str, key: str | None, default: object, **about: object):
-    given = {} if default is dataclasses.MISSING else {"default": default}
+def _field(role: str, key: str | None, default: object, **about: object) -> Any:
+    given: dict[str, Any] = {} if default is dataclasses.MISSING else {"default": default}
     return dataclasses.field(**given, metadata={ROLE: role, "key": key, **about})
 
 
-def reads(default: object = dataclasses.MISSING):
+def reads(default: object = dataclasses.MISSING) -> Any:
     """Declare an input: a Path, or a list of them, under the rule's name for it."""
     return _field("input", None, default)
 
 
-def writes(default: object = dataclasses.MISSING):
+def writes(default: object = dataclasses.MISSING) -> Any:
     """Declare an output, under the rule's name for it; an only one may have none there."""
     return _field("output", None, default)
 
@@ -51,7 +51,7 @@ def param(
     *,
     only: tuple[str, ...] | None = None,
     whole: bool = False,
-):
+) -> Any:
     """Declare what determines the result, beside the inputs' content.
 
     A dataclass, such as a recipe, is spread out: each of its fields is a param of its own, but for
@@ -66,7 +66,7 @@ def param(
     return _field("param", key, default, only=only, whole=whole)
 
 
-def option(key: str | None = None, default: object = dataclasses.MISSING):
+def option(key: str | None = None, default: object = dataclasses.MISSING) -> Any:
     """Declare what changes no result, such as speed: looked up when the job runs, never a rerun.
 
     Args:
@@ -99,7 +99,7 @@ class Task:
     costly: ClassVar[bool] = False
     more_code: ClassVar[dict[str, str]] = {}
 
-    def run(self, job: Job) -> dict | None:
+    def run(self, job: Job) -> dict[str, Any] | None:
         """Make the outputs; return measurements for the sidecar."""
         raise TypeError(f"{type(self).__name__} does not say what it does")
 
@@ -120,23 +120,27 @@ class Task:
         return flat(self, "param")
 
 
-def of_role(task: type, role: str) -> list[dataclasses.Field]:
+def of_role(task: type, role: str) -> list[dataclasses.Field[Any]]:
     """Return a task's fields of one role, in the order of their declaration."""
     return [field for field in dataclasses.fields(task) if field.metadata.get(ROLE) == role]
 
 
-def part(field: dataclasses.Field) -> type | None:
+def part(field: dataclasses.Field[Any]) -> type[Any] | None:
     """Return the dataclass that is spread out in a field's place, such as a recipe, or None."""
-    spread = dataclasses.is_dataclass(field.type) and not field.metadata.get("whole")
-    return field.type if spread else None
+    kind = field.type
+    if not isinstance(kind, type) or not dataclasses.is_dataclass(kind):
+        return None
+    return None if field.metadata.get("whole") else kind
 
 
-def inner(field: dataclasses.Field, role: str) -> list[dataclasses.Field]:
+def inner(field: dataclasses.Field[Any], role: str) -> list[dataclasses.Field[Any]]:
     """Return the fields of a spread-out dataclass that a task takes as params, or as options."""
-    only = field.metadata.get("only")
+    only, kind = field.metadata.get("only"), part(field)
+    if kind is None:
+        return []
     return [
         one
-        for one in dataclasses.fields(part(field))
+        for one in dataclasses.fields(kind)
         if (only is None or one.name in only)
         and (HANDLING.items() <= one.metadata.items()) == (role == "option")
     ]
@@ -144,7 +148,7 @@ def inner(field: dataclasses.Field, role: str) -> list[dataclasses.Field]:
 
 def flat(task: Task, role: str) -> dict[str, object]:
     """Return the values of a role's fields by name, nested ones spread out."""
-    found = {}
+    found: dict[str, object] = {}
     for field in of_role(type(task), role):
         value = getattr(task, field.name)
         if part(field) and value:
@@ -154,12 +158,12 @@ def flat(task: Task, role: str) -> dict[str, object]:
     return found
 
 
-def recorded(field: dataclasses.Field) -> str:
+def recorded(field: dataclasses.Field[Any]) -> str:
     """Return the name of a field among the params, in sidecars and on cards."""
-    return field.metadata.get("recorded", field.name)
+    return str(field.metadata.get("recorded", field.name))
 
 
-def digests_of(task: type[Task], params: dict) -> dict[str, object]:
+def digests_of(task: type[Task], params: dict[str, Any]) -> dict[str, object]:
     """Return the digests that stand among a task's params, by name.
 
     Args:
@@ -175,7 +179,9 @@ def digests_of(task: type[Task], params: dict) -> dict[str, object]:
             if one is not None
         }
 
-        def chosen(wildcards, pattern=pattern, choosing=choosing):
+        def chosen(
+            wildcards: Any, pattern: str = pattern, choosing: dict[str, Any] = choosing
+        ) -> str:
             values = {n: v(wildcards) if callable(v) else v for n, v in choosing.items()}
             module, _, entry = pattern.format(**values).partition(":")
             return kept_digest(module, entry)
@@ -184,7 +190,9 @@ def digests_of(task: type[Task], params: dict) -> dict[str, object]:
     return found
 
 
-def params_of(task: type[Task], look_up: Callable, given: dict) -> dict[str, object]:
+def params_of(
+    task: type[Task], look_up: Callable[..., Any], given: dict[str, Any]
+) -> dict[str, object]:
     """Return a rule's params, but for digests: what the study file says, and what the rule gives.
 
     Args:
@@ -196,7 +204,8 @@ def params_of(task: type[Task], look_up: Callable, given: dict) -> dict[str, obj
     Raises:
         TypeError: the rule gives what the task does not have, or leaves out what it needs.
     """
-    found, left = {}, dict(given)
+    found: dict[str, object] = {}
+    left = dict(given)
     fields = of_role(task, "param") + [f for f in of_role(task, "option") if not f.metadata["key"]]
     for field in fields:
         name, key = field.name, field.metadata["key"]
@@ -204,7 +213,7 @@ def params_of(task: type[Task], look_up: Callable, given: dict) -> dict[str, obj
             continue
         if part(field) and (name in left or key):
 
-            def below(one: str, key=key):
+            def below(one: str, key: str | None = key) -> object:
                 return look_up(f"{key}.{one}", None)
 
             of_part = left.pop(name, below)
@@ -244,13 +253,13 @@ def _plain(value: object) -> object:
         return value
 
     @functools.wraps(value)  # keeps the signature, by which Snakemake knows such a function
-    def made(*args, **named):
+    def made(*args: Any, **named: Any) -> object:
         return _plain(value(*args, **named))
 
     return made
 
 
-def task_of(snakemake, tasks: Iterable[type[Task]]) -> Task:
+def task_of(snakemake: Any, tasks: Iterable[type[Task]]) -> Task:
     """Return the task that a Snakemake job is.
 
     Args:
@@ -273,52 +282,54 @@ def task_of(snakemake, tasks: Iterable[type[Task]]) -> Task:
     return task(**values)
 
 
-def _setting(field: dataclasses.Field, params, study: "_Study") -> object:
+def _setting(field: dataclasses.Field[Any], params: Any, study: "_Study") -> object:
     """Return the value of a param or an option in a job."""
     role, key = field.metadata[ROLE], field.metadata["key"]
     if role == "option" and key:
         return _typed(field.type, study.now(key))
-    if not part(field):
+    kind = part(field)
+    if kind is None:
         return _typed(field.type, params[field.name])
     given = {one.name: params[recorded(one)] for one in inner(field, "param")}
     given |= {one.name: study.now(f"{key}.{one.name}") for one in inner(field, "option")}
-    return _holding(field.type, given)
+    return _holding(kind, given)
 
 
 class _Study:
     """What the study file says of options now: looked up when a job runs, not when planned."""
 
-    def __init__(self, snakemake):
+    def __init__(self, snakemake: Any):
         self._snakemake = snakemake
 
     @functools.cached_property
-    def _config(self) -> dict:
+    def _config(self) -> dict[str, Any]:
         from valley.core.config import complete
 
         return complete(self._snakemake.config)
 
     def now(self, key: str) -> object:
-        value = self._config
+        value: Any = self._config
         for step in key.split("."):
             value = value.get(step.format(**self._snakemake.wildcards)) if value else None
         return value
 
 
-def _holding(kind: type, given: dict[str, object]) -> object:
+def _holding(kind: type[Any], given: dict[str, object]) -> object:
     """Return a dataclass of some of its fields; to read one of the others is an error."""
     names = frozenset(given)
     if names == {field.name for field in dataclasses.fields(kind)}:
         return kind(**given)
-    made = object.__new__(_limited(kind, names))
+    limited = _limited(kind, names)  # type: ignore[arg-type]  # mypy knows no hash of a class
+    made: object = object.__new__(limited)
     for name, value in given.items():
         object.__setattr__(made, name, value)
     return made
 
 
 @functools.cache
-def _limited(kind: type, names: frozenset[str]) -> type:
+def _limited(kind: type[Any], names: frozenset[str]) -> type[Any]:
     def untaken(name: str) -> property:
-        def read(_self):
+        def read(_self: object) -> object:
             raise AttributeError(f"the task takes no {kind.__name__}.{name}; see its `only`")
 
         return property(read)
@@ -327,7 +338,7 @@ def _limited(kind: type, names: frozenset[str]) -> type:
     return type(kind.__name__, (kind,), {name: untaken(name) for name in others})
 
 
-def _files(fields: list[dataclasses.Field], files) -> dict[str, object]:
+def _files(fields: list[dataclasses.Field[Any]], files: Any) -> dict[str, object]:
     """Return a job's files by the fields' names; the only field takes a rule's unnamed files."""
     named = dict(files.items())
     if unknown := named.keys() - {field.name for field in fields}:
@@ -342,17 +353,17 @@ def _files(fields: list[dataclasses.Field], files) -> dict[str, object]:
     return found
 
 
-def _is_list(field: dataclasses.Field) -> bool:
+def _is_list(field: dataclasses.Field[Any]) -> bool:
     return typing.get_origin(field.type) is list
 
 
-def _typed(wanted: object, value: object) -> object:
+def _typed(wanted: Any, value: Any) -> object:
     """Return a value as a field wants it: paths and dataclasses as such, one file as a list."""
     if isinstance(wanted, types.UnionType):
         if value is None:
             return None
         wanted = next(one for one in typing.get_args(wanted) if one is not types.NoneType)
-    if dataclasses.is_dataclass(wanted):
+    if isinstance(wanted, type) and dataclasses.is_dataclass(wanted):
         own = {field.name: field.type for field in dataclasses.fields(wanted)}
         return wanted(**{name: _typed(own[name], item) for name, item in value.items()})
     origin, inside = typing.get_origin(wanted), typing.get_args(wanted)
@@ -369,7 +380,7 @@ def _typed(wanted: object, value: object) -> object:
     return Path(value[0]) if value else None
 
 
-def execute(snakemake, *tasks: type[Task]) -> None:
+def execute(snakemake: Any, *tasks: type[Task]) -> None:
     """Run a Snakemake job: the task of its rule, with its log, its sidecar, the store and a state.
 
     Args:
