@@ -49,7 +49,7 @@ rule shards:
         [
             f"{ROOT}/shards/{arm.shard}.parquet"
             for arm in STUDY.arms
-            if STUDY.checkpoint(arm) not in GIVEN
+            if STUDY.checkpoint(arm) not in PINNED
         ],
 
 
@@ -79,9 +79,9 @@ rule figures:
 
 
 onstart:
-    begin_alone()
+    refuse_concurrent_run()
 
 
 onsuccess:
     track_scores()
-    let_weights_go()
+    apply_retention()

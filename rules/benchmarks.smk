@@ -24,10 +24,10 @@ rule published_benchmark:
             Published,
             files=lambda wildcards: patterns(STUDY.sources[wildcards.benchmark]),
             path=source_of("path"),
-            hub=lambda wildcards: source_of("hub")(wildcards) or source_home(wildcards).hub,
+            hub=lambda wildcards: source_of("hub")(wildcards) or source_origin(wildcards).hub,
             revision=source_of("revision"),
             expected=lambda wildcards: source_of("count")(wildcards)
-            or source_home(wildcards).count,
+            or source_origin(wildcards).count,
             first_day=source_of("from"),
             last_day=source_of("to"),
             platforms=source_of("platforms"),

@@ -19,16 +19,16 @@ from valley.core.arms import BASE, Arm
 from valley.core.chats import ChatError, chat_of
 from valley.core.declared import WHOLE, cut_of, function_of, is_mix, transform_of
 from valley.core.files import read_json
-from valley.core.given import given, not_made
+from valley.core.pinned import pinned_files, not_pinned_pattern
 from valley.core.hub import SourceError, find, missing_folder
 from valley.core.layout import ACROSS, CONTRAST, CURVE, INTERACTION, LEARNING, Layout
-from valley.core.published import home, patterns
+from valley.core.published import origin, patterns
 from valley.core.spending import of_curve
 from valley.workflow import tracking
 from valley.workflow.seams import SeamError
 from valley.workflow.contract import digests_of, params_of
 from valley.slicing.script import ScriptError, script_digest
-from valley.workflow.taken import take
+from valley.workflow.snakemake_patches import apply_patches
 from valley.core.study import Study, StudyError
 from valley.core.versions import installed, stamped
 from valley.lm import packaged
@@ -36,19 +36,19 @@ from valley.lm import packaged
 # Snakemake asks the sidecars what made a file: they lie beside it and go where it goes. What a job
 # only waits for hides nothing that is stale below it. Runs print a line a job.
 try:
-    take(workflow, logger)
+    apply_patches(workflow, logger)
 except SeamError as error:
     raise WorkflowError(str(error))
 
 try:
     STUDY = Study(config)
     ROOT, LAYOUT = STUDY.root, Layout(STUDY)
-    GIVEN = given(STUDY)
+    PINNED = pinned_files(STUDY)
     if Path(f"{ROOT}/corpus/summary.json").is_file():
         POOLED = read_json(f"{ROOT}/corpus/summary.json")
-        STUDY.check_pool(slices.available(POOLED, STUDY.config["corpus"]["examples"]), GIVEN)
+        STUDY.check_pool(slices.available(POOLED, STUDY.config["corpus"]["examples"]), PINNED)
         if workflow.is_main_process and STUDY.slices:
-            declared_counts.check(STUDY, f"{ROOT}/corpus/pool.parquet", GIVEN)
+            declared_counts.check(STUDY, f"{ROOT}/corpus/pool.parquet", PINNED)
     # The user's own transforms, by slice: each with the digest of its script.
     SCRIPTS = {
         name: script_digest(option)
@@ -69,9 +69,9 @@ if workflow.is_main_process:
         raise WorkflowError("\n".join(absent))
 
 if workflow.is_main_process and not workflow.output_settings.dryrun:
-    if disk.none_left(".snakemake"):  # its own records and its log would find no room
+    if disk.no_space_left(".snakemake"):  # its own records and its log would find no room
         logging.raiseExceptions = False
-        raise WorkflowError(f"{disk.told('.snakemake')}. {disk.ADVICE}.")
+        raise WorkflowError(f"{disk.describe_full('.snakemake')}. {disk.ADVICE}.")
     # Jobs are told by it from those of other runs, should this one be killed.
     os.environ[processes.MARK] = processes.mark(ROOT)
 
@@ -80,7 +80,7 @@ if workflow.is_main_process and not workflow.output_settings.dryrun:
 CONTAINER = os.environ.get("VALLEY_CONTAINER")
 
 # What is frozen or adopted is no rule's output, whatever has changed.
-MADE = not_made(ROOT, GIVEN)
+NOT_PINNED = not_pinned_pattern(ROOT, PINNED)
 
 
 def stamped_code(code, costly):
@@ -101,7 +101,7 @@ SIGNATURE = inspect.signature(lambda wildcards: None)
 
 
 wildcard_constraints:
-    student=f"{MADE}[A-Za-z0-9_-]+",
+    student=f"{NOT_PINNED}[A-Za-z0-9_-]+",
     recipe="[A-Za-z0-9_-]+",
     start="[A-Za-z0-9_-]+",
     teacher="[A-Za-z0-9_-]+",
@@ -111,7 +111,7 @@ wildcard_constraints:
     size="[1-9][0-9]*",
     seed="[0-9]+",
     # where an arm's generations, verdicts and scores lie: the student itself, or a trained arm
-    place=f"{MADE}[A-Za-z0-9_-]+/({BASE}|[A-Za-z0-9_-]+/[A-Za-z0-9_-]+/[^/]+/n[1-9][0-9]*-s[0-9]+)",
+    place=f"{NOT_PINNED}[A-Za-z0-9_-]+/({BASE}|[A-Za-z0-9_-]+/[A-Za-z0-9_-]+/[^/]+/n[1-9][0-9]*-s[0-9]+)",
 
 
 def of_wildcards(function):
@@ -189,13 +189,13 @@ def files_of(source):
     return local_files("corpus", source.path, globs)
 
 
-def source_home(wildcards):
+def source_origin(wildcards):
     """Return the home of a benchmark's source, as published."""
     source = STUDY.sources[wildcards.benchmark]
-    return home(source["format"], source["release"])
+    return origin(source["format"], source["release"])
 
 
-def asked(*path):
+def teacher_setting(*path):
     """Return an input function that looks up a setting of the rule's teacher."""
     return setting("corpus", "teachers", "{teacher}", *path)
 
@@ -405,7 +405,7 @@ CUT = [name for name in STUDY.slices if not is_mix(name, STUDY.slices)]
 
 
 # What jobs find of the slices in use, for people.
-TOLD = [f"{ROOT}/slices/{name}.json" for name in STUDY.slices_used if name in CUT]
+SLICE_SUMMARIES = [f"{ROOT}/slices/{name}.json" for name in STUDY.slices_used if name in CUT]
 
 
 def rows_of(name):

@@ -50,7 +50,7 @@ rule pool:
             # The bank's traces are alike by design, and their teacher's mistakes are to stay.
             cleaning=(
                 setting("corpus", "cleaning")
-                if STUDY.corpora or STUDY.asked("endpoint", "model")
+                if STUDY.corpora or STUDY.teachers_of_kind("endpoint", "model")
                 else None
             ),
             prompt=study_prompt,
@@ -64,7 +64,7 @@ rule pool:
 rule corpus_page:
     input:
         summary=rules.pool.output.summary,
-        slices=TOLD,
+        slices=SLICE_SUMMARIES,
     output:
         f"{ROOT}/corpus/summary.html",
     log:

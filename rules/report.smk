@@ -175,7 +175,7 @@ rule report:
         scores=rules.table.output.scores,
         verdicts=rules.table.output.verdicts,
         summary=rules.pool.output.summary,
-        slices=TOLD,
+        slices=SLICE_SUMMARIES,
         claims=expand(f"{ROOT}/claims/{{benchmark}}.json", benchmark=STUDY.benchmarks),
         curves=CURVES,
         contrasts=COMPARED,

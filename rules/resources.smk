@@ -3,15 +3,15 @@
 import functools
 import inspect
 
-from valley.cluster import mend, requests
+from valley.cluster import slurm_patches, requests
 from valley.cluster.site import Site, checked
-from valley.workflow.gates import GatedDAG
+from valley.workflow.order_only import OrderOnlyDAG
 
 LONGEST = STUDY.config["resources"]["longest"]
 SITE = Site(workflow, LONGEST, logger)
-GatedDAG.grouping = staticmethod(lambda: bound_groups())
-GatedDAG.decided = staticmethod(checked(SITE.check, WorkflowError))
-mend.mend(SITE.limit, LEASE.submitting)
+OrderOnlyDAG.grouping = staticmethod(lambda: bound_groups())
+OrderOnlyDAG.decided = staticmethod(checked(SITE.check, WorkflowError))
+slurm_patches.apply(SITE.limit, LEASE.submitting)
 
 # Short jobs share submissions. Labels and the pool are short where the whole corpus comes from the
 # bundled generator; a real corpus' are jobs of their own, and so its shards a group of theirs.
@@ -19,7 +19,7 @@ BUNDLED = None if STUDY.all_corpora or set(STUDY.teachers) != set(STUDY.procedur
 
 
 @functools.cache
-def costs_seen():
+def measured_costs():
     """Return how finished jobs' time compares with the estimates; on this machine nobody asks."""
     return {} if workflow.local_exec else requests.measured(STUDY.config, Path(ROOT))
 
@@ -41,8 +41,8 @@ def grouped(name):
 @functools.lru_cache(maxsize=256)  # the few things that a job asks for are asked one after another
 def request_of(rule, attempt, **wildcards):
     """Return all that a job asks for."""
-    seen, room = costs_seen(), SITE.room(rule)
-    return requests.request(STUDY.config, rule, wildcards, attempt, seen, room)
+    measured, room = measured_costs(), SITE.room(rule)
+    return requests.request(STUDY.config, rule, wildcards, attempt, measured, room)
 
 
 def at_most(minutes):

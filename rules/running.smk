@@ -4,9 +4,9 @@ import subprocess
 import tempfile
 
 from valley.cluster import runs
-from valley.core import asides
+from valley.core import tempfiles
 from valley.core.files import digest, file_digest
-from valley.core.lease import Lease, Taken
+from valley.core.lease import Lease, LeaseTaken
 
 
 def jobs_left(slurm):
@@ -20,7 +20,7 @@ def jobs_left(slurm):
 LEASE = Lease(ROOT, jobs_left)
 
 
-def refuse_beside(other):
+def refuse_live_holder(other):
     """Refuse to start while a holder of the lease lives, or while SLURM has jobs that it left."""
     logger.info(f"{ROOT} is held by {other}; looking whether that is alive (up to 90 s) …")
     if LEASE.lives(other):
@@ -36,10 +36,10 @@ def refuse_beside(other):
         )
 
 
-def begin_alone():
+def refuse_concurrent_run():
     """Refuse to start beside a killed run's jobs; clear away what killed jobs were writing."""
     if other := LEASE.holder():
-        refuse_beside(other)
+        refuse_live_holder(other)
     if left := processes.orphans(ROOT):
         raise WorkflowError(
             f"jobs of a run that was killed are still at work on {ROOT} (process "
@@ -49,16 +49,16 @@ def begin_alone():
     try:
         with disk.explained(ROOT):
             LEASE.take(other)
-    except Taken as error:
+    except LeaseTaken as error:
         raise WorkflowError(f"{error} has just begun to work on {ROOT}: leave it")
     except OSError as error:
         raise WorkflowError(str(error))
-    asides.sweep(ROOT, STUDY.store)
-    asides.sweep(tempfile.gettempdir(), deep=False)
-    asides.clear_old(".snakemake/scripts")
+    tempfiles.sweep(ROOT, STUDY.store)
+    tempfiles.sweep(tempfile.gettempdir(), deep=False)
+    tempfiles.clear_old(".snakemake/scripts")
 
 
-def let_weights_go():
+def apply_retention():
     """Remove the weights that `retention` doesn't keep, by the plan of a study that has just run."""
     if STUDY.config["retention"] == "all":
         return

@@ -14,7 +14,7 @@ rule ask_endpoint:
     benchmark:
         f"{ROOT}/timings/traces/{{teacher}}.tsv"
     wildcard_constraints:
-        teacher=one_of(STUDY.asked("endpoint")),
+        teacher=one_of(STUDY.teachers_of_kind("endpoint")),
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -40,7 +40,7 @@ rule ask_model:
     benchmark:
         f"{ROOT}/timings/traces/{{teacher}}.tsv"
     wildcard_constraints:
-        teacher=one_of(STUDY.asked("model")),
+        teacher=one_of(STUDY.teachers_of_kind("model")),
     conda:
         "../envs/models.yaml"
     container:
@@ -49,7 +49,7 @@ rule ask_model:
     resources:
         mem_mb=TEACHER_MB,
         runtime=at_most(DAY_MINUTES),
-        gpu=asked("model", "gpus"),
+        gpu=teacher_setting("model", "gpus"),
     params:
         **declared(AskModel, prompt=teacher_prompt, store=STUDY.store),
     message:

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
-from valley.core.complaints import Complaints
+from valley.core.bad_rows import BadRowLog
 from valley.core.files import PROBLEM, file_digest, parquet_stream
 from valley.core.hub import SourceError, find
 from valley.judging.options import JudgeOptions
@@ -62,11 +62,11 @@ class Published(Task):
             BadRows: a row is malformed, and `bad_rows` is "stop".
         """
         sources = find(self.files, path=self.path, hub=self.hub, revision=self.revision)
-        complaints = Complaints(self.bad_rows, "bad_rows of this source")
+        bad_row_log = BadRowLog(self.bad_rows, "bad_rows of this source")
         read, left_out, kept = Counter(), Counter(), Counter()
 
         with parquet_stream(self.out, PROBLEM, group_bytes=_GROUP_BYTES) as stream:
-            problems = stream_problems(sources, complaints)
+            problems = stream_problems(sources, bad_row_log)
             how = {"isolation": self.options.isolation, "packages": self.options.packages}
             how |= {"jobs": job.threads}
             how["packages_in"] = self.store and self.store / "packages"
@@ -75,7 +75,7 @@ class Published(Task):
                 try:
                     row = _checked(problem)
                 except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-                    complaints(f"{place}: {str(error)[:200]}")
+                    bad_row_log(f"{place}: {str(error)[:200]}")
                     continue
                 read["problems"] += 1
                 reason = self._outside(problem)
@@ -90,7 +90,7 @@ class Published(Task):
                     print(f"{place}: {problem['id']}: marked: {problem['mark']}")
                 kept["undated"] += not problem.get("date")
                 stream.write_batch(row)
-            rows = read["problems"] + complaints.count
+            rows = read["problems"] + bad_row_log.count
             if self.expected is not None and rows != self.expected:
                 raise SourceError(
                     f"{', '.join(str(source) for source in sources)} hold {rows} rows, but "
@@ -100,15 +100,15 @@ class Published(Task):
                 )
             if not kept["problems"]:
                 raise SourceError(
-                    f"none of {read['problems']} problems is left ({_told(left_out)}); let this "
+                    f"none of {read['problems']} problems is left ({_listing(left_out)}); let this "
                     "source's from, to, platforms or difficulties leave out fewer"
                 )
-        print(f"kept {_told(kept)}; left out {_told(left_out)}; bad rows {complaints.count}")
+        print(f"kept {_listing(kept)}; left out {_listing(left_out)}; bad rows {bad_row_log.count}")
         return {
             "files": {source.name: file_digest(source) for source in sources},
             "rows": rows,
-            "bad_rows": complaints.count,
-            "first_bad_rows": complaints.first,
+            "bad_rows": bad_row_log.count,
+            "first_bad_rows": bad_row_log.first,
             "left_out": dict(left_out),
             "kept": dict(kept),
         }
@@ -136,9 +136,9 @@ def _checked(problem: dict) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([problem], schema=PROBLEM)
 
 
-def _told(counts: Counter) -> str:
-    told = [f"{number} {name}" for name, number in counts.items() if number]
-    return ", ".join(told) or "none"
+def _listing(counts: Counter) -> str:
+    listed = [f"{number} {name}" for name, number in counts.items() if number]
+    return ", ".join(listed) or "none"
 
 
 if "snakemake" in globals():

@@ -62,11 +62,11 @@ class Canary(Task):
         write_json(self.out, found)
         if not found["passes"]:
             if self.action == "stop":
-                raise CanaryError(complaint(found, self.score))
-            print(f"WARNING: {complaint(found, self.score)}")
+                raise CanaryError(mismatch_message(found, self.score))
+            print(f"WARNING: {mismatch_message(found, self.score)}")
 
 
-def complaint(found: dict, score: Path) -> str:
+def mismatch_message(found: dict, score: Path) -> str:
     """Return what a failed comparison has to say: the numbers, likely causes, how to go on."""
     low, high = found["interval"] or (float("nan"), float("nan"))
     measured = float("nan") if found["measured"] is None else found["measured"]

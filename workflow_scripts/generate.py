@@ -1,8 +1,8 @@
 """Let a checkpoint answer benchmarks' problems.
 
-Answers are kept in a book as they come, and only what is missing there is sampled: a stopped job
+Answers are kept in a cache as they come, and only what is missing there is sampled: a stopped job
 goes on, and added samples or problems cost no more than themselves. Several jobs may share a
-checkpoint's answers. A benchmark's file is then cut out of the book.
+checkpoint's answers. A benchmark's file is then cut out of the cache.
 """
 
 import dataclasses
@@ -19,8 +19,8 @@ from valley.core.sampling import Sampling
 from valley.core.seeds import derive
 from valley.judging.reasoning import opened_by
 from valley.lm import devices, replicas
-from valley.lm.answering import keep
-from valley.lm.book import Book, Question, answered, of_job
+from valley.lm.answer_cache import AnswerCache, Question, answer_row, cache_of_checkpoint
+from valley.lm.answering import save_answers
 from valley.lm.requests import Finished, Request, Stopping, room
 from valley.lm.shares import Groups, share
 from valley.workflow.contract import Task, execute, option, param, reads, task, writes
@@ -32,7 +32,7 @@ ENGINE = ("precision", "temperature", "top_p", "stop", "batch_size", "group", "v
 
 @task
 class Answering(Task):
-    """A checkpoint's answers in its book; what is missing there is sampled.
+    """A checkpoint's answers in its cache; what is missing there is sampled.
 
     Attributes:
         checkpoint: manifest of the model.
@@ -58,17 +58,17 @@ class Answering(Task):
     def questions(self) -> list[list[Question]]:
         """Return the answers wanted of each benchmark, by problem and sample."""
         worded = zip(self.benchmarks, self.prompts, strict=True)
-        return [wanted(path, self.sampling, prompt) for path, prompt in worded]
+        return [benchmark_questions(path, self.sampling, prompt) for path, prompt in worded]
 
-    def book(self) -> Book:
-        """Return the book of this checkpoint, asked in this way."""
-        return of_job(self.checkpoint, self.store, self.settings())
+    def cache(self) -> AnswerCache:
+        """Return the cache of this checkpoint, asked in this way."""
+        return cache_of_checkpoint(self.checkpoint, self.store, self.settings())
 
     def sample(self, job: Job, part: Part = WHOLE) -> dict:
-        """Sample what the book lacks, or a part of it; return measurements."""
+        """Sample what the cache lacks, or a part of it; return measurements."""
         questions = self.questions()
-        book, how = self.book(), self.sampling
-        return answer(self.checkpoint, questions, book, how, job.gpus, part, job.threads)
+        cache, how = self.cache(), self.sampling
+        return answer(self.checkpoint, questions, cache, how, job.gpus, part, job.threads)
 
 
 @task
@@ -77,7 +77,7 @@ class Answer(Answering):
 
     Attributes:
         out: how many answers all parts have together; the other rules cut their files out of the
-            book.
+            cache.
     """
 
     rules = ("answer",)
@@ -106,11 +106,13 @@ class Generate(Answering):
         measured = {} if self.answered else self.sample(job)
         job.restored = not measured.get("sampled")
         (questions,) = self.questions()
-        write(questions, self.book(), self.out, self.answered)
+        write(questions, self.cache(), self.out, self.answered)
         return measured
 
 
-def wanted(benchmark: Path, sampling: Sampling, prompt: list[str] | None = None) -> list[Question]:
+def benchmark_questions(
+    benchmark: Path, sampling: Sampling, prompt: list[str] | None = None
+) -> list[Question]:
     """Return the answers that a benchmark wants, ordered by problem and sample.
 
     Their seeds are the same in all arms.
@@ -133,18 +135,18 @@ def wanted(benchmark: Path, sampling: Sampling, prompt: list[str] | None = None)
 def answer(
     checkpoint: Path,
     benchmarks: list[list[Question]],
-    book: Book,
+    cache: AnswerCache,
     sampling: Sampling,
     gpus: int = 0,
     part: Part = WHOLE,
     threads: int = 1,
 ) -> dict:
-    """Sample the answers that the book lacks, or a part of them, and add them to it.
+    """Sample the answers that the cache lacks, or a part of them, and add them to it.
 
     Args:
         checkpoint: manifest of the model.
         benchmarks: answers wanted of each; one that is asked for twice is sampled once.
-        book: where answers are kept.
+        cache: where answers are kept.
         sampling: how they are drawn.
         gpus: of the job.
         part: which of the jobs that share the answers this one is.
@@ -155,14 +157,14 @@ def answer(
         there, `sampled` those that were missing and are this part's.
 
     Raises:
-        Stopped: the job was asked to stop; what had been answered is in the book.
+        Stopped: the job was asked to stop; what had been answered is in the cache.
     """
     batches, by_key = [], {}
     for questions in composed_apart(benchmarks, sampling):
         new = {question.key: question for question in questions if question.key not in by_key}
-        batches += share(book, list(new.values()), part, groups_of(checkpoint, sampling))
+        batches += share(cache, list(new.values()), part, groups_of(checkpoint, sampling))
         by_key |= new
-    known, missing = len(book.known(by_key)), sum(map(len, batches))
+    known, missing = len(cache.known(by_key)), sum(map(len, batches))
     measured = {"answers": len(by_key), "reused": known, "sampled": missing}
     if part.of > 1:
         measured["part"] = f"{part.number} of {part.of}"
@@ -171,18 +173,18 @@ def answer(
     engines = replicas.engines(gpus, sampling.tensor_parallel)
     with stop_signals() as stopping:
         if engines == 1:
-            ran = sampled(checkpoint, batches, book, sampling, gpus, stopping, known)
+            ran = sampled(checkpoint, batches, cache, sampling, gpus, stopping, known)
         else:
             groups = groups_of(checkpoint, sampling)
             shares = deal(batches, engines, groups)
-            ran = sampled_side_by_side(checkpoint, shares, book, sampling, threads, stopping)
+            ran = sampled_side_by_side(checkpoint, shares, cache, sampling, threads, stopping)
     return {**measured, **ran}
 
 
 def sampled_side_by_side(
     checkpoint: Path,
     shares: list[list[list[Question]]],
-    book: Book,
+    cache: AnswerCache,
     sampling: Sampling,
     threads: int,
     stopping: Stopping,
@@ -193,7 +195,7 @@ def sampled_side_by_side(
         {
             "checkpoint": str(checkpoint),
             "batches": [[dataclasses.astuple(question) for question in batch] for batch in share],
-            "book": [str(book.folder.parent.parent), book.about],
+            "book": [str(cache.folder.parent.parent), cache.about],
             "sampling": dataclasses.asdict(sampling),
             "gpus": 0 if devices.rehearsed() else each,
         }
@@ -217,9 +219,9 @@ def one_of_several(job: Path) -> None:
     given = read_json(job)
     batches = [[Question(*question) for question in batch] for batch in given["batches"]]
     store, about = given["book"]
-    how, book = Sampling(**given["sampling"]), Book(store, about)
+    how, cache = Sampling(**given["sampling"]), AnswerCache(store, about)
     with disk.explained(store), stop_signals() as stopping:
-        ran = sampled(given["checkpoint"], batches, book, how, given["gpus"], stopping, 0)
+        ran = sampled(given["checkpoint"], batches, cache, how, given["gpus"], stopping, 0)
     write_json(replicas.outcome_of(job), ran)
 
 
@@ -263,7 +265,7 @@ def groups_of(checkpoint: Path, sampling: Sampling) -> Groups | None:
 def sampled(
     checkpoint: Path,
     batches: list[list[Question]],
-    book: Book,
+    cache: AnswerCache,
     sampling: Sampling,
     gpus: int,
     stopping: Stopping,
@@ -272,10 +274,10 @@ def sampled(
     """Sample batches of answers, one after another; return measurements.
 
     Args:
-        checkpoint, book, sampling, gpus: as of `answer`.
+        checkpoint, cache, sampling, gpus: as of `answer`.
         batches: what is to be answered, by what is composed together.
         stopping: asked at every token whether to stop.
-        known: answers that the book has, for the message.
+        known: answers that the cache has, for the message.
     """
     begun = time.monotonic()
     # The digest of its code is `engine_code`.
@@ -289,11 +291,11 @@ def sampled(
     opened = {text: opened_by(model.decode(ids)) for text, ids in prompts.items()}
     most = sampling.max_tokens
     rooms = {text: room(ids, model.window, most) for text, ids in prompts.items()}
-    _tell_of_small_rooms([rooms[q.prompt] for q in missing], most, model.window)
+    _warn_of_short_windows([rooms[q.prompt] for q in missing], most, model.window)
     # Without room the model cannot begin: such an answer is as unfinished as one cut off.
-    rows = [answered(q, "", "length", 0) for q in missing if not rooms[q.prompt]]
+    rows = [answer_row(q, "", "length", 0) for q in missing if not rooms[q.prompt]]
     batches = [[q for q in batch if rooms[q.prompt]] for batch in batches]
-    asked = [question for batch in batches for question in batch]
+    to_sample = [question for batch in batches for question in batch]
     tokens = 0
 
     def finished() -> Finished:
@@ -306,13 +308,13 @@ def sampled(
 
     def row_of(number: int, said) -> dict:
         nonlocal tokens
-        question, count = asked[number], len(said.ids)
+        question, count = to_sample[number], len(said.ids)
         tokens += count
         text = opened[question.prompt] + model.decode(said.ids)
-        return answered(question, text, said.finish_reason, count)
+        return answer_row(question, text, said.finish_reason, count)
 
-    counts = {"left": len(asked), "total": known + len(missing)}
-    keep(finished(), book, row_of, **counts, chunk=sampling.chunk, rows=rows)
+    counts = {"left": len(to_sample), "total": known + len(missing)}
+    save_answers(finished(), cache, row_of, **counts, chunk=sampling.chunk, rows=rows)
     seconds = time.monotonic() - started
     return {
         **model.measured,
@@ -323,23 +325,23 @@ def sampled(
     }
 
 
-def write(questions: list[Question], book: Book, out: Path, parts: list[Path] = ()) -> None:
+def write(questions: list[Question], cache: AnswerCache, out: Path, parts: list[Path] = ()) -> None:
     """Write a benchmark's generations, in the order of the questions.
 
     Args:
         questions: the answers wanted.
-        book: where they are.
+        cache: where they are.
         out: the generations.
         parts: what the jobs have written that sampled them, where these are others.
 
     Raises:
-        LookupError: the book lacks answers.
+        LookupError: the cache lacks answers.
     """
-    known = book.known(question.key for question in questions)
+    known = cache.known(question.key for question in questions)
     lacking = sum(question.key not in known for question in questions)
     if lacking:
         raise LookupError(
-            f"{book.folder} lacks {lacking} of {len(questions)} answers, which were there when "
+            f"{cache.folder} lacks {lacking} of {len(questions)} answers, which were there when "
             f"{', '.join(path.name for path in parts)} beside {out} were written; delete these to "
             "have them sampled again"
         )
@@ -347,7 +349,7 @@ def write(questions: list[Question], book: Book, out: Path, parts: list[Path] = 
     write_parquet(out, [{name: row[name] for name in GENERATION.names} for row in rows], GENERATION)
 
 
-def _tell_of_small_rooms(rooms: list[int], max_tokens: int, window: int | None) -> None:
+def _warn_of_short_windows(rooms: list[int], max_tokens: int, window: int | None) -> None:
     small = sum(room < max_tokens for room in rooms)
     if small:
         print(

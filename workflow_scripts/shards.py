@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from valley.core import asides, holdout, slices
+from valley.core import holdout, slices, tempfiles
 from valley.core.declared import Cut
 from valley.core.files import POOL, parquet_batches, parquet_stream, stream_rows, write_json
 from valley.core.seeds import derive
@@ -154,9 +154,9 @@ class Slice(Task):
 
         name = job.wildcards.get("slice", self.out.stem)
         how = (self.cut, self.rewriting, self.held_out)
-        told = write_slice(*how, self.of, self.pool, self.out, name, in_order)
-        write_json(self.about, told)
-        return {key: told[key] for key in ("rows", "left_out")}
+        summary = write_slice(*how, self.of, self.pool, self.out, name, in_order)
+        write_json(self.about, summary)
+        return {key: summary[key] for key in ("rows", "left_out")}
 
 
 @task
@@ -298,7 +298,7 @@ def in_order(pool: Path, places: list[int]) -> Iterator[dict]:
     from datasets import Dataset
 
     ordered, before = np.sort(places), 0
-    with asides.scratch() as folder:
+    with tempfiles.scratch() as folder:
         waiting = f"{folder}/rows.arrow"
         with pa.ipc.new_stream(waiting, POOL) as writer:
             for batch in parquet_batches(pool, rows=PORTION):

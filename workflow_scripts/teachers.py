@@ -5,13 +5,13 @@ import uuid
 from collections import Counter
 from pathlib import Path
 
-from valley.asking.questions import Question, questions, teacher_book
-from valley.asking.settings import Asked, Endpoint, Model
+from valley.asking.questions import Question, questions, teacher_cache
+from valley.asking.settings import AskSettings, Endpoint, Model
 from valley.core.files import POOL, read_json, write_json, write_parquet
 from valley.core.resume import stop_signals
 from valley.core.traces import trace_row
-from valley.lm.answering import keep
-from valley.lm.book import Book, answered
+from valley.lm.answer_cache import AnswerCache, answer_row
+from valley.lm.answering import save_answers
 from valley.workflow.contract import Task, execute, option, param, reads, task, writes
 from valley.workflow.job import Job
 
@@ -36,25 +36,25 @@ class Asking(Task):
 
     problems: Path = reads()
     out: Path = writes()
-    asked: Asked = param(TEACHER)
+    asked: AskSettings = param(TEACHER)
     prompt: list[str] | None = param()
     words_code: str = param()
     store: Path = option()
 
     def run(self, job: Job) -> dict:
-        """Ask what the book lacks, and write the traces; return measurements.
+        """Ask what the cache lacks, and write the traces; return measurements.
 
         Raises:
             Unanswered: questions are left, and the study file says to stop.
         """
         name = job.wildcards["teacher"]
         wanted = questions(self.problems, self.asked, self.prompt)
-        book = teacher_book(self.store, self.settings(), self.content(job))
-        measured, reasons = ask(wanted, book, lambda: self.answering(job), chunk=self.asked.chunk)
-        measured |= {**costs(book, *self.prices()), "unanswered": reasons}
+        cache = teacher_cache(self.store, self.settings(), self.content(job))
+        measured, reasons = ask(wanted, cache, lambda: self.answering(job), chunk=self.asked.chunk)
+        measured |= {**costs(cache, *self.prices()), "unanswered": reasons}
         job.measured |= measured  # also where it ends here
-        tell(reasons, self.asked.unanswered)
-        write(wanted, book, self.out, teacher=name)
+        report_unanswered(reasons, self.asked.unanswered)
+        write(wanted, cache, self.out, teacher=name)
         job.restored = not measured["asked"]
         return measured
 
@@ -126,12 +126,14 @@ class Unanswered(RuntimeError):
     """Questions are left that nobody answered, and the study file does not let them go."""
 
 
-def ask(asked: list[Question], book: Book, engine, *, chunk: int) -> tuple[dict, dict[str, int]]:
-    """Ask what the book lacks, and add each answer to it.
+def ask(
+    questions: list[Question], cache: AnswerCache, engine, *, chunk: int
+) -> tuple[dict, dict[str, int]]:
+    """Ask what the cache lacks, and add each answer to it.
 
     Args:
-        asked: what is wanted.
-        book: where answers are kept.
+        questions: what is wanted.
+        cache: where answers are kept.
         engine: has `answers(questions, stopping)` and `measured`; or a function that makes it, only
             called when something is to be asked.
         chunk: answers that are saved together.
@@ -140,11 +142,11 @@ def ask(asked: list[Question], book: Book, engine, *, chunk: int) -> tuple[dict,
         Measurements, and how many questions were not answered, by reason.
 
     Raises:
-        Stopped: the job was asked to stop; what had been answered is in the book.
+        Stopped: the job was asked to stop; what had been answered is in the cache.
     """
-    known = book.known(question.key for question in asked)
-    missing = [question for question in asked if question.key not in known]
-    measured = {"answers": len(asked), "reused": len(known), "asked": len(missing)}
+    known = cache.known(question.key for question in questions)
+    missing = [question for question in questions if question.key not in known]
+    measured = {"answers": len(questions), "reused": len(known), "asked": len(missing)}
     reasons: Counter[str] = Counter()
     if not missing:
         return measured, {}
@@ -155,24 +157,24 @@ def ask(asked: list[Question], book: Book, engine, *, chunk: int) -> tuple[dict,
         if said.text is None:
             reasons[said.finish_reason] += 1
             return None
-        return answered(missing[number], said.text, said.finish_reason, said.tokens)
+        return answer_row(missing[number], said.text, said.finish_reason, said.tokens)
 
     def saved() -> None:
         if spent.total():
-            write_json(book.folder / "spent" / f"{uuid.uuid4().hex}.json", dict(spent))
+            write_json(cache.folder / "spent" / f"{uuid.uuid4().hex}.json", dict(spent))
             spent.clear()
 
     with stop_signals() as stopping:
         engine = engine() if callable(engine) else engine
         batches = engine.answers(missing, stopping)
-        counts = {"left": len(missing), "total": len(asked)}
-        keep(batches, book, row_of, **counts, chunk=chunk, saved=saved)
+        counts = {"left": len(missing), "total": len(questions)}
+        save_answers(batches, cache, row_of, **counts, chunk=chunk, saved=saved)
     return {**measured, **engine.measured, "ask_seconds": time.monotonic() - begun}, reasons
 
 
-def write(asked: list[Question], book: Book, out: Path, *, teacher: str) -> None:
+def write(questions: list[Question], cache: AnswerCache, out: Path, *, teacher: str) -> None:
     """Write a teacher's answers as pool rows, unlabelled, sorted by id; unanswered ones lack."""
-    known = book.known(question.key for question in asked)
+    known = cache.known(question.key for question in questions)
     rows = [
         trace_row(
             question.problem,
@@ -181,21 +183,21 @@ def write(asked: list[Question], book: Book, out: Path, *, teacher: str) -> None
             teacher=teacher,
             tokens=known[question.key]["tokens"],
         )
-        for question in asked
+        for question in questions
         if question.key in known
     ]
     write_parquet(out, sorted(rows, key=lambda row: row["id"]), POOL)
 
 
-def costs(book: Book, price_in: float | None, price_out: float | None) -> dict:
-    """Return tokens and money that a book's answers took, over all the jobs that wrote it.
+def costs(cache: AnswerCache, price_in: float | None, price_out: float | None) -> dict:
+    """Return tokens and money that a cache's answers took, over all the jobs that wrote it.
 
     Args:
-        book: the teacher's.
+        cache: the teacher's.
         price_in, price_out: per million tokens read and written; None is unknown.
     """
     spent: Counter[str] = Counter()
-    for path in sorted((book.folder / "spent").glob("*.json")):
+    for path in sorted((cache.folder / "spent").glob("*.json")):
         spent.update(read_json(path))
     found = {name: spent[name] for name in ("tokens_in", "tokens_out")}
     if price_in is not None and price_out is not None:
@@ -204,18 +206,18 @@ def costs(book: Book, price_in: float | None, price_out: float | None) -> dict:
     return found
 
 
-def tell(reasons: dict[str, int], unanswered: str) -> None:
+def report_unanswered(reasons: dict[str, int], unanswered: str) -> None:
     """Say which questions were not answered; an error unless the study file lets them go."""
     if not reasons:
         return
-    told = "; ".join(f"{number} times {reason}" for reason, number in sorted(reasons.items()))
+    why = "; ".join(f"{number} times {reason}" for reason, number in sorted(reasons.items()))
     count = sum(reasons.values())
     if unanswered == "stop":
         raise Unanswered(
-            f"{count} questions were not answered ({told}). All other answers are kept: run again "
+            f"{count} questions were not answered ({why}). All other answers are kept: run again "
             "to ask these once more, or put `unanswered: skip` into the study file to go on without"
         )
-    print(f"{count} questions are left unanswered: {told}", flush=True)
+    print(f"{count} questions are left unanswered: {why}", flush=True)
 
 
 if "snakemake" in globals():

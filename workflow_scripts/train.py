@@ -29,7 +29,7 @@ from valley.workflow import tracking
 from valley.workflow.contract import Task, execute, option, param, reads, task, writes
 from valley.workflow.job import Job
 
-UNTOLD = ("hub", "chat_template")  # on cards: not for what is trained here; long, and beside it
+NOT_ON_CARDS = ("hub", "chat_template")  # the hub's own; long, and beside the card
 
 
 @task
@@ -199,7 +199,7 @@ def noted(made: Train | Student, job: Job) -> dict:
     """Return what a training notes of itself, beside its result."""
     digests = job.about["inputs"]
     known = {name: found[0] for name, found in digests.items() if found}
-    recipe = {name: value for name, value in made.settings().items() if name not in UNTOLD}
+    recipe = {name: value for name, value in made.settings().items() if name not in NOT_ON_CARDS}
     about = {"study": job.study, "arm": job.wildcards, "recipe": recipe}
     run = tracking.run_of(
         made.tracking,
@@ -230,8 +230,8 @@ def run_processes(what: Training, job: Job) -> dict:
     where = launch.layout(job.gpus, job.nodes, what.how["processes"])
     devices.require(what.gpus)
     if where.processes == 1:
-        with stop_signals() as asked:
-            return work(what, asked)
+        with stop_signals() as should_stop:
+            return work(what, should_stop)
     file = job.state / "job.json"
     write_json(file, dataclasses.asdict(what))
     # Named, not spelt: so the digest of this stage's code covers what the processes do.
@@ -244,53 +244,53 @@ def one_of_several(job: Path) -> None:
 
     parent = os.getppid()
 
-    def asked() -> bool:
+    def should_stop() -> bool:
         if launch.orphaned(parent):
             os._exit(1)
-        return told() or launch.wish_of(job).exists()
+        return stop_requested() or launch.stop_file(job).exists()
 
-    def hangs(line: str) -> None:
+    def report_hang(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
-        write_json(launch.outcome_of(job), {"hangs": line})
+        write_json(launch.outcome_file(job), {"hangs": line})
 
-    with stop_signals() as told:
+    with stop_signals() as stop_requested:
         try:
             what = Training.of(read_json(job))
             with disk.explained(what.manifest, what.state):
-                outcome = {"measured": work(what, asked, hangs)}
+                outcome = {"measured": work(what, should_stop, report_hang)}
         except Stopped as stopped:
             outcome = {"stopped": stopped.message, "limit": stopped.limit}
     if os.environ["RANK"] == "0":
-        write_json(launch.outcome_of(job), outcome)
+        write_json(launch.outcome_file(job), outcome)
 
 
 def work(
     what: Training,
-    asked: Callable[[], bool] = lambda: False,
-    hangs: Callable[[str], None] = lambda line: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_hang: Callable[[str], None] = lambda line: None,
 ) -> dict | None:
     """Load the start, train it and save it; every process of a training calls this.
 
     Args:
         what: the training.
-        asked: tells whether to stop.
-        hangs: gets the line that names a process that hangs, before this one ends.
+        should_stop: tells whether to stop.
+        on_hang: gets the line that names a process that hangs, before this one ends.
 
     Returns:
         Measurements for the sidecar; None in processes other than the first.
     """
-    from valley.lm import card, chat, devices, parallel, students, upfront
+    from valley.lm import card, chat, devices, parallel, preflight, students
 
     recipe = what.recipe
-    upfront.settle_allocator()
+    preflight.settle_allocator()
     devices.require(what.gpus)
-    world = parallel.join(what.how.get("timeout", parallel.TIMEOUT), hangs)
+    world = parallel.join(what.how.get("timeout", parallel.TIMEOUT), on_hang)
     if what.start:
-        config = upfront.config_of(what.start)
-        kernel = upfront.check(config, recipe, what.how, world)
+        config = preflight.config_of(what.start)
+        kernel = preflight.check(config, recipe, what.how, world)
         loaded = {"dtype": students.DTYPES[recipe.weights], "attention": kernel}
         bits = (recipe.lora or {}).get("bits")
-        upfront.base_of(what.start, recipe.lora)  # refuses before any weight is loaded
+        preflight.base_of(what.start, recipe.lora)  # refuses before any weight is loaded
         model, tokenizer = world.first_then_others(
             "loading its start",
             lambda: students.load(what.start, bits=bits, skeleton=not world.first, **loaded),
@@ -298,10 +298,10 @@ def work(
     else:
         texts = [row["prompt"] + row["response"] for p in what.texts for row in read_parquet(p)]
         model, tokenizer = new_student(texts, **what.made)
-        model.set_attn_implementation(upfront.check(model.config, recipe, what.how, world))
-    upfront.check_disk(model, recipe, what.manifest, what.state)
+        model.set_attn_implementation(preflight.check(model.config, recipe, what.how, world))
+    preflight.check_disk(model, recipe, what.manifest, what.state)
 
-    def again():
+    def reload_start():
         """Make the start's plain model once more; return it with the ids of new tokens."""
         if not what.start:
             return new_student(texts, **what.made)[0], []
@@ -312,13 +312,21 @@ def work(
 
     followed = tracking.Run(**what.tracking) if what.tracking and world.first else None
     with tracking.tracked(followed) as log:
-        found = train(model, tokenizer, what, world=world, asked=asked, log=log, again=again)
+        found = train(
+            model,
+            tokenizer,
+            what,
+            world=world,
+            should_stop=should_stop,
+            log=log,
+            reload_start=reload_start,
+        )
     if world.first:
         folder = Path(what.manifest).parent / students.FOLDER
         write_text(folder / students.CARD, card.card(what.about, read_json(what.manifest)))
-        shape = upfront.shape_of(config) if what.start else None
-        found["mfu"] = upfront.mfu(shape, found, bool(recipe.lora))
-    world.leave()
+        shape = preflight.shape_of(config) if what.start else None
+        found["mfu"] = preflight.mfu(shape, found, bool(recipe.lora))
+    world.shutdown()
     return found
 
 

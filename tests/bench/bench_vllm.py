@@ -19,11 +19,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from unittest import mock
 
-from generate import answer, wanted
+from generate import answer, benchmark_questions
 from material import GREEDY, PROMPTS, SMALL, benchmark, student
 from tqdm import tqdm
 from valley.core.sampling import Sampling
-from valley.lm.book import Book, of_job
+from valley.lm.answer_cache import AnswerCache, cache_of_checkpoint
 from valley.lm.engines import with_vllm
 
 CHOSEN = {"engine": "vllm", "max_tokens": 180, **GREEDY, "temperature": 0.8}
@@ -55,7 +55,7 @@ class Overhead:
         self.engine, self.checkpoint, self.folder = engine, checkpoint, folder
         self.chosen = chosen
         problems = benchmark(folder / "problems.parquet", PROMPTS[:prompts])
-        self.questions = wanted(problems, Sampling(samples=samples))
+        self.questions = benchmark_questions(problems, Sampling(samples=samples))
         longest = max(len(engine.encode(question.prompt)) for question in self.questions)
         engine._started(longest + chosen["max_tokens"])
         self._runs = 0
@@ -79,7 +79,9 @@ class Overhead:
     def ours(self) -> Counter:
         """Return the seconds of `generate.answer` by what they were spent on; "" is all of them."""
         self._runs += 1
-        book = of_job(self.checkpoint, self.folder / str(self._runs), {"seed": 0, **self.chosen})
+        cache = cache_of_checkpoint(
+            self.checkpoint, self.folder / str(self._runs), {"seed": 0, **self.chosen}
+        )
         seconds, engine = Counter(), self.engine._llm.llm_engine
         with (
             mock.patch.object(with_vllm, "Engine", lambda *_, **__: self.engine),
@@ -88,10 +90,10 @@ class Overhead:
             timed(seconds, "vLLM", engine.renderer, "render_cmpl"),
             timed(seconds, "prompts", self.engine, "encode"),
             timed(seconds, "decoding", self.engine, "decode"),
-            timed(seconds, "saving", Book, "write"),
+            timed(seconds, "saving", AnswerCache, "write"),
         ):
             begun = time.perf_counter()
-            answer(self.checkpoint, [self.questions], book, Sampling(**self.chosen, chunk=40))
+            answer(self.checkpoint, [self.questions], cache, Sampling(**self.chosen, chunk=40))
             seconds[""] = time.perf_counter() - begun
         return seconds
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 from stats_tables import MINI, MONOTONE, SEED, VALLEYS, alarm, mark, share, table
-from valley.analysis import noise, sample, simulate, trials, trials_ahead
+from valley.analysis import noise, sample, simulate, trials, trials_forecast
 from valley.analysis.simulate import Design
 from valley.analysis.trials import Truth
 
@@ -85,7 +85,7 @@ def ahead(studies: int) -> str:
     """Forecasts of a held-out largest size."""
     rows = []
     for kind in simulate.KINDS:
-        hits = trials_ahead.forecast_trial(kind, MINI, studies, SEED)
+        hits = trials_forecast.forecast_trial(kind, MINI, studies, SEED)
         errors = [
             f"{np.sqrt(np.mean(np.square(hits[key]))):.3f}"
             for key in ("error", "error loglinear", "error bnsl1")

@@ -94,7 +94,7 @@ def test_every_link_leads_somewhere(page):
             assert anchor in slugs, f"{page.name}: {target}"
 
 
-def test_lines_that_a_page_s_changes_begin_from_stand_in_the_repository():
+def test_lines_that_a_pages_changes_begin_from_stand_in_the_repository():
     """`-` lines of a page's diffs, up to an ellipsis."""
     diffs = [
         line[1:].partition("…")[0].strip()

@@ -10,9 +10,9 @@ def judged(monkeypatch) -> list[str]:
     seen = []
     original = batch.judge_program
 
-    def counted(boxes, program, *rest):
+    def counted(sandboxes, program, *rest):
         seen.append(program)
-        return original(boxes, program, *rest)
+        return original(sandboxes, program, *rest)
 
     monkeypatch.setattr(batch, "judge_program", counted)
     return seen

@@ -232,7 +232,7 @@ def test_the_version_covers_what_runs_in_the_sandbox(tmp_path):
         assert version() == before, name
 
 
-def test_an_entry_is_a_verdict_s_plain_values(tmp_path):
+def test_an_entry_is_a_verdicts_plain_values(tmp_path):
     judge([Task(0, "print(1)", PROBLEM)], cache=tmp_path)
     around = identity.circumstances(batch.isolating.tier().name, Options())
     content = batch.digest(batch.read_problem(PROBLEM).content)

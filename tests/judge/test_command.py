@@ -123,7 +123,7 @@ def test_nothing_to_judge_is_an_error(tmp_path):
     assert valley(empty, empty, "--jobs", 0).returncode == 2
 
 
-def test_livecodebench_s_files_go_in_and_come_out(tmp_path):
+def test_livecodebenchs_files_go_in_and_come_out(tmp_path):
     cases = json.dumps([{"input": "1 2\n", "output": "3\n", "testtype": "stdin"}])
     question = {"question_id": "q1", "public_test_cases": cases, "private_test_cases": "[]"}
     problems = write_lines(tmp_path / "p.jsonl", [question])

@@ -140,13 +140,13 @@ JUDGING = """
 import sys
 from hostile_programs import CASES, SEARCHES
 from valley.judging.problems import read_problem
-from valley.judging.boxes import Boxes
+from valley.judging.sandbox_pool import SandboxPool
 from valley.judging.trial import judge_program
 from valley.judging.verdicts import Options
 rows = eval(sys.argv[3])
 options = Options(output_limit_mb=1, wall_factor=1.0, wall_extra_s=1.5)
 problems = [read_problem(row) for row in rows]
-with Boxes(sys.argv[2]) as boxes:
+with SandboxPool(sys.argv[2]) as boxes:
     for case in CASES:
         program = case.program.replace("{secret}", "/etc/passwd").replace("{folder}", "/var/log")
         program = program.replace("{judge}", sys.argv[1] + "/valley/judging/zygote.py")

@@ -111,7 +111,7 @@ def test_marked_problems_are_read_from_files_and_their_answers_have_no_verdict(t
     path = tmp_path / "p.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = read_problems(path)
-    assert found.complaints == []
+    assert found.bad_rows == []
     assert [problem["trusted"] for problem in found.by_id.values()] == [False, True, False]
     tasks = [Task(0, "def f(x): return x", problem) for problem in found.by_id.values()]
     verdicts = judge(tasks)

@@ -110,7 +110,7 @@ def test_without_a_network_the_error_says_what_to_do(wheels, tmp_path):
 
 AS_USER = """
 import sys
-from valley.judging.boxes import Boxes
+from valley.judging.sandbox_pool import SandboxPool
 from valley.judging.packages import PackagesError, pinned, provided
 from valley.judging.problems import read_problem
 from valley.judging.trial import judge_program
@@ -121,7 +121,7 @@ for store, name in ((shared, "tiny==1.0"), (shared, "tiny==2.0"), (own, "tiny==2
     pins = pinned([name])
     try:
         there = provided(store, pins)
-        with Boxes(tier, packages=there) as boxes:
+        with SandboxPool(tier, packages=there) as boxes:
             text = "import tiny\\nprint(tiny.answer)"
             print(judge_program(boxes, text, problem, Options(packages=pins)).verdict)
     except PackagesError as error:

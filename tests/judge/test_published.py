@@ -36,7 +36,7 @@ def as_published(text: str) -> bool:
 
 
 @pytest.mark.parametrize("name", HUMANEVAL)
-def test_humaneval_s_verdicts_are_the_published_harness_s(name):
+def test_humanevals_verdicts_are_the_published_harnesss(name):
     prompt, entry, test, program = HUMANEVAL[name]
     body = f"{prompt}    pass\n" if prompt else ""
     published = as_published(f"{body}\n{program}\n{test}\ncheck({entry})")
@@ -46,7 +46,7 @@ def test_humaneval_s_verdicts_are_the_published_harness_s(name):
 
 
 @pytest.mark.parametrize("name", MBPP)
-def test_mbpp_s_verdicts_are_the_published_harness_s(name):
+def test_mbpps_verdicts_are_the_published_harnesss(name):
     assertions, program = MBPP[name]
     published = as_published("\n".join([program, *assertions]))
     (verdict,) = judge([Task(0, program, convert(mbpp(assertions, code=program)))])
@@ -77,7 +77,7 @@ def test_no_attack_on_the_channel_gains_a_verdict(tier):
     assert {name: word for name, word in words.items() if word not in failures} == {}
 
 
-def test_looking_at_an_endless_value_is_the_program_s_failure():
+def test_looking_at_an_endless_value_is_the_programs_failure():
     problem = convert(
         humaneval("", "f", "def check(candidate):\n    assert list(candidate()) == [1]")
     )
@@ -87,7 +87,7 @@ def test_looking_at_an_endless_value_is_the_program_s_failure():
     assert {verdict.verdict for verdict in found} <= {"time_limit", "memory_limit"}
 
 
-def test_a_test_that_fails_before_it_calls_is_the_problem_s_fault():
+def test_a_test_that_fails_before_it_calls_is_the_problems_fault():
     for test in ("import no_such_module\ndef check(candidate): pass", "def check(", "1 / 0"):
         (verdict,) = judge([Task(0, "def f(): return 1", convert(humaneval("", "f", test)))])
         assert verdict.verdict == "judge_error", test
@@ -96,7 +96,7 @@ def test_a_test_that_fails_before_it_calls_is_the_problem_s_fault():
 @pytest.mark.parametrize(
     ("tolerance", "error", "word"), [(1e-4, 5e-5, "accepted"), (0, 5e-5, "wrong_answer")]
 )
-def test_evalplus_s_tolerances_are_kept(tolerance, error, word):
+def test_evalpluss_tolerances_are_kept(tolerance, error, word):
     test = HARNESS + (
         "def check(candidate):\n    inputs = [[2.0], [3.0]]\n    results = [4.0, 9.0]\n"
         "    for i, (inp, exp) in enumerate(zip(inputs, results)):\n"
@@ -107,7 +107,7 @@ def test_evalplus_s_tolerances_are_kept(tolerance, error, word):
     assert verdict.verdict == word
 
 
-def test_a_problem_s_own_solution_decides_whether_its_test_is_usable():
+def test_a_problems_own_solution_decides_whether_its_test_is_usable():
     good = convert(mbpp(["assert f(1) == 2"], code="def f(x): return x + 1"))
     bad = convert(mbpp(["assert f(1) == 3"], code="def f(x): return x + 1")) | {"id": "bad"}
     broken = convert(mbpp(["import no_module", "assert f(1)"], code="def f(x): return 1"))
@@ -133,13 +133,13 @@ def test_rows_that_nobody_can_run_are_kept():
 JUDGING = """
 import sys
 from published_programs import HOSTILE
-from valley.judging.boxes import Boxes
+from valley.judging.sandbox_pool import SandboxPool
 from valley.judging.problems import read_problem
 from valley.judging.trial import judge_program
 from valley.judging.verdicts import Options
 problem = read_problem(eval(sys.argv[2]))
 options = Options(wall_factor=1.0, wall_extra_s=1.5)
-with Boxes(sys.argv[1]) as boxes:
+with SandboxPool(sys.argv[1]) as boxes:
     for name, program in [*HOSTILE.items(), ("honest", "def f(): return 42")]:
         verdict = judge_program(boxes, program, problem, options)
         if (verdict.verdict == "accepted") != (name == "honest"):

@@ -159,7 +159,7 @@ def test_every_verdict_and_every_mark_is_the_same(form, tmp_path):
     assert len(marked) == told["kept"]["untrusted"]
 
 
-def test_with_the_study_s_settings_left_out_problems_are_the_same(tmp_path: Path):
+def test_with_the_studys_settings_left_out_problems_are_the_same(tmp_path: Path):
     rows, answers = FORMS["mbpp"]()
     source = jsonl(tmp_path / "source.jsonl", rows)
     said = [

@@ -8,7 +8,7 @@ import zlib
 import pyarrow.parquet as pq
 import pytest
 from benchmark_material import packed
-from valley.core.complaints import BadRow
+from valley.core.bad_rows import BadRow
 from valley.core.files import PROBLEM, write_parquet
 from valley.judging.batch import Task, judge
 from valley.judging.forms import convert
@@ -130,7 +130,7 @@ def test_a_missing_function_name_is_told():
     assert problem["trusted"] is False and problem["tests"] == []
 
 
-def test_livecodebench_s_fields_find_their_place():
+def test_livecodebenchs_fields_find_their_place():
     problem = convert(livecodebench())
     assert [test["public"] for test in problem["tests"]] == [True, False, False]
     assert (problem["id"], problem["difficulty"], problem["source"]) == ("abc_a", "easy", "atcoder")
@@ -199,14 +199,14 @@ def test_broken_rows_are_named_and_the_rest_is_kept(tmp_path):
     path.write_text("\n".join(lines))
     found = read_problems(path)
     assert list(found.by_id) == ["first", "last"]
-    complaints = "\n".join(found.complaints)
-    assert len(found.complaints) == len(BROKEN) + 4
+    complaints = "\n".join(found.bad_rows)
+    assert len(found.bad_rows) == len(BROKEN) + 4
     for number, (_, message) in enumerate(BROKEN.values(), 2):
-        assert f"{path}: row {number}: " in found.complaints[number - 2]
+        assert f"{path}: row {number}: " in found.bad_rows[number - 2]
         if message:
             import re
 
-            assert re.search(message, found.complaints[number - 2]), found.complaints[number - 2]
+            assert re.search(message, found.bad_rows[number - 2]), found.bad_rows[number - 2]
     assert "not JSON" in complaints and "a list, not an object" in complaints
     assert "of no known form" in complaints and "'first' is there twice" in complaints
 
@@ -222,7 +222,7 @@ def test_a_broken_row_in_the_middle_of_a_large_file(tmp_path):
     assert path.stat().st_size > 99_000_000
     found = read_problems(path)
     assert len(found.by_id) == 99
-    assert found.complaints[0].startswith(f"{path}: row 51: not JSON")
+    assert found.bad_rows[0].startswith(f"{path}: row 51: not JSON")
 
 
 def test_problems_come_from_parquet_too(tmp_path):
@@ -231,7 +231,7 @@ def test_problems_come_from_parquet_too(tmp_path):
     assert pq.read_table(path).num_rows == 2
     found = read_problems(path)
     assert list(found.by_id) == ["a"]
-    assert found.complaints[0].startswith(f"{path}: row 2: problem b: ")
+    assert found.bad_rows[0].startswith(f"{path}: row 2: problem b: ")
 
 
 def test_how_a_problem_is_compared_comes_with_its_row(tmp_path):
@@ -247,7 +247,7 @@ def test_how_a_problem_is_compared_comes_with_its_row(tmp_path):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = read_problems(path)
     assert list(found.by_id) == ["loose", "plain"]
-    told = " ".join(found.complaints)
+    told = " ".join(found.bad_rows)
     assert "problem odd: case: 'upper' is neither exact nor ignore" in told
     assert "problem below: tolerance: -1 is no number" in told and "'1e-6' is no number" in told
     program = "print('YES')\nprint(0.509)"

@@ -13,7 +13,7 @@ from hub_files import jsonl
 from test_published import as_published
 from valley.core.files import read_parquet
 from valley.core.hub import SourceError
-from valley.core.published import home
+from valley.core.published import origin
 from valley.judging import errata
 from valley.judging.batch import Task, judge
 from valley.judging.forms import convert
@@ -116,7 +116,7 @@ def store(tmp_path_factory):
 
 def loaded(format: str, path, out, store, **more) -> tuple[list[dict], dict]:
     """Load a benchmark as the study does where it says no more than the format and the path."""
-    known = home(format, more.pop("release", None))
+    known = origin(format, more.pop("release", None))
     settings = {"files": list(known.files), "expected": known.count, "bad_rows": "stop"}
     told = Published(out=out, path=str(path), store=store, **settings | more).run(Job())
     return read_parquet(out), told

@@ -5,9 +5,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir).parents[1] / "workflow_scripts"))
 
-from valley.cluster import mend
+from valley.cluster import slurm_patches
 
-mend.mend()
+slurm_patches.apply()
 
 
 rule wait:

@@ -94,7 +94,7 @@ def stopped_job(lab) -> str:
     return job
 
 
-def test_a_killed_run_s_jobs_are_not_run_beside(lab):
+def test_a_killed_runs_jobs_are_not_run_beside(lab):
     """Snakemake is killed outright; its job goes on. Then one starts plainly, its lock is gone."""
     written(lab)
     first = lab.start(TARGET, **ALONE)

@@ -7,19 +7,19 @@ import time
 import pytest
 from proxy import FaultyProxy
 from server import TeacherServer, address, running
-from teachers import Unanswered, ask, costs, tell, write
+from teachers import Unanswered, ask, costs, report_unanswered, write
 from valley.asking.endpoint import Client, EndpointError
 from valley.asking.limits import Limiter
 from valley.asking.questions import questions, with_think_tags
-from valley.asking.settings import Asked, Endpoint
+from valley.asking.settings import AskSettings, Endpoint
 from valley.bank import problems as bank
 from valley.core.files import POOL, PROBLEM, read_parquet, write_parquet
 from valley.core.resume import Stopped
-from valley.lm.book import Book
+from valley.lm.answer_cache import AnswerCache
 
 PROBLEMS = bank.generate(8, 5, "train")
 KEY = "sk-a-key-that-nobody-may-see"
-ASKED = Asked(answers=2, seed=1, max_tokens=500)
+ASKED = AskSettings(answers=2, seed=1, max_tokens=500)
 
 
 @pytest.fixture
@@ -39,15 +39,15 @@ def endpoint(place: str, kind: type[Client] = Client, **changed) -> Client:
     return kind(Endpoint(base_url=place, **{**settings, **changed}), ASKED)
 
 
-def said(book: Book, asked) -> list[str]:
-    return [book.known([question.key])[question.key]["text"] for question in asked]
+def said(cache: AnswerCache, asked) -> list[str]:
+    return [cache.known([question.key])[question.key]["text"] for question in asked]
 
 
 FAULTS = ["429", "500", "drop", "hang", "half", "cut", "unfinished", "empty", "503", "408", "429"]
 
 
 def test_faults_on_the_way_change_nothing(tmp_path, asked, server):
-    plain, spoilt = Book(tmp_path / "a", {}), Book(tmp_path / "b", {})
+    plain, spoilt = AnswerCache(tmp_path / "a", {}), AnswerCache(tmp_path / "b", {})
     ask(asked, plain, endpoint(address(server)), chunk=4)
     with running(FaultyProxy(address(server), FAULTS, hang_s=1.0)) as proxy:
         measured, reasons = ask(asked, spoilt, endpoint(address(proxy), timeout_s=0.6), chunk=4)
@@ -60,16 +60,16 @@ def test_faults_on_the_way_change_nothing(tmp_path, asked, server):
 
 
 def test_what_is_known_is_not_asked_again(tmp_path, asked, server):
-    book = Book(tmp_path, {})
-    ask(asked[:6], book, endpoint(address(server)), chunk=4)
-    measured, _ = ask(asked, Book(tmp_path, {}), endpoint(address(server)), chunk=4)
+    cache = AnswerCache(tmp_path, {})
+    ask(asked[:6], cache, endpoint(address(server)), chunk=4)
+    measured, _ = ask(asked, AnswerCache(tmp_path, {}), endpoint(address(server)), chunk=4)
     assert (measured["reused"], measured["asked"]) == (6, 10)
     assert len(server.served) == len(asked)
 
     def never():
         raise AssertionError("an engine is made though nothing is to be asked")
 
-    assert ask(asked, Book(tmp_path, {}), never, chunk=4)[0]["asked"] == 0
+    assert ask(asked, AnswerCache(tmp_path, {}), never, chunk=4)[0]["asked"] == 0
 
 
 def test_a_stopped_job_goes_on(tmp_path, asked, server):
@@ -80,13 +80,13 @@ def test_a_stopped_job_goes_on(tmp_path, asked, server):
                 if place == 1:
                     os.kill(os.getpid(), signal.SIGTERM)
 
-    book = Book(tmp_path, {})
+    cache = AnswerCache(tmp_path, {})
     slow = endpoint(address(server), Slow, concurrent=1)
     with pytest.raises(Stopped):
-        ask(asked, book, slow, chunk=100)
-    kept = len(Book(tmp_path, {}).known(question.key for question in asked))
+        ask(asked, cache, slow, chunk=100)
+    kept = len(AnswerCache(tmp_path, {}).known(question.key for question in asked))
     assert 2 <= kept < len(asked)
-    measured, _ = ask(asked, Book(tmp_path, {}), endpoint(address(server)), chunk=4)
+    measured, _ = ask(asked, AnswerCache(tmp_path, {}), endpoint(address(server)), chunk=4)
     assert measured["asked"] == len(asked) - kept
 
 
@@ -104,28 +104,28 @@ def test_a_refusal_stops_at_once_and_says_why(tmp_path, asked, server, status):
     with running(FaultyProxy(address(server), ["pass", str(status)])) as proxy:
         teacher = endpoint(address(proxy), concurrent=1)
         with pytest.raises(EndpointError, match=rf"{proxy.server_address[1]}/v1.*: the.* fault"):
-            ask(asked, Book(tmp_path, {}), teacher, chunk=100)
+            ask(asked, AnswerCache(tmp_path, {}), teacher, chunk=100)
     assert len(proxy.seen) == 2
-    assert len(Book(tmp_path, {}).known(question.key for question in asked)) == 1
+    assert len(AnswerCache(tmp_path, {}).known(question.key for question in asked)) == 1
 
 
 def test_an_endpoint_that_answers_nobody_is_left(tmp_path, asked, server):
     with running(FaultyProxy(address(server), ["500"] * 100)) as proxy:
         teacher = endpoint(address(proxy), attempts=3, concurrent=1)
         with pytest.raises(EndpointError, match=r"10 questions in a row.*fault 500"):
-            ask(asked, Book(tmp_path, {}), teacher, chunk=100)
+            ask(asked, AnswerCache(tmp_path, {}), teacher, chunk=100)
     assert len(proxy.seen) == 30
 
 
 def test_questions_without_an_answer_are_told_or_let_go(tmp_path, asked, server):
     server.problems = PROBLEMS[1:]
-    book = Book(tmp_path / "book", {})
-    _, reasons = ask(asked, book, endpoint(address(server)), chunk=4)
+    cache = AnswerCache(tmp_path / "book", {})
+    _, reasons = ask(asked, cache, endpoint(address(server)), chunk=4)
     assert sum(reasons.values()) == 2 and "I know no such problem" in next(iter(reasons))
     with pytest.raises(Unanswered, match=r"2 questions were not answered \(2 times refused.*skip"):
-        tell(reasons, "stop")
-    tell(reasons, "skip")
-    write(asked, book, tmp_path / "traces.parquet", teacher="t")
+        report_unanswered(reasons, "stop")
+    report_unanswered(reasons, "skip")
+    write(asked, cache, tmp_path / "traces.parquet", teacher="t")
     assert len(read_parquet(tmp_path / "traces.parquet")) == len(asked) - 2
 
 
@@ -135,12 +135,12 @@ def test_the_key_comes_from_the_environment_and_shows_nowhere(tmp_path, asked, m
     monkeypatch.setenv("MY_KEY", KEY)
     with running(TeacherServer(PROBLEMS, KEY)) as serving:
         teacher = endpoint(address(serving), key_variable="MY_KEY")
-        ask(asked[:2], Book(tmp_path, {}), teacher, chunk=1)
+        ask(asked[:2], AnswerCache(tmp_path, {}), teacher, chunk=1)
         assert serving.keys == {KEY}
         serving.key = "another"  # the server now sends the key back in its refusal
         teacher = endpoint(address(serving), key_variable="MY_KEY")
         with pytest.raises(EndpointError) as caught:
-            ask(asked, Book(tmp_path, {}), teacher, chunk=1)
+            ask(asked, AnswerCache(tmp_path, {}), teacher, chunk=1)
     assert "Incorrect API key provided: (key)" in str(caught.value)
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and KEY in _text(path)]
@@ -151,7 +151,7 @@ def _text(path) -> str:
 
 
 def test_reasoning_apart_is_joined(tmp_path, asked, server):
-    together, apart = Book(tmp_path / "a", {}), Book(tmp_path / "b", {})
+    together, apart = AnswerCache(tmp_path / "a", {}), AnswerCache(tmp_path / "b", {})
     ask(asked, together, endpoint(address(server)), chunk=4)
     ask(asked, apart, endpoint(address(server), model="procedural-apart"), chunk=4)
     assert [" ".join(text.split()) for text in said(apart, asked)] == [
@@ -163,21 +163,21 @@ def test_reasoning_apart_is_joined(tmp_path, asked, server):
 
 
 def test_costs_are_counted_over_all_jobs(tmp_path, asked, server):
-    book = Book(tmp_path, {})
-    ask(asked[:5], book, endpoint(address(server)), chunk=2)
-    ask(asked, book, endpoint(address(server)), chunk=2)
-    found = costs(book, 2.0, 8.0)
-    known = book.known(question.key for question in asked)
+    cache = AnswerCache(tmp_path, {})
+    ask(asked[:5], cache, endpoint(address(server)), chunk=2)
+    ask(asked, cache, endpoint(address(server)), chunk=2)
+    found = costs(cache, 2.0, 8.0)
+    known = cache.known(question.key for question in asked)
     assert found["tokens_out"] == sum(row["tokens"] for row in known.values())
     expected = (2 * found["tokens_in"] + 8 * found["tokens_out"]) / 1e6
     assert found["cost"] == pytest.approx(expected) and found["tokens_in"] > 0
-    assert "cost" not in costs(book, None, None)
+    assert "cost" not in costs(cache, None, None)
 
 
 def test_traces_are_pool_rows(tmp_path, asked, server):
-    book = Book(tmp_path / "book", {})
-    ask(asked, book, endpoint(address(server)), chunk=4)
-    write(asked, book, tmp_path / "traces.parquet", teacher="deep")
+    cache = AnswerCache(tmp_path / "book", {})
+    ask(asked, cache, endpoint(address(server)), chunk=4)
+    write(asked, cache, tmp_path / "traces.parquet", teacher="deep")
     rows = read_parquet(tmp_path / "traces.parquet")
     assert list(rows[0]) == POOL.names
     assert [row["id"] for row in rows] == sorted(
@@ -234,5 +234,5 @@ def test_as_many_requests_at_a_time_as_allowed(tmp_path, asked, server, monkeypa
             running_now[0] -= 1
 
     monkeypatch.setattr(Client, "_ask_once", counted)
-    ask(asked, Book(tmp_path, {}), endpoint(address(server), concurrent=3), chunk=4)
+    ask(asked, AnswerCache(tmp_path, {}), endpoint(address(server), concurrent=3), chunk=4)
     assert most[0] == 3

@@ -7,11 +7,11 @@ from lm_material import TEXTS
 from teachers import ask
 from valley.asking.local import Local
 from valley.asking.questions import questions
-from valley.asking.settings import Asked, Model
+from valley.asking.settings import AskSettings, Model
 from valley.bank import problems as bank
 from valley.core.files import PROBLEM, write_parquet
 from valley.lm import students
-from valley.lm.book import Book
+from valley.lm.answer_cache import AnswerCache
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def model(tmp_path_factory) -> Path:
     return folder
 
 
-ASKED = Asked(answers=2, seed=1, temperature=1.0, top_p=1.0, max_tokens=12)
+ASKED = AskSettings(answers=2, seed=1, temperature=1.0, top_p=1.0, max_tokens=12)
 
 
 def local(model: Path) -> Local:
@@ -36,13 +36,13 @@ def local(model: Path) -> Local:
 def test_a_model_answers_each_question_as_often_as_asked(tmp_path, model):
     write_parquet(tmp_path / "problems.parquet", bank.generate(3, 5, "train"), PROBLEM)
     asked = questions(tmp_path / "problems.parquet", ASKED, None)
-    book = Book(tmp_path / "book", {})
-    measured, reasons = ask(asked, book, lambda: local(model), chunk=2)
+    cache = AnswerCache(tmp_path / "book", {})
+    measured, reasons = ask(asked, cache, lambda: local(model), chunk=2)
     assert measured["asked"] == 6 and not reasons
-    known = book.known(question.key for question in asked)
+    known = cache.known(question.key for question in asked)
     assert len({row["text"] for row in known.values()}) == 6
     assert all(row["finish_reason"] in ("stop", "length") for row in known.values())
-    again = Book(tmp_path / "again", {})
+    again = AnswerCache(tmp_path / "again", {})
     ask(asked[::-1], again, lambda: local(model), chunk=2)
     assert again.known(known) == known
 
@@ -51,6 +51,6 @@ def test_a_prompt_that_fills_the_window_is_refused(tmp_path, model):
     rows = bank.generate(2, 5, "train")
     rows[0]["statement"] *= 100
     write_parquet(tmp_path / "problems.parquet", rows, PROBLEM)
-    asked = questions(tmp_path / "problems.parquet", Asked(seed=1), None)
-    _, reasons = ask(asked, Book(tmp_path / "book", {}), lambda: local(model), chunk=2)
+    asked = questions(tmp_path / "problems.parquet", AskSettings(seed=1), None)
+    _, reasons = ask(asked, AnswerCache(tmp_path / "book", {}), lambda: local(model), chunk=2)
     assert reasons == {"refused: the prompt fills the window": 1}

@@ -19,7 +19,7 @@ def study(problems=200, samples=4, seeds=(0, 1), sizes=(0, 32, 64, 128, 256, 512
 
 
 def ready(made: Study, **asked) -> power.Power:
-    return power.Power(power.Asked(made, made.benchmarks[0], **{"studies": 12, **asked}))
+    return power.Power(power.PowerOptions(made, made.benchmarks[0], **{"studies": 12, **asked}))
 
 
 def ended(made: Study, claim: str, truth: str, studies=12, **assumed) -> dict:

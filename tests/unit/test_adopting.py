@@ -21,7 +21,7 @@ def model(tmp_path):
     return tmp_path
 
 
-def test_a_whole_model_has_no_faults_and_leaves_the_trainer_s_states_behind(model):
+def test_a_whole_model_has_no_faults_and_leaves_the_trainers_states_behind(model):
     assert checkpoints.faults(model) == []
     names = [path.name for path in checkpoints.files_of(model)]
     assert names == [
@@ -59,7 +59,7 @@ def write(path, rows):
     return path
 
 
-def test_the_study_s_own_form_is_read_as_it_is(tmp_path):
+def test_the_studys_own_form_is_read_as_it_is(tmp_path):
     row = {"problem_id": "a", "sample": 1, "text": "x", "finish_reason": "length", "tokens": 3}
     assert generations.read(write(tmp_path / "a.jsonl", [row])) == [{**row, "seed": None}]
 
@@ -67,7 +67,7 @@ def test_the_study_s_own_form_is_read_as_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text"), [("output_list", "say 1"), ("code_list", "```python\nsay 1\n```")]
 )
-def test_livecodebench_s_form_has_a_row_a_sample(tmp_path, name, text):
+def test_livecodebenchs_form_has_a_row_a_sample(tmp_path, name, text):
     path = tmp_path / "lcb.json"
     path.write_text(json.dumps([{"question_id": 7, name: ["say 1", "say 2"]}]))
     rows = generations.read(path, finish_reason="stop")

@@ -135,7 +135,7 @@ def test_permutation_alone_would_be_fooled_by_training_noise():
     assert np.mean(hits["permutation alone"]) > 0.2
 
 
-def test_spearman_is_scipy_s_and_its_interval_holds_it():
+def test_spearman_is_scipys_and_its_interval_holds_it():
     from scipy.stats import rankdata, spearmanr
 
     rng = np.random.default_rng(1)

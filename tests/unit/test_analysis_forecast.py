@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from valley.analysis import forecast, trials, trials_ahead
+from valley.analysis import forecast, trials, trials_forecast
 from valley.analysis.resample import wilson
 from valley.analysis.sample import from_values
 from valley.analysis.simulate import KINDS, Design, random_curve, valley_truth
@@ -18,7 +18,7 @@ def data():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_held_out_size_is_inside_its_interval(kind):
-    hits = trials_ahead.forecast_trial(kind, Design(), 30, 5, draws=200)
+    hits = trials_forecast.forecast_trial(kind, Design(), 30, 5, draws=200)
     assert wilson(float(np.mean(hits["inside"])), 30)[1] >= 0.88
     if kind != "loglinear":
         ours, line = (np.mean(np.square(hits[key])) for key in ("error", "error loglinear"))

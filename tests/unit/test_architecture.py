@@ -92,7 +92,7 @@ EDITED = {
 }
 
 
-def test_python_s_path_is_edited_in_few_places():
+def test_pythons_path_is_edited_in_few_places():
     root = SCRIPTS.parent
     files = [root / "valley", root / "Snakefile", *RULES.glob("*.smk")]
     files += [path for part in ("workflow_scripts", "tests") for path in (root / part).rglob("*")]

@@ -54,7 +54,7 @@ def test_programs_that_read_and_print_keep_every_byte(split):
     assert digest([rows, traces, [teacher.direct(row) for row in rows]]) == STDIN[split]
 
 
-def test_a_function_s_problem_is_the_program_s_in_other_words(rows):
+def test_a_functions_problem_is_the_programs_in_other_words(rows):
     for row, other in zip(rows, problems.generate(200, 7, "train"), strict=True):
         same = ("id", "difficulty", "time_limit_s", "source")
         assert [row[key] for key in same] == [other[key] for key in same]
@@ -71,7 +71,7 @@ def test_rows_keep_the_contract(rows, tmp_path):
         assert read_problem(row).function_name == NAME
 
 
-def test_the_docstring_s_calls_give_what_it_says(rows):
+def test_the_docstrings_calls_give_what_it_says(rows):
     """By doctest itself: the statement's examples, run on the reference function."""
     parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(verbose=False)
     for row in rows:

@@ -10,7 +10,7 @@ import pytest
 from valley.bank import problems
 from valley.bank.catalogue import BY_NAME, OPERATIONS
 from valley.bank.operations import NUMBER, NUMBERS, WORDS, Step, Unfit, apply, fits, show, values
-from valley.bank.plans import behaviour, home
+from valley.bank.plans import behaviour, split_of
 from valley.core.files import PROBLEM, read_parquet, write_parquet
 from valley.core.text import tokens
 
@@ -73,7 +73,9 @@ def test_wrong_options_are_named(options, message):
 def test_splits_share_no_behaviour_and_no_statement(rows):
     splits = list(rows)
     for i, one in enumerate(splits):
-        assert all(home(behaviour(problems.regenerate(row["id"]).plan)) == one for row in rows[one])
+        assert all(
+            split_of(behaviour(problems.regenerate(row["id"]).plan)) == one for row in rows[one]
+        )
         for other in splits[i + 1 :]:
             assert problems.overlap(rows[one], rows[other]) == []
 

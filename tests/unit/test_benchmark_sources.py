@@ -39,7 +39,7 @@ def offline(home, *arguments: str) -> str:
     return done.stdout
 
 
-def test_the_hub_s_cache_is_enough_and_what_it_lacks_is_told(tmp_path):
+def test_the_hubs_cache_is_enough_and_what_it_lacks_is_told(tmp_path):
     name = "livecodebench/code_generation_lite"
     made.release(snapshot(tmp_path, name), 2, 2)
     files = offline(tmp_path, name, COMMIT, "test.jsonl", "test2.jsonl").split()
@@ -88,7 +88,7 @@ def test_mistakes_in_the_study_file_are_told(source, message):
         Study(config)
 
 
-def test_days_may_stand_unquoted_and_prompts_fall_back_to_the_study_s():
+def test_days_may_stand_unquoted_and_prompts_fall_back_to_the_studys():
     config = Workspace.smoke()
     config |= yaml.safe_load(
         "prompt: 'Q: {statement}'\n"
@@ -119,7 +119,7 @@ def test_days_may_stand_unquoted_and_prompts_fall_back_to_the_study_s():
         ("/data/nope", True),
     ],
 )
-def test_a_student_s_folder_that_is_not_there_is_no_name_of_the_hub_s(
+def test_a_students_folder_that_is_not_there_is_no_name_of_the_hubs(
     name, missing, tmp_path, monkeypatch
 ):
     (tmp_path / "models/mine").mkdir(parents=True)

@@ -5,9 +5,9 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
-from valley.cluster import cost, demands, mend, offers, probe, runs, spent
+from valley.cluster import cost, demands, offers, probe, runs, slurm_patches, usage
 from valley.cluster.requests import Request, measured, request
-from valley.cluster.states import LOST_AFTER, Watch
+from valley.cluster.states import LOST_AFTER, JobWatch
 from valley.core.sidecars import provenances
 from valley.core.study import Study
 from valley.reporting import measured as page
@@ -106,48 +106,48 @@ def test_requests_learn_from_finished_jobs(tmp_path):
     ],
 )
 def test_the_controller_is_believed_first(accounted, current, state):
-    said = Watch().settle(accounted and [("7", accounted)], current and [("7", current)])
+    said = JobWatch().settle(accounted and [("7", accounted)], current and [("7", current)])
     assert said == ({"7": state} if state else {})
 
 
 def test_a_job_that_only_accounting_calls_alive_is_given_up():
-    watch = Watch()
+    watch = JobWatch()
     said = [watch.settle([("7", "RUNNING")], [])["7"] for _ in range(LOST_AFTER)]
     assert said == ["RUNNING"] * (LOST_AFTER - 1) + ["FAILED"]
 
 
 def test_without_accounting_a_forgotten_job_is_known_by_its_files():
-    watch = Watch()
+    watch = JobWatch()
     assert watch.settle(None, [("7", "RUNNING")], accounting=False) == {"7": "RUNNING"}
     assert watch.settle(None, None, accounting=False) == {}
     assert watch.settle(None, [], accounting=False) == {"7": "UNKNOWN"}
 
 
 def test_a_reason_to_wait_for_ever_is_told_once():
-    watch = Watch()
+    watch = JobWatch()
     rows = [("1", "PENDING", "(QOSMaxGRESPerUser)"), ("2", "PENDING", "Priority")]
-    (told,) = watch.complaints(rows)
+    (told,) = watch.warnings(rows)
     assert "1 job (1): QOSMaxGRESPerUser" in told
     assert "waits until others end" in told
-    assert watch.complaints(rows) == []
-    (told,) = watch.complaints([("3", "PENDING", "(QOSMaxGRESPerJob)")])
+    assert watch.warnings(rows) == []
+    (told,) = watch.warnings([("3", "PENDING", "(QOSMaxGRESPerJob)")])
     assert "It alone asks for more than your account or QOS allows" in told
 
 
 def test_nodes_that_are_down_are_asked_for_with_their_reasons():
     reason = "(Nodes required for job are DOWN, DRAINED or reserved for jobs in other partitions)"
-    (told,) = Watch().complaints([("1", "PENDING", reason)])
+    (told,) = JobWatch().warnings([("1", "PENDING", reason)])
     assert "sinfo -R" in told
 
 
-def test_of_a_refused_submission_slurm_s_own_words_are_kept():
+def test_of_a_refused_submission_slurms_own_words_are_kept():
     said = (
         "SLURM sbatch failed. The error message was 'sbatch: error: Batch job submission failed: "
         "Invalid qos specification'.\n    sbatch call:\n        sbatch --parsable …\n"
         "    sbatch script:\n#!/bin/sh\n"
     )
-    assert mend.REFUSAL.match(said)[1].endswith("Invalid qos specification")
-    assert not mend.REFUSAL.match("SLURM-job '7' failed, SLURM status is: 'FAILED'.")
+    assert slurm_patches.REFUSAL.match(said)[1].endswith("Invalid qos specification")
+    assert not slurm_patches.REFUSAL.match("SLURM-job '7' failed, SLURM status is: 'FAILED'.")
 
 
 LOG = """\
@@ -177,11 +177,11 @@ def test_costs_are_added_up_by_stage_and_arm():
     assert known["11"].arm == "tiny/r/base/all.any/n16-s0"
     assert known["12"].stage == "verdicts"
     record = {**RECORD, "stage": known["11"].stage, "arm": known["11"].arm}
-    (row,) = spent.table([record, {**record, "State": "COMPLETED"}])
+    (row,) = usage.table([record, {**record, "State": "COMPLETED"}])
     assert (row["stage"], row["arm"], row["jobs"]) == ("train", "tiny/r/base/all.any/n16-s0", 2)
     assert (row["gpu_hours_asked"], row["gpu_hours_held"], row["gpu_hours_lost"]) == (8, 2, 1)
     assert (row["cpu_hours_held"], row["cpu_hours_used"]) == (4, 2)
-    assert spent.summed([row])[-1]["gpu_hours_held"] == 2
+    assert usage.summed([row])[-1]["gpu_hours_held"] == 2
 
 
 def sidecar(root, place, rule, seconds, **measured):
@@ -204,13 +204,13 @@ def test_jobs_of_one_submission_share_its_hours_and_the_others_are_told_by_sidec
     taken = tmp_path / "corpus/labels.meta.json"
     taken.write_text(json.dumps({**MADE, "rule": "labels", "restored": True, "measured": {}}))
     group = {**RECORD, "JobID": "12", "State": "COMPLETED", "stage": "verdicts", "arm": ""}
-    rows = spent.table([group], spent.finished(tmp_path, provenances(tmp_path)))
+    rows = usage.table([group], usage.finished(tmp_path, provenances(tmp_path)))
     judged = [row for row in rows if row["stage"] == "judge"]
     assert [(row["arm"], row["source"]) for row in judged] == [(a, "accounting") for a in arms]
     assert [row["cpu_hours_held"] for row in judged] == [0.5, 1.5]
     assert sum(row["cpu_hours_used"] for row in judged) == 1
-    silent = spent.table(
-        [{**group, "TotalCPU": "00:00:00"}], spent.finished(tmp_path, provenances(tmp_path))
+    silent = usage.table(
+        [{**group, "TotalCPU": "00:00:00"}], usage.finished(tmp_path, provenances(tmp_path))
     )
     used = [row["cpu_hours_used"] for row in silent if row["stage"] == "judge"]
     assert used == [100 / 3600, 300 / 3600], "where SLURM gathers no processor time"
@@ -219,7 +219,7 @@ def test_jobs_of_one_submission_share_its_hours_and_the_others_are_told_by_sidec
     assert [trained[f"gpu_hours_{x}"] for x in ("asked", "held", "used")] == [4, 2, 1]
     assert trained["gpu_hours_lost"] is None, "sidecars know nothing of attempts that failed"
     assert {row["stage"] for row in rows} == {"judge", "train", "pool"}
-    total = spent.summed(rows)[-1]
+    total = usage.summed(rows)[-1]
     assert (total["source"], total["cpu_hours_lost"]) == ("both", 0)
     assert total["cpu_hours_held"] == pytest.approx(2 + 8 + 0.02)
 
@@ -248,15 +248,15 @@ def test_the_cost_of_a_study_passes_over_damaged_sidecars_and_names_them(
         assert f"passed over: results/smoke/corpus/{name}.meta.json: damaged" in said.err
     assert "pool" in said.out
     head, row = table.read_bytes().decode().split("\n")[:2]
-    assert head == ",".join(spent.COLUMNS)
+    assert head == ",".join(usage.COLUMNS)
     assert row == "pool,,sidecars,1,0,0,0,,2,0.02,0.01,"
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"), [("02:03.500", 123.5), ("1-00:00:01", 86401), ("01:00:00", 3600)]
 )
-def test_slurm_s_times(text, seconds):
-    assert spent.seconds(text) == seconds
+def test_slurms_times(text, seconds):
+    assert usage.seconds(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_partition_limits(text, minutes):
     assert offers.minutes(text) == minutes
 
 
-def test_a_profile_s_resources_are_read_in_both_ways_of_writing_them():
+def test_a_profiles_resources_are_read_in_both_ways_of_writing_them():
     listed = {"default-resources": ["slurm_account=a"], "set-resources": ["train:gpu_model=h"]}
     mapped = {
         "default-resources": {"slurm_account": "a"},

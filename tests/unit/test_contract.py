@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 from test_architecture import SCRIPTS, STAGES
-from valley.asking.settings import Asked, Endpoint, Model
+from valley.asking.settings import AskSettings, Endpoint, Model
 from valley.core.chats import Chat
 from valley.core.closure import code_digest
 from valley.core.config import _fill, _schema, resolved
@@ -94,7 +94,7 @@ SETTINGS = [  # the schema's place, keys that are elsewhere, fields that no key 
     (Cleaning, f"{CORPUS}.cleaning", set(), set()),
     (Source, f"{CORPUS}.sources.additionalProperties", {"form", "answers"}, {"name"}),
     (Questions, f"{CORPUS}.questions.additionalProperties", set(), set()),
-    (Asked, TEACHER, {"mistakes", "endpoint", "model", "prompt"}, set()),
+    (AskSettings, TEACHER, {"mistakes", "endpoint", "model", "prompt"}, set()),
     (Endpoint, "$defs.endpoint", set(), set()),
     (Model, "$defs.teacher_model", set(), set()),
 ]
@@ -123,7 +123,7 @@ def completed(cls, place):
 
 
 @pytest.mark.parametrize(("cls", "place", "elsewhere", "own"), SETTINGS)
-def test_settings_have_the_schema_s_keys_and_defaults(cls, place, elsewhere, own):
+def test_settings_have_the_schemas_keys_and_defaults(cls, place, elsewhere, own):
     keys = schema_of(place)
     fields = {field.name: field for field in dataclasses.fields(cls)}
     assert {*fields} - own == {*keys} - elsewhere
@@ -146,7 +146,7 @@ def kinds(wanted):
 
 
 @pytest.mark.parametrize(("cls", "place", "elsewhere", "own"), SETTINGS)
-def test_settings_have_the_schema_s_types(cls, place, elsewhere, own):
+def test_settings_have_the_schemas_types(cls, place, elsewhere, own):
     keys = schema_of(place)
     for own_field in dataclasses.fields(cls):
         name = own_field.name

@@ -52,7 +52,7 @@ def thoughtful(words: int = 80, code: str = "print(1)", fence: str = "python") -
         ("The answer is 7.", None),
     ],
 )
-def test_a_program_s_language_is_its_fence_s_or_what_parses(after, spoken):
+def test_a_programs_language_is_its_fences_or_what_parses(after, spoken):
     assert language(f"<think>x</think>\n{after}") == spoken
 
 
@@ -188,7 +188,7 @@ LONG = " ".join(f"word{at}" for at in range(100))
     ],
     ids=["equal", "case and marks", "quoted", "abridged", "a part in common", "another"],
 )
-def test_a_benchmark_s_problem_is_found_however_it_is_dressed(tmp_path, statement, found):
+def test_a_benchmarks_problem_is_found_however_it_is_dressed(tmp_path, statement, found):
     write_parquet(tmp_path / "p", [plain_problem("mine", statement, "", "s")], PROBLEM)
     write_parquet(tmp_path / "lcb.parquet", [plain_problem("theirs", LONG, "", "lcb")], PROBLEM)
     ids, closest = contaminated(tmp_path / "p", [tmp_path / "lcb.parquet"], words=10, overlap=0.5)

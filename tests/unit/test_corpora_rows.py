@@ -6,7 +6,7 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from valley.core.complaints import BadRows, Complaints
+from valley.core.bad_rows import BadRowLog, BadRows
 from valley.core.rows import read_rows
 
 GOOD = [{"a": 1, "b": "one"}, {"a": 2, "b": "two"}]
@@ -133,11 +133,11 @@ def test_only_the_columns_that_are_asked_for_are_read(tmp_path):
 
 
 def test_the_study_file_says_whether_a_bad_row_is_the_end():
-    skip = Complaints("skip")
+    skip = BadRowLog("skip")
     for at in range(50):
         skip(f"x.jsonl: row {at}: broken")
     assert skip.count == 50
     assert skip.first[0] == "x.jsonl: row 0: broken"
     assert len(skip.first) == 20
     with pytest.raises(BadRows, match=r"x\.jsonl: row 7: broken\n.*corpus\.bad_rows to skip"):
-        Complaints("stop", "corpus.bad_rows")("x.jsonl: row 7: broken")
+        BadRowLog("stop", "corpus.bad_rows")("x.jsonl: row 7: broken")

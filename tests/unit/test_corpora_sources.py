@@ -7,7 +7,7 @@ import pytest
 from hub_files import COMMIT, jsonl, snapshot
 from sources import SourceProblems, SourceTraces
 from valley.core import hub
-from valley.core.complaints import BadRow, BadRows
+from valley.core.bad_rows import BadRow, BadRows
 from valley.core.files import read_json, read_parquet
 from valley.core.sources import resolved, resolved_questions
 from valley.corpora import columns as reading
@@ -96,9 +96,7 @@ def test_difficulties_are_those_of_the_data_set_that_has_the_question(cache, rea
     ("by", "rate", "right"),
     [("judgement", 1.0, 40), ("pass_rate", 1.0, 40), ("pass_rate", 0.2, 80)],
 )
-def test_correctness_is_the_source_s_word_where_the_study_file_says_so(
-    cache, read, by, rate, right
-):
+def test_correctness_is_the_sources_word_where_the_study_file_says_so(cache, read, by, rate, right):
     made.cache(cache, made.opencodereasoning2(80), questions=30)
     _, traces, _ = read(OCR2, correctness=by, rate=rate)
     assert sum(trace["correct"] is True for trace in traces) == right

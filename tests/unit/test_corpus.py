@@ -45,7 +45,7 @@ def test_nothing_is_dropped_from_a_clean_corpus(made):
     assert summary["slices"]["all.correct"] == 12
 
 
-def test_traces_on_a_benchmark_s_problems_are_dropped(made):
+def test_traces_on_a_benchmarks_problems_are_dropped(made):
     kept, summary = made(PROBLEMS, ROWS, PROBLEMS[:3])
     assert summary["dropped"]["contaminated"] >= 3
     assert not {row["problem_id"] for row in kept} & {row["id"] for row in PROBLEMS[:3]}

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 from valley.core import disk
-from valley.core.files import whole
+from valley.core.files import atomic_write
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,11 @@ def test_an_error_behind_an_error_is_found(tmp_path):
 def test_how_much_of_a_file_there_was_room_for_is_told(tmp_path):
     path = tmp_path / "table.csv"
     told = f"{path} needs more than the 1,000 bytes there were"
-    with pytest.raises(disk.DiskFull, match=told), disk.explained(tmp_path), whole(path) as aside:
+    with (
+        pytest.raises(disk.DiskFull, match=told),
+        disk.explained(tmp_path),
+        atomic_write(path) as aside,
+    ):
         aside.write_bytes(bytes(1000))
         raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []

@@ -46,7 +46,7 @@ def test_every_example_is_a_part_of_a_study(example):
     assert study(example)
 
 
-def test_problems_of_one_s_own(tmp_path):
+def test_problems_of_ones_own(tmp_path):
     (tmp_path / "mine.jsonl").write_text(blocks("bringing-benchmarks.md", "json")[0])
     example = next(e for e in blocks("bringing-benchmarks.md", "yaml") if "mine.jsonl" in e)
     declared = study(example)

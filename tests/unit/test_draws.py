@@ -5,7 +5,7 @@ import torch
 from valley.lm.draws import choose, nucleus
 
 
-def test_draws_follow_the_model_s_probabilities():
+def test_draws_follow_the_models_probabilities():
     logits = torch.tensor([[2.0, 1.0, 0.0, -1.0]])
     draws = (torch.arange(4000) + 0.5) / 4000
     chosen = choose(logits.expand(4000, -1), draws, temperature=0.5, top_p=1.0)
@@ -81,7 +81,7 @@ def test_equally_likely_tokens_are_kept_together():
     assert set(nucleus(shares.expand(64, -1), draws, 0.75, 2).tolist()) == {0, 3}
 
 
-def test_a_diverged_model_s_tokens_are_in_the_vocabulary():
+def test_a_diverged_models_tokens_are_in_the_vocabulary():
     for top_p in (0.9, 1.0):
         chosen = choose(torch.full((3, 9), torch.nan), torch.rand(3), 0.6, top_p)
         assert ((chosen >= 0) & (chosen < 9)).all()

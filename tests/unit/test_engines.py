@@ -81,7 +81,7 @@ BF16 = {"share": 0.9, "width": 2}
 @pytest.mark.parametrize(
     ("shape", "expected"), [(QWEN2_5_7B, 57_344), (LLAMA_3_1_8B, 131_072)], ids=["Qwen", "Llama"]
 )
-def test_a_token_s_keys_and_values_are_those_of_transformers_cache(shape, expected):
+def test_a_tokens_keys_and_values_are_those_of_transformers_cache(shape, expected):
     """28 layers x 4 heads x 128 numbers, and 32 x 8 x 128; twice, of 2 bytes."""
     import torch
     from transformers import DynamicCache, LlamaConfig

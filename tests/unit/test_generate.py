@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from generate import answer, wanted, write
+from generate import answer, benchmark_questions, write
 from lm_material import tiny
 from valley.core.files import GENERATION, PROBLEM, file_digest, read_parquet, write_parquet
 from valley.core.resume import Stopped
 from valley.core.sampling import Sampling
 from valley.lm import devices, students
-from valley.lm.book import of_job
+from valley.lm.answer_cache import cache_of_checkpoint
 from valley.lm.engines import with_transformers
 from valley.lm.requests import Request
 
@@ -45,20 +45,24 @@ class Benchmark:
         write_parquet(path, rows, PROBLEM)
         return path
 
-    def book(self, **settings):
-        return of_job(self.checkpoint, self.store, {"seed": 0, **DETERMINING, **settings})
+    def cache(self, **settings):
+        return cache_of_checkpoint(
+            self.checkpoint, self.store, {"seed": 0, **DETERMINING, **settings}
+        )
 
     def run(self, benchmark, samples=2, store=None, **speed):
-        book = of_job(self.checkpoint, store or self.store, {"seed": 0, **DETERMINING})
+        cache = cache_of_checkpoint(
+            self.checkpoint, store or self.store, {"seed": 0, **DETERMINING}
+        )
         how = replace(CHOSEN, samples=samples, **speed)
-        questions = wanted(benchmark, how)
-        measured = answer(self.checkpoint, [questions], book, how)
+        questions = benchmark_questions(benchmark, how)
+        measured = answer(self.checkpoint, [questions], cache, how)
         out = benchmark.with_suffix(".generations.parquet")
-        write(questions, book, out)
+        write(questions, cache, out)
         return measured, out.read_bytes()
 
     def segments(self):
-        return sorted(self.book().folder.glob("*.parquet"))
+        return sorted(self.cache().folder.glob("*.parquet"))
 
 
 @pytest.fixture
@@ -97,8 +101,8 @@ def test_other_settings_have_a_book_of_their_own_and_other_speeds_have_not(sampl
     benchmark = sampling.benchmark("four", range(4))
     sampling.run(benchmark)
     assert sampling.run(benchmark, batch_size=1, chunk=100)[0]["sampled"] == 0
-    books = {sampling.book(engine_code=code).folder for code in ("one", "two")}
-    assert len(books | {sampling.book().folder}) == 3
+    books = {sampling.cache(engine_code=code).folder for code in ("one", "two")}
+    assert len(books | {sampling.cache().folder}) == 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
@@ -188,8 +192,8 @@ def test_damaged_segments_are_left_out_and_their_answers_sampled_again(sampling,
 
 def test_two_jobs_that_write_the_same_answers_write_the_same_file(sampling):
     benchmark = sampling.benchmark("four", range(4))
-    questions = wanted(benchmark, CHOSEN)
-    one, other = sampling.book(), sampling.book()
+    questions = benchmark_questions(benchmark, CHOSEN)
+    one, other = sampling.cache(), sampling.cache()
     assert one.known(q.key for q in questions) == other.known(q.key for q in questions) == {}
     rows = [
         dict(
@@ -208,7 +212,7 @@ def test_two_jobs_that_write_the_same_answers_write_the_same_file(sampling):
 
 def test_a_book_says_what_its_answers_came_from(sampling):
     sampling.run(sampling.benchmark("four", range(4)))
-    about = json.loads((sampling.book().folder / "about.json").read_text())
+    about = json.loads((sampling.cache().folder / "about.json").read_text())
     files = json.loads(sampling.checkpoint.read_text())["files"]
     assert (
         about["checkpoint"]["files"]["model.safetensors"] == (files["model.safetensors"]["sha256"])
@@ -254,9 +258,9 @@ def test_what_the_chat_template_opens_belongs_to_the_answer(sampling, tmp_path):
 def test_a_stop_must_be_one_token(sampling):
     benchmark = sampling.benchmark("one", range(1))
     how = replace(CHOSEN, samples=1, stop=["two words"])
-    questions = wanted(benchmark, how)
+    questions = benchmark_questions(benchmark, how)
     with pytest.raises(ValueError, match=r"'two words' is \d+ tokens in this student's"):
-        answer(sampling.checkpoint, [questions], sampling.book(), how)
+        answer(sampling.checkpoint, [questions], sampling.cache(), how)
 
 
 @pytest.mark.parametrize("able", [True, False])

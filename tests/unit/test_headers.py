@@ -15,7 +15,7 @@ from valley.core.files import POOL, parquet_stream, write_parquet
 from valley.core.study import Study
 from valley.lm import headers
 from valley.planning import lengths
-from valley.planning.estimates import Unestimated, estimate
+from valley.planning.estimates import EstimateError, estimate
 from workspace import Workspace
 
 SMALL = {
@@ -108,7 +108,7 @@ def study(model: Path, **assumed) -> Study:
 ARM = {"student": "mine", "recipe": "distil", "slice": "all.any", "size": 40, "seed": 0}
 
 
-def test_a_folder_s_student_is_priced_and_nobody_is_asked(tmp_path):
+def test_a_folders_student_is_priced_and_nobody_is_asked(tmp_path):
     model = saved(tmp_path / "student", MODELS["tied"])
     made = estimate(study(model).config, "train", ARM)
     count = MODELS["tied"].num_parameters()
@@ -121,11 +121,11 @@ def test_a_folder_s_student_is_priced_and_nobody_is_asked(tmp_path):
 def test_a_damaged_student_says_so_in_the_plan(tmp_path):
     model = saved(tmp_path / "student-7b", MODELS["tied"])
     (model / "model.safetensors").write_bytes(b"<html>not found</html>")
-    with pytest.raises(Unestimated, match=r"student 'mine': .*the file is damaged"):
+    with pytest.raises(EstimateError, match=r"student 'mine': .*the file is damaged"):
         estimate(study(model).config, "train", ARM)
 
 
-def test_a_student_of_the_hub_s_cache_is_counted(tmp_path):
+def test_a_student_of_the_hubs_cache_is_counted(tmp_path):
     """In a process of its own: the library reads HF_HOME when it is imported."""
     cached = tmp_path / "hub" / "models--some--model" / "snapshots" / COMMIT
     saved(cached, MODELS["a head of its own"])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from valley.core import lease
-from valley.core.lease import Holder, Lease, Taken
+from valley.core.lease import Holder, Lease, LeaseTaken
 
 SCRIPTS = Path(lease.__file__).parents[2]
 # Takes a lease as a process of another host would, beats fast, and stays until it is stopped.
@@ -25,7 +25,7 @@ held = lease.Lease({root!r}, lambda run: run == "busy")
 over = {over} and lease.Holder(**{over})
 try:
     held.take(over)
-except lease.Taken:
+except lease.LeaseTaken:
     sys.exit(3)
 if {run!r}:
     held.submitting({run!r})
@@ -73,7 +73,7 @@ def test_a_second_run_is_told_whose_the_first_is(tmp_path):
     held.take()
     other = Lease(tmp_path).holder()
     assert Lease(tmp_path).lives(other)
-    with pytest.raises(Taken, match=f"process {os.getpid()}, in {os.getcwd()}"):
+    with pytest.raises(LeaseTaken, match=f"process {os.getpid()}, in {os.getcwd()}"):
         Lease(tmp_path).take()
     held.release()
     assert not held.path.exists()
@@ -89,7 +89,7 @@ def test_a_file_system_without_hard_links_will_do(tmp_path, monkeypatch):
     held = Lease(tmp_path)
     held.take()
     assert Lease(tmp_path).holder().process.split("-")[1] == str(os.getpid())
-    with pytest.raises(Taken, match=f"process {os.getpid()}"):
+    with pytest.raises(LeaseTaken, match=f"process {os.getpid()}"):
         Lease(tmp_path).take()
     held.release()
     held.path.write_text(json.dumps(asdict(Holder.me())))

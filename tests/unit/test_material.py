@@ -67,7 +67,7 @@ def test_other_students_are_left_to_the_hub_or_the_user(name, tmp_path):
     assert "nothing to write; no student's id is a folder called SmolLM2-135M-Instruct" in said
 
 
-def test_a_model_s_folder_is_copied_from_the_hub_s_cache_at_the_commit(tmp_path):
+def test_a_models_folder_is_copied_from_the_hubs_cache_at_the_commit(tmp_path):
     model, tokenizer = tiny()
     cached = tmp_path / "hf" / "hub" / f"models--{packaged.HUB.replace('/', '--')}"
     files = cached / "snapshots" / packaged.REVISION
@@ -96,7 +96,7 @@ def test_a_model_s_folder_is_copied_from_the_hub_s_cache_at_the_commit(tmp_path)
     assert not weights.is_symlink()
 
 
-def test_a_hub_that_can_t_be_reached_is_said_with_a_way_round(tmp_path):
+def test_a_hub_that_cannot_be_reached_is_said_with_a_way_round(tmp_path):
     status, said = asked(study(tmp_path), "--from", "hub")
     assert status == 1
     assert f"{packaged.HUB} at {packaged.REVISION} is not in the cache and can't be fetched" in said
@@ -113,7 +113,7 @@ def test_weights_of_another_origin_are_not_taken_for_those_asked_for(tmp_path):
     assert f"{folder} holds the weights of the package; remove it to have those of the hub" in said
 
 
-def test_a_folder_of_the_user_s_own_stays(tmp_path):
+def test_a_folder_of_the_users_own_stays(tmp_path):
     folder = tmp_path / "models" / packaged.NAME
     folder.mkdir(parents=True)
     (tmp_path / "models" / material.PROBLEMS).write_bytes(b"mine")

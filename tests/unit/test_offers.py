@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from test_cluster import ARM, study
 from valley.cluster import demands, offers
-from valley.cluster.offers import Nodes, Partition, Wanted, misfit
+from valley.cluster.offers import Demand, Nodes, Partition, misfit
 from valley.cluster.requests import Request, Room, group_bounds, request, side_by_side
 from valley.core.study import Study, StudyError
 
@@ -63,7 +63,7 @@ SMALL = Request(gpus=0, nodes=1, cpus=1, mem_mb=2000, runtime=10)
     ],
 )
 def test_a_request_that_fits_nowhere_says_what_is_there(asked, partition, model, told):
-    said = misfit(Wanted(replace(SMALL, **asked), partition, model), FOUND)
+    said = misfit(Demand(replace(SMALL, **asked), partition, model), FOUND)
     assert (said is None) == (told is None)
     if told:
         assert told in said
@@ -71,8 +71,8 @@ def test_a_request_that_fits_nowhere_says_what_is_there(asked, partition, model,
 
 
 def test_rules_that_ask_for_the_same_are_named_together():
-    asked = Wanted(replace(SMALL, cpus=200))
-    (said,) = offers.misfits([("pool", asked), ("score", asked), ("train", Wanted(SMALL))], FOUND)
+    asked = Demand(replace(SMALL, cpus=200))
+    (said,) = offers.misfits([("pool", asked), ("score", asked), ("train", Demand(SMALL))], FOUND)
     assert said.startswith("pool, score: asked 200 cores, 2000 MB, 10 minutes; partition cpu: ")
 
 
@@ -117,7 +117,7 @@ def vllm(**resources) -> Study:
     return Study({**config, "resources": resources})
 
 
-def test_what_samples_is_asked_for_by_its_rule_s_name():
+def test_what_samples_is_asked_for_by_its_rules_name():
     named, old = vllm(answer={"gpus": 2, "cpus": 3}), vllm(generate={"gpus": 2, "cpus": 3})
     for one in (named, old):
         asked = request(one.config, "answer", {"place": "big/base"})
@@ -141,7 +141,7 @@ def test_requests_that_nothing_uses_are_mistakes(resources, told):
         study(resources=resources)
 
 
-def test_every_rule_s_request_is_known_with_what_a_profile_says_of_it():
+def test_every_rules_request_is_known_with_what_a_profile_says_of_it():
     whole = Study(study(resources={"train": {"gpus": 8}}))
     asked = {"slurm_partition": "gpu", "mem_mb": "2000", "runtime": "10", "train:gpu_model": "h100"}
     asked |= {"judge:mem_mb": "900000"}

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from valley.core import asides, disk
+from valley.core import disk, tempfiles
 from valley.core.files import write_json, write_text
 from valley.core.permissions import Forbidden
 from valley.core.store import Store
@@ -36,12 +36,13 @@ def test_the_umask_says_who_may_use_a_result(tmp_path, umask, file, folder):
 
 def test_what_is_written_aside_is_swept_when_its_writer_is_gone(tmp_path):
     code = (
-        "from pathlib import Path; from valley.core import asides; "
-        f"here = Path({str(tmp_path)!r}); asides.file(here / 'a'); asides.folder(here / 'b', 'c')"
+        "from pathlib import Path; from valley.core import tempfiles; "
+        f"here = Path({str(tmp_path)!r}); "
+        "tempfiles.file(here / 'a'); tempfiles.folder(here / 'b', 'c')"
     )
     env = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
     subprocess.run([sys.executable, "-c", code], env=env, check=True)
-    assert len(asides.sweep(tmp_path)) == 2
+    assert len(tempfiles.sweep(tmp_path)) == 2
     assert list(tmp_path.iterdir()) == []
 
 

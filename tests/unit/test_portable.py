@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 from places import finding
-from valley.core.study import UNBEARING, Study
+from valley.core.study import RESULT_NEUTRAL_KEYS, Study
 from workspace import Workspace
 
 SNAKEFILE = """
@@ -52,7 +52,7 @@ def test_a_portable_job_computes_with_avx2_and_others_with_what_there_is(tmp_pat
 
 
 def test_it_is_no_reason_to_run_again():
-    assert "deterministic" in UNBEARING
+    assert "deterministic" in RESULT_NEUTRAL_KEYS
     config = Workspace.smoke()
     portable = Study({**config, "deterministic": "portable"})
     assert portable.described == Study(config).described

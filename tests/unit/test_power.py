@@ -14,11 +14,11 @@ from valley.analysis.resample import wilson
 from valley.analysis.simulate import Design, draw_arm, draw_problems
 from valley.analysis.truths import (
     TruthError,
-    asked_truth,
     curve,
     levels_of,
     opposite_truth,
     paper_truth,
+    parse_truth,
     rate,
     students_of,
 )
@@ -73,7 +73,7 @@ def test_the_chance_is_the_one_that_arithmetic_gives():
     assert low <= expected <= high
 
 
-def test_shares_add_up_and_carry_the_simulation_s_error():
+def test_shares_add_up_and_carry_the_simulations_error():
     found = ended(study(), "F1", "F1=valley")
     assert sum(found.counts.values()) == 12
     outcomes = found.plain()["outcomes"]
@@ -106,7 +106,7 @@ def test_designs_share_the_chance_of_what_they_share():
         assert np.array_equal(one[0][place].accepted, one[1][place].accepted)
 
 
-def test_the_rules_are_the_study_s_own():
+def test_the_rules_are_the_studys_own():
     """With a margin above both sides' scores the same answers no longer support the claim."""
     verdicts = []
     for claims in ({}, {"F2": {"margin": 0.4}}):
@@ -130,7 +130,7 @@ def test_one_seed_and_unknown_noise_decide_nothing():
     assert "at most undecided" in told
 
 
-def test_the_paper_s_design_has_a_small_chance_with_training_noise_left_out():
+def test_the_papers_design_has_a_small_chance_with_training_noise_left_out():
     """docs/statistics.md has 1 to 3 %, by another simulation of the same scores."""
     one = paper_part(training_noise=0)
     found = one.chances(one.of_claim("F1"), one.truths[0], run_sd=0.0)["F1"]
@@ -141,7 +141,7 @@ def test_the_paper_s_design_has_a_small_chance_with_training_noise_left_out():
 # --- truths
 
 
-def test_the_paper_s_truth_is_its_published_scores():
+def test_the_papers_truth_is_its_published_scores():
     one = paper_part()
     levels = levels_of(one.plan, paper_truth(one.config), one.students)
     assert levels["qwen/paper/base/all.any/n1000"]["pass@1"] == pytest.approx(0.055)
@@ -151,7 +151,7 @@ def test_the_paper_s_truth_is_its_published_scores():
     assert levels["llama/paper/base/all.any/n1000"]["think_tag"] == pytest.approx(0.0777)
 
 
-def test_another_student_falls_by_as_much_as_the_paper_s_do_on_average():
+def test_another_student_falls_by_as_much_as_the_papers_do_on_average():
     one = ready(study())
     student = one.students["tiny"]
     levels = [curve("valley", student)(size) for size in np.geomspace(32, 512, 400)]
@@ -205,7 +205,7 @@ def test_a_side_that_the_curve_is_made_of_keeps_its_level():
 )
 def test_a_truth_that_does_not_fit_is_answered_with_what_does(text, said):
     with pytest.raises(TruthError, match=said):
-        asked_truth(text, study().config)
+        parse_truth(text, study().config)
 
 
 # --- assumptions
@@ -246,8 +246,8 @@ def test_one_seed_tells_nothing_of_training_noise():
 
 
 def test_a_range_has_both_ends_and_a_middle():
-    assert assumptions.asked(["run_sd=0.1..0.4"])["run_sd"].values == (0.1, 0.25, 0.4)
-    assert assumptions.asked(["world=beta"])["world"].middle == "beta"
+    assert assumptions.parse(["run_sd=0.1..0.4"])["run_sd"].values == (0.1, 0.25, 0.4)
+    assert assumptions.parse(["world=beta"])["world"].middle == "beta"
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_a_range_has_both_ends_and_a_middle():
 )
 def test_an_assumption_that_does_not_read_is_answered_with_what_does(text, said):
     with pytest.raises(assumptions.AssumptionError, match=said):
-        assumptions.asked([text])
+        assumptions.parse([text])
 
 
 def test_more_training_noise_leaves_less_to_be_decided():

@@ -113,7 +113,7 @@ def test_what_does_not_fit_is_answered_in_a_line(asked, arguments, said):
     assert "Traceback" not in err
 
 
-def test_a_study_that_can_t_be_read(asked, tmp_path):
+def test_a_study_that_cannot_be_read(asked, tmp_path):
     assert asked(study="none.yaml")[0] == 2
     (tmp_path / "broken.yaml").write_text("study: [")
     status, _, err = asked(study="broken.yaml")

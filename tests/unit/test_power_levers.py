@@ -70,7 +70,7 @@ def test_seeds_keep_their_names_and_one_of_each_stays():
     assert at.edits(made, "bank", {lever: 0.25}) == ["axes.scaling.seeds=[3]"]
 
 
-def test_an_arm_s_cost_is_its_training_its_answers_and_its_start_s():
+def test_an_arms_cost_is_its_training_its_answers_and_its_starts():
     made = study()
     places = ["tiny/distil/mid/easy.any/n16-s0"]
     config = made.config

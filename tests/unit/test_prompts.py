@@ -4,7 +4,7 @@ import pytest
 from valley.core import prompts
 
 
-def test_published_prompts_in_livecodebench_s_words():
+def test_published_prompts_in_livecodebenchs_words():
     stdin = prompts.compose(prompts.texts("livecodebench"), "Add {a} and {b}.", "")
     assert stdin.startswith("You are an expert Python programmer. You will be given a question")
     assert "### Question:\nAdd {a} and {b}.\n\n### Format: Read the inputs from stdin" in stdin
@@ -17,7 +17,7 @@ def test_published_prompts_in_livecodebench_s_words():
     assert "```python\nclass Solution:\n```\n\n### Answer" in function
 
 
-def test_prompts_of_one_s_own():
+def test_prompts_of_ones_own():
     assert prompts.texts(None) is None and prompts.compose(None, "Q", "code") == "Q"
     assert prompts.compose(prompts.texts("Do {this}: {statement}"), "{x}") == "Do {this}: {x}"
     pair = prompts.texts({"function": "{statement}\n{starter_code}", "stdin": "{statement}!"})

@@ -13,16 +13,16 @@ from hub_files import jsonl
 from score import Score
 from valley.core import prompts
 from valley.core import rows as reading
-from valley.core.complaints import BadRows
+from valley.core.bad_rows import BadRows
 from valley.core.files import GENERATION, PROBLEM, VERDICT, read_json, read_parquet, write_parquet
 from valley.core.hub import SourceError
-from valley.core.published import home
+from valley.core.published import origin
 from valley.judging.batch import Task, judge
 from valley.judging.forms import convert
 from valley.workflow.job import Job
 
 LCB = {
-    "files": list(home("livecodebench", "v2").files),
+    "files": list(origin("livecodebench", "v2").files),
     "path": None,
     "hub": None,
     "revision": None,
@@ -69,9 +69,9 @@ def test_the_same_problems_make_the_same_bytes(tmp_path, out):
 
 
 def test_releases_are_cumulative_and_counted():
-    assert home("livecodebench", "v1").files == ("test.jsonl",)
-    assert home("livecodebench", "v6").files[-1] == "test6.jsonl"
-    assert [home("livecodebench", f"v{n}").count for n in range(1, 7)] == [
+    assert origin("livecodebench", "v1").files == ("test.jsonl",)
+    assert origin("livecodebench", "v6").files[-1] == "test6.jsonl"
+    assert [origin("livecodebench", f"v{n}").count for n in range(1, 7)] == [
         400,
         511,
         612,
@@ -241,7 +241,7 @@ PROGRAMS = {
 def test_other_benchmarks_lie_where_the_hub_has_them(tmp_path, out, name):
     write, place, options = FORMATS[name]
     write(tmp_path / place, **options)
-    known = home(name)
+    known = origin(name)
     settings = {**LCB, "files": list(known.files), "path": str(tmp_path)}
     published(out, **settings)
     (problem,) = read_parquet(out)

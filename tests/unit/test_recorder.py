@@ -135,7 +135,7 @@ def job(tmp_path):
     return run
 
 
-def test_all_processes_and_threads_of_a_job_are_recorded_up_to_a_program_s_first_line(job):
+def test_all_processes_and_threads_of_a_job_are_recorded_up_to_a_programs_first_line(job):
     helpers = {"Tool", "TABLE", "decorated", "in_thread", "in_fork", "in_child", "before_program"}
     wanted = {("stage", "work"), *(("helpers", name) for name in helpers)}
     assert job(on=True) == {"made": wanted}

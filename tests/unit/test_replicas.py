@@ -34,7 +34,7 @@ def study(tmp_path, checkpoint, monkeypatch):
 
 
 def run(study, asked, how=HOW, gpus=0):
-    return answer(study.checkpoint, asked, study.book(), how, gpus)
+    return answer(study.checkpoint, asked, study.cache(), how, gpus)
 
 
 def engines_now() -> list[int]:
@@ -85,7 +85,7 @@ def test_when_one_engine_is_killed_the_others_end_and_the_same_job_goes_on(study
     ):
         run(study, asked, LONG, gpus=2)
     assert engines_now() == []
-    kept = len(study.book().known(one.key for one in asked[0]))
+    kept = len(study.cache().known(one.key for one in asked[0]))
     assert kept > 0
     went_on = run(study, asked, LONG, gpus=2)
     assert (went_on["reused"], went_on["sampled"]) == (kept, len(asked[0]) - kept)
@@ -98,7 +98,7 @@ def test_engines_stop_with_their_job(study):
     with pytest.raises(Stopped):
         run(study, asked, LONG, gpus=2)
     assert engines_now() == []
-    assert 0 < len(study.book().known(one.key for one in asked[0])) < len(asked[0])
+    assert 0 < len(study.cache().known(one.key for one in asked[0])) < len(asked[0])
 
 
 def test_what_is_left_is_dealt_out_evenly(study):
@@ -138,7 +138,7 @@ def test_gpus_that_would_be_left_over_are_refused():
         Study(config)
 
 
-def test_a_model_s_heads_must_be_divided_evenly():
+def test_a_models_heads_must_be_divided_evenly():
     config = SimpleNamespace(num_attention_heads=28, name_or_path="Qwen/Qwen2.5-7B-Instruct")
     config.get_text_config = lambda: config
     check_heads(config, 4)

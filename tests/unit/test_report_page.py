@@ -303,7 +303,7 @@ def point(tab, label: str) -> str:
     return f"#{name}"
 
 
-def test_a_press_on_a_point_of_the_valley_shows_that_arm_s_answers(opened):
+def test_a_press_on_a_point_of_the_valley_shows_that_arms_answers(opened):
     tab, at = opened
     tab.open(at)
     shows(tab, "start (undistilled)")

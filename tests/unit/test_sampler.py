@@ -89,7 +89,7 @@ def test_any_of_several_tokens_ends_an_answer(often_ending):
     assert endings == {None, *ends}
 
 
-def test_limits_are_each_answer_s_own_and_cut_it_where_it_would_go_on():
+def test_limits_are_each_answers_own_and_cut_it_where_it_would_go_on():
     full = draw(ask(PROMPTS))
     limits = [1 + number % 24 for number in range(len(PROMPTS))]
     limited = draw([Request(PROMPTS[n], n, limit) for n, limit in enumerate(limits)])
@@ -122,7 +122,7 @@ def test_a_wish_to_stop_is_heard_within_a_token():
 
 
 @pytest.mark.parametrize(("batch_size", "group"), [(1, 24), (3, 11), (7, 24), (24, 5)])
-def test_an_ended_answer_s_place_is_taken_and_no_answer_changes(
+def test_an_ended_answers_place_is_taken_and_no_answer_changes(
     batch_size, group, often_ending, monkeypatch
 ):
     requests = [Request(PROMPTS[n], n, 1 + 5 * n % 24) for n in range(len(PROMPTS))]
@@ -213,7 +213,7 @@ def test_equal_prompts_are_read_once():
 
 
 @pytest.mark.parametrize("shared", [1, 2, 4])
-def test_grouped_heads_attend_as_the_model_s_own_attention(shared):
+def test_grouped_heads_attend_as_the_models_own_attention(shared):
     torch.manual_seed(7)
     config = LlamaConfig(
         hidden_size=32,

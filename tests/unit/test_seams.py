@@ -14,12 +14,12 @@ import snakemake_executor_plugin_slurm
 import snakemake_executor_plugin_slurm_jobstep  # noqa: F401
 from packaging.version import Version
 from valley.cluster import plugin
-from valley.workflow import taken
+from valley.workflow import snakemake_patches
 from valley.workflow.seams import TESTED, Seam, SeamError, check, check_version
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "seams.md").read_text(encoding="utf-8")
-SECTIONS = {**taken.SEAMS, **plugin.SEAMS}
+SECTIONS = {**snakemake_patches.SEAMS, **plugin.SEAMS}
 SEAMS = [seam for seams in SECTIONS.values() for seam in seams]
 each = pytest.mark.parametrize("seam", SEAMS, ids=lambda seam: f"{seam.path}:{seam.kind}")
 
@@ -87,14 +87,14 @@ def test_a_default_or_parameter_more_is_a_change(monkeypatch):
     assert "(self, create_inventory=False, only=None)" in complaint(seam)
 
 
-def test_the_executor_s_functions_are_checked_before_they_are_replaced(monkeypatch):
-    from valley.cluster import mend
+def test_the_executors_functions_are_checked_before_they_are_replaced(monkeypatch):
+    from valley.cluster import slurm_patches
 
     before = snakemake_executor_plugin_slurm.query_job_status
     monkeypatch.delattr(snakemake_executor_plugin_slurm, "set_gres_string")
     monkeypatch.setitem(sys.modules, plugin.INNER, None)
     with pytest.raises(SeamError, match="set_gres_string"):
-        mend.mend()
+        slurm_patches.apply()
     assert snakemake_executor_plugin_slurm.query_job_status is before
     assert not hasattr(snakemake_executor_plugin_slurm, "mended")
 

@@ -60,7 +60,7 @@ def test_replicates_draw_other_subsets(pool):
     assert len(first & second) < 30
 
 
-def test_the_same_shard_is_the_same_bytes_whatever_the_pool_s_order(pool, tmp_path):
+def test_the_same_shard_is_the_same_bytes_whatever_the_pools_order(pool, tmp_path):
     backwards = tmp_path / "backwards.parquet"
     write_parquet(backwards, read_parquet(pool)[::-1], POOL)
     one, other = cut(pool, "one", size=100), tmp_path / "other"
@@ -97,7 +97,7 @@ def test_which_rows_a_shard_holds_is_the_same_for_ever(pool, slice_name, example
     assert hashlib.sha256(" ".join(rows).encode()).hexdigest()[:16] == known
 
 
-def test_a_slice_s_shard_is_in_the_order_of_the_whole(pool):
+def test_a_slices_shard_is_in_the_order_of_the_whole(pool):
     everything = ids(cut(pool, "all", size=600))
     easy = ids(cut(pool, "easy", slice="easy.any", size=120))
     assert easy == [name for name in everything if name in set(easy)]

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from generate import answer, groups_of, wanted, write
+from generate import answer, benchmark_questions, groups_of, write
 from test_generate import CHOSEN, Benchmark
 from test_generate import checkpoint as checkpoint
 from valley.core.parts import PATTERN, WHOLE, Part, answer_jobs, parts, wildcards_of
@@ -25,18 +25,18 @@ def questions(study, *numbers, how=HOW):
     """Return the answers wanted of benchmarks of so many problems each, no two the same."""
     begins = [100 * at for at in range(len(numbers))]
     ranges = [range(at, at + count) for at, count in zip(begins, numbers, strict=True)]
-    return [wanted(study.benchmark(f"from{one[0]}", one), how) for one in ranges]
+    return [benchmark_questions(study.benchmark(f"from{one[0]}", one), how) for one in ranges]
 
 
 def run(study, asked, part, how=HOW):
-    return answer(study.checkpoint, asked, study.book(), how, part=part)
+    return answer(study.checkpoint, asked, study.cache(), how, part=part)
 
 
 def generations(study, asked):
     found = []
     for number, one in enumerate(asked):
         out = study.folder / f"{number}.generations.parquet"
-        write(one, study.book(), out)
+        write(one, study.cache(), out)
         found.append(out.read_bytes())
     return found
 
@@ -166,10 +166,10 @@ def test_what_is_lost_after_it_was_dealt_has_an_owner(study, capsys):
 
 
 def test_answers_by_themselves_keep_their_part_when_others_are_added(study):
-    book, few, many = study.book(), questions(study, 20), questions(study, 30)
+    cache, few, many = study.cache(), questions(study, 20), questions(study, 30)
 
     def owned(asked):
-        shared = {part: shares.share(book, asked[0], part, None) for part in parts(3)}
+        shared = {part: shares.share(cache, asked[0], part, None) for part in parts(3)}
         return {one.key: part for part, batches in shared.items() for one in batches[0]}
 
     before, after = owned(few), owned(many)
@@ -186,10 +186,10 @@ def test_jobs_that_begin_at_once_have_one_view_of_the_groups(study, monkeypatch)
     def slow(self, missing):
         if not within:
             within.append(True)
-            within.append(shares.dealt(study.book(), asked, groups))
+            within.append(shares.dealt(study.cache(), asked, groups))
         return composed(self, missing)[::-1]
 
     composed = shares.Groups.composed
     monkeypatch.setattr(shares.Groups, "composed", slow)
-    assert shares.dealt(study.book(), asked, groups) == within[1]
-    assert len(list((study.book().folder / "groups").iterdir())) == 1
+    assert shares.dealt(study.cache(), asked, groups) == within[1]
+    assert len(list((study.cache().folder / "groups").iterdir())) == 1

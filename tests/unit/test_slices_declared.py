@@ -105,7 +105,7 @@ def test_answers_per_problem_are_nested_and_counted_in_rows(pool):
 
 
 @pytest.mark.parametrize("examples", ["rows", "problems"])
-def test_a_shard_of_a_declared_slice_has_the_bytes_of_the_same_slice_s_own(pool, examples):
+def test_a_shard_of_a_declared_slice_has_the_bytes_of_the_same_slices_own(pool, examples):
     own = pool.with_name("own")
     how = {"size": 25, "seed": 3, "examples": examples}
     Shard(pool=pool, out=own, slice="easy.correct", **how).run(Job())
@@ -211,7 +211,7 @@ def transform(row, random):
 """
 
 
-def test_a_script_s_rows_are_taken_and_what_it_leaves_out_is_counted(pool, tmp_path):
+def test_a_scripts_rows_are_taken_and_what_it_leaves_out_is_counted(pool, tmp_path):
     path = tmp_path / "own.py"
     path.write_text(OWN)
     cut(pool, "x", transform={"script": str(path)})

@@ -84,7 +84,7 @@ def test_deleted_steps_are_a_share_and_a_larger_share_deletes_more_of_the_same()
         assert kept[0] == [step for step in STEPS if step in kept[0]]
 
 
-def test_inserted_steps_are_another_trace_s_and_the_own_ones_stay_in_order():
+def test_inserted_steps_are_another_traces_and_the_own_ones_stay_in_order():
     for seed in range(20):
         new = steps_of(rewritten({"insert-steps": 0.5}, seed))
         assert len(new) == 6

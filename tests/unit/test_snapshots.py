@@ -89,7 +89,7 @@ def test_mistakes(changes, said):
     assert said in str(error.value)
 
 
-def test_a_recipe_of_a_snapshot_s_name_is_refused():
+def test_a_recipe_of_a_snapshots_name_is_refused():
     config = study_with()
     config["recipes"]["distil-at-25"] = dict(Workspace.smoke()["recipes"]["distil"])
     with pytest.raises(StudyError, match=r"0\.25 makes distil-at-25, and a recipe has that name"):

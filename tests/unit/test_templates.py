@@ -5,7 +5,7 @@ import json
 import pytest
 import train
 from chat_templates import FAMILIES, GEMMA2, R1_DISTILL, tokenizer_of
-from generate import answer, wanted, write
+from generate import answer, benchmark_questions, write
 from lm_material import pool_rows
 from training_material import RECIPE, model_of
 from valley.core.chats import Chat, ChatError, chat_of
@@ -15,7 +15,7 @@ from valley.core.sampling import Sampling
 from valley.core.text import has_think_tag, well_formed
 from valley.judging.reasoning import after_reasoning, opened_by
 from valley.lm import chat, packing, students, templates
-from valley.lm.book import of_job
+from valley.lm.answer_cache import cache_of_checkpoint
 from valley.workflow.job import Job
 
 TRACE = "<think>\nadd 3\n</think>\n\n```python\nprint(1)\n```"
@@ -84,7 +84,7 @@ def test_the_published_templates_would_lose_reasoning(family):
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
-def test_no_system_message_leaves_nothing_but_the_user_s_turn(family):
+def test_no_system_message_leaves_nothing_but_the_users_turn(family):
     tokenizer = of(family, system="")
     before = chat.layout(tokenizer)["before"].removeprefix(tokenizer.bos_token or "")
     header = {
@@ -265,10 +265,12 @@ def test_a_student_that_opens_its_reasoning_is_trained_sampled_and_counted(tmp_p
     for checkpoint in (start, what.manifest):
         _, tokenizer = students.load(checkpoint)
         prompts.append(tokenizer.decode(chat.prompt_ids(tokenizer, "Add 1.")))
-        book = of_job(checkpoint, tmp_path / "store", {"engine": "transformers", "seed": 0})
-        questions = wanted(tmp_path / "problems.parquet", how)
-        assert answer(checkpoint, [questions], book, how)["sampled"] == 4
-        write(questions, book, tmp_path / "answers.parquet")
+        cache = cache_of_checkpoint(
+            checkpoint, tmp_path / "store", {"engine": "transformers", "seed": 0}
+        )
+        questions = benchmark_questions(tmp_path / "problems.parquet", how)
+        assert answer(checkpoint, [questions], cache, how)["sampled"] == 4
+        write(questions, cache, tmp_path / "answers.parquet")
         for row in read_parquet(tmp_path / "answers.parquet"):
             assert row["text"].startswith("<think>\n") and has_think_tag(row["text"])
             assert row["tokens"] <= 8, "what was given is no token of the answer"

@@ -60,7 +60,7 @@ def test_adapters_on_a_start_that_is_not_on_the_hub_can_not_be_kept_apart(tmp_pa
         work(second)
 
 
-def test_weights_put_into_the_start_s_model_are_those_trained(tmp_path, start):
+def test_weights_put_into_the_starts_model_are_those_trained(tmp_path, start):
     """The way for sharded weights and quantized bases, here without either."""
     from valley.lm.loss import Learner
     from valley.lm.parallel import World

@@ -84,7 +84,7 @@ def test_compiled_blocks_learn_the_same_on_rows_of_few_lengths(monkeypatch, reco
     assert any(length % 50 for length in lengths)
 
 
-def test_a_sliding_window_is_the_mask_s(monkeypatch):
+def test_a_sliding_window_is_the_masks(monkeypatch):
     window = {"use_sliding_window": True, "sliding_window": 5, "max_window_layers": 1}
     attention.register()
     with pretended(monkeypatch, exact=True):

@@ -65,7 +65,7 @@ def test_cross_entropy_in_chunks_equals_the_plain_one_with_its_gradients(chunk):
         assert torch.allclose(one, other, atol=1e-5)
 
 
-def test_a_model_s_loss_in_chunks_equals_the_plain_one():
+def test_a_models_loss_in_chunks_equals_the_plain_one():
     model = model_of("llama", TOKENIZER)
     rows = packing.micro_batches(EXAMPLES, 256, None)[0][0]
     batch = {n: torch.from_numpy(a) for n, a in packing.collate(rows, 0).items()}

@@ -16,7 +16,7 @@ import train
 from torch.distributed import TCPStore
 from training_material import description, hub_student
 from valley.core.files import write_json
-from valley.lm import launch, watch
+from valley.lm import launch, watchdog
 
 ALIVE = {"silent": 0.1, "still": 99, "passes": 7, "alone": False, "host": "n1", "pid": 5, "at": "x"}
 
@@ -34,15 +34,15 @@ ALIVE = {"silent": 0.1, "still": 99, "passes": 7, "alone": False, "host": "n1", 
 )
 def test_who_hangs(others, found):
     said = {rank: {**ALIVE, **others.get(rank, {})} for rank in range(3)}
-    line = watch.judged(said, 3, timeout=10)
+    line = watchdog.judged(said, 3, timeout=10)
     assert line is None if found is None else re.match(found, line)
 
 
 STUCK = """
 import sys, time
-from valley.lm.watch import Watch
+from valley.lm.watchdog import Watchdog
 rank, port = int(sys.argv[1]), int(sys.argv[2])
-seen = Watch(rank, 2, address="127.0.0.1", port=port, timeout=4, report=print)
+seen = Watchdog(rank, 2, address="127.0.0.1", port=port, timeout=4, report=print)
 for step in range(3 - rank):
     seen.note(f"update {step}")
 time.sleep(60)
@@ -66,7 +66,7 @@ def test_a_process_that_lives_but_stays_behind_is_named():
     finally:
         for process in ran:
             process.kill()
-    assert watch.STATUS in [process.returncode for process in ran]
+    assert watchdog.STATUS in [process.returncode for process in ran]
     assert any(f"process 1 of 2 ({os.uname().nodename}" in line for line in said)
     assert not any("process 0 of 2" in line for line in said)
 
@@ -77,7 +77,7 @@ def test_others_wait_for_the_first_and_begin_after_it():
     order: list[int] = []
 
     def take_turns(rank):
-        seen = watch.Watch(rank, 3, **how)
+        seen = watchdog.Watchdog(rank, 3, **how)
         for _ in range(2):
             seen.first_then_others(
                 "it", lambda: (time.sleep(0.3 * (rank == 0)), order.append(rank))
@@ -135,7 +135,7 @@ def test_a_process_that_is_stopped_ends_the_training_in_a_line_that_names_it(tmp
     assert len(pids) == 2
     os.kill(pids[1], signal.SIGSTOP)
     begun = time.monotonic()
-    outcome = launch.outcome_of(file)
+    outcome = launch.outcome_file(file)
     while not outcome.exists() and process.poll() is None:
         time.sleep(0.1)
     took = time.monotonic() - begun

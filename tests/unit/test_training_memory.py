@@ -9,7 +9,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 from training_material import model_of, tokenizer_of
 from valley.core.recipes import Recipe
-from valley.lm import blocks, flops, memory, parallel, upfront
+from valley.lm import blocks, flops, memory, parallel, preflight
 from valley.lm.adapters import with_lora
 from valley.lm.loss import Learner, causal_model, cross_entropy
 
@@ -242,10 +242,10 @@ def test_the_largest_pass_that_a_recipe_allows(settings, processes, largest):
         "batch_tokens": None,
         "attention": "sdpa",
     }
-    assert upfront.largest_pass(Recipe(**{**recipe, **settings}), processes) == largest
+    assert preflight.largest_pass(Recipe(**{**recipe, **settings}), processes) == largest
 
 
-def test_selective_keeps_attention_s_results_beside_a_block_s_input():
+def test_selective_keeps_attentions_results_beside_a_blocks_input():
     """To the byte, by the tensors that are alive after the forward pass, against keeping inputs."""
     ids, layers, alive = torch.randint(0, 300, (2, 160)), 3, {}
     for gradient_checkpointing in (True, "selective"):

@@ -38,7 +38,7 @@ def told(config):
         ({"lora": {"rank": 8, "merge": False}}, "but student 'tiny' is made here"),
     ],
 )
-def test_a_recipe_s_mistake_is_told(recipe, said):
+def test_a_recipes_mistake_is_told(recipe, said):
     config = Workspace.smoke()
     config["recipes"]["distil"] |= recipe
     assert said in told(config)

@@ -43,7 +43,7 @@ def test_one_machine_needs_no_scheduler():
     assert command[-4:] == [str(launch.SCRIPT), "worker", "--job", "job.json"]
 
 
-def test_several_nodes_meet_at_the_job_s_first_one():
+def test_several_nodes_meet_at_the_jobs_first_one():
     command = launch.command("job.json", Layout(2, 8), SLURM, "worker")
     assert command[0] == "srun"
     assert {"--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--overlap"} <= set(command)
@@ -59,7 +59,7 @@ def test_several_nodes_without_a_job_that_has_them_is_an_error():
         launch.command("job.json", Layout(4, 8), SLURM, "worker")
 
 
-def test_the_outer_step_s_variables_are_left_behind():
+def test_the_outer_steps_variables_are_left_behind():
     outer = {**SLURM, "SLURM_NTASKS": "1", "SLURM_CPU_BIND": "quiet", "SLURM_STEP_ID": "0"}
     outer |= {"SLURM_PROCID": "0", "SLURM_NNODES": "1", "SLURM_MEM_PER_NODE": "9", "PATH": "/bin"}
     left = launch.environment(outer, threads=3)
@@ -70,7 +70,7 @@ def test_the_outer_step_s_variables_are_left_behind():
     ("resources", "layout"),
     [((0, 1, 1), Layout(1, 1)), ((0, 1, 2), Layout(1, 2)), ((16, 2, 1), Layout(2, 8))],
 )
-def test_layout_from_a_rule_s_resources(resources, layout):
+def test_layout_from_a_rules_resources(resources, layout):
     assert launch.layout(*resources) == layout
 
 
@@ -160,7 +160,7 @@ def test_two_processes_stop_when_their_launcher_is_asked_and_one_goes_on(tmp_pat
     assert max(apart) < 5e-3
 
 
-def test_an_error_in_a_process_is_the_training_s(tmp_path, start, capfd):
+def test_an_error_in_a_process_is_the_trainings(tmp_path, start, capfd):
     job = description(tmp_path, start, max_length=20)
     with pytest.raises(RuntimeError, match="a process of this training failed"):
         launched(job, processes=1)

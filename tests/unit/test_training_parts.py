@@ -26,7 +26,7 @@ def learnt(tokenizer, loss_on, response):
     example = part(chat.encode(tokenizer, "x", "a question?", response))
     arrays = packing.collate([[other, example]], 0)
     labels = arrays["labels"][0, len(other.ids) :]
-    assert packing.answered([example]) == (labels != IGNORED).sum()
+    assert packing.response_tokens([example]) == (labels != IGNORED).sum()
     assert (
         labels[labels != IGNORED] == arrays["input_ids"][0, len(other.ids) :][labels != IGNORED]
     ).all()

@@ -42,7 +42,7 @@ def test_a_gradient_that_is_not_finite_stops_with_update_and_examples(tmp_path):
 
 
 @pytest.mark.parametrize("decay_on", ["matrices", "all"])
-def test_adamw_is_the_recipe_s(decay_on):
+def test_adamw_is_the_recipes(decay_on):
     """One update by hand, from the published rule."""
     recipe = Recipe(
         learning_rate=0.1, beta1=0.7, beta2=0.8, eps=0.01, weight_decay=0.5, decay_on=decay_on

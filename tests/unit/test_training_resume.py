@@ -11,9 +11,9 @@ import train
 from training_material import begin, description, hub_student, made, stop, work
 from valley.core.files import read_json
 from valley.core.resume import Stopped
-from valley.lm import launch, limit
+from valley.lm import launch, time_limit
 from valley.lm.parallel import World
-from valley.lm.state import Keeper
+from valley.lm.state import StateManager
 
 OFTEN = {"save_every": 1e-9}  # after every update
 
@@ -113,7 +113,7 @@ def test_training_goes_on_while_a_state_is_written(tmp_path, start):
 
     update()
     before = model.weight.detach().clone()
-    keeper = Keeper(tmp_path, model, adamw, World(), every=None)
+    keeper = StateManager(tmp_path, model, adamw, World(), every=None)
     expected = keeper.seconds
     keeper.save({"done": 1})
     update()
@@ -145,7 +145,7 @@ def test_near_the_end_of_its_time_a_training_saves_its_state_and_stops(tmp_path,
     done = json.loads((tmp_path / "stopped/state/position.json").read_text())["done"]
     assert f"stopped as asked: {done} of 2000 updates are done and saved" in said
     assert 0 < done < 2000
-    outcome = read_json(launch.outcome_of(tmp_path / "stopped/job.json"))
+    outcome = read_json(launch.outcome_file(tmp_path / "stopped/job.json"))
     assert outcome["limit"], "the job is to be queued again"
 
 
@@ -155,9 +155,9 @@ def test_a_job_too_short_for_anything_does_an_update_all_the_same(tmp_path, star
     assert "1 of 15 updates are done" in process.communicate()[0]
 
 
-def test_what_must_be_left_of_a_job_s_time_grows_with_updates_and_states():
-    assert limit.needed(update=0, state=0) == 30
-    assert limit.needed(update=40, state=115) == 340
+def test_what_must_be_left_of_a_jobs_time_grows_with_updates_and_states():
+    assert time_limit.needed(update=0, state=0) == 30
+    assert time_limit.needed(update=40, state=115) == 340
 
 
 def test_the_controller_is_asked_where_the_environment_does_not_say(tmp_path):
@@ -167,10 +167,10 @@ def test_the_controller_is_asked_where_the_environment_does_not_say(tmp_path):
     squeue.chmod(0o755)
     path = {"PATH": f"{tmp_path}:/bin:/usr/bin"}
     expected = time.mktime((2030, 1, 2, 3, 4, 5, 0, 0, -1))
-    assert limit.end_of_job({**path, "SLURM_JOB_ID": "7"}) == expected
-    assert limit.end_of_job({**path, "SLURM_JOB_ID": "8"}) is None
-    assert limit.end_of_job({**path, "SLURM_JOB_ID": "7", "SLURM_JOB_END_TIME": "9"}) == 9
-    assert limit.end_of_job(path) is None
+    assert time_limit.end_of_job({**path, "SLURM_JOB_ID": "7"}) == expected
+    assert time_limit.end_of_job({**path, "SLURM_JOB_ID": "8"}) is None
+    assert time_limit.end_of_job({**path, "SLURM_JOB_ID": "7", "SLURM_JOB_END_TIME": "9"}) == 9
+    assert time_limit.end_of_job(path) is None
 
 
 def test_one_state_is_kept(tmp_path, start):

@@ -25,7 +25,7 @@ THOUGHT = "<think>\nadd\n</think>\nprint(1)"
 
 
 @pytest.mark.parametrize(("kind", "end"), [("qwen2", "<|im_end|>"), ("llama", "<|eot_id|>")])
-def test_the_end_of_turn_is_the_template_s_and_not_the_document_s(kind, end):
+def test_the_end_of_turn_is_the_templates_and_not_the_documents(kind, end):
     """A base model's tokenizer ends documents; what the student must stop with ends a turn."""
     document = {"qwen2": "<|endoftext|>", "llama": "<|begin_of_text|>"}[kind]
     for eos in (None, document):
@@ -44,7 +44,7 @@ def test_reasoning_is_learnt_whole_though_a_template_would_cut_it_out(kind):
 
 
 @pytest.mark.parametrize(("kind", "system"), [("qwen2", "You are a helpful"), ("llama", "Today")])
-def test_a_template_s_own_system_message_stands_in_prompts_and_is_told(kind, system):
+def test_a_templates_own_system_message_stands_in_prompts_and_is_told(kind, system):
     """The same in training and generation, since both use prompt_ids; the manifest shows it."""
     tokenizer = tokenizer_of(kind)
     prompt = tokenizer.decode(chat.prompt_ids(tokenizer, "Add."))
@@ -114,7 +114,7 @@ def test_both_families_learn_and_are_saved_as_they_came(tmp_path, kind, think):
     assert told["end"] == {"qwen2": "<|im_end|>", "llama": "<|eot_id|>"}[kind]
 
 
-def test_the_second_stage_honours_the_first_one_s_tags(tmp_path):
+def test_the_second_stage_honours_the_first_ones_tags(tmp_path):
     first = description(tmp_path / "one", hub_student(tmp_path), think="tokens", epochs=1)
     work(first)
     second = description(tmp_path / "two", first["manifest"], think="tokens", epochs=1)

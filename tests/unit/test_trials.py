@@ -11,7 +11,7 @@ import torch
 import yaml
 from training_material import hub_student
 from transformers import AutoConfig
-from valley.cluster import demands, offers, requests, trials, trying
+from valley.cluster import demands, offers, requests, trial_run, trials
 from valley.cluster.finding import Finding
 from valley.core.recipes import Recipe
 from valley.core.study import Study
@@ -70,7 +70,7 @@ def test_there_is_a_job_for_each_partition_and_request_with_what_its_rules_do():
     assert others.name.startswith("default partition (")
 
 
-def test_a_job_is_submitted_as_the_rule_s_own_jobs_are_but_for_minutes():
+def test_a_job_is_submitted_as_the_rules_own_jobs_are_but_for_minutes():
     train, generate, others = jobs().values()
     said = " ".join(train.sbatch)
     for words in (
@@ -91,7 +91,7 @@ def test_a_job_is_submitted_as_the_rule_s_own_jobs_are_but_for_minutes():
     assert not any("gpu" in word for word in others.sbatch)
 
 
-def test_gpus_are_asked_for_in_the_site_s_way():
+def test_gpus_are_asked_for_in_the_sites_way():
     by_gres = {**PROFILE, "default-resources": [*PROFILE["default-resources"], "gpus_as_gres=1"]}
     train = trials.jobs(study(), by_gres, OFFERED)[0]
     assert "--gres=gpu:h100:8" in train.sbatch
@@ -99,7 +99,7 @@ def test_gpus_are_asked_for_in_the_site_s_way():
 
 
 def test_a_teacher_that_is_run_here_answers_by_its_own_engine():
-    made, wanted = study(), offers.Wanted(requests.Request(4, 1, 8, 16000, 60), "gpu")
+    made, wanted = study(), offers.Demand(requests.Request(4, 1, 8, 16000, 60), "gpu")
     model = {"id": "x/Teacher-32B", "revision": "1" * 40, "engine": "vllm", "precision": "bf16"}
     made.config["corpus"]["teachers"]["t"] = {"model": model}
     job = trials.job_of(made, PROFILE, [("ask_model", {"teacher": "t"}, wanted)], None)
@@ -150,14 +150,14 @@ def test_a_small_recipe_is_computed_as_the_whole_one():
         compile=True,
         lora={"rank": 8},
     )
-    small = trying.small(recipe, processes=8)
+    small = trial_run.small(recipe, processes=8)
     assert (small.steps, small.epochs, small.batch_tokens) == (2, None, None)
     assert small.batch_examples % 8 == 0
     same = set(trials.COMPUTED) - {"row_tokens", "micro_tokens"}
     assert all(getattr(small, name) == getattr(recipe, name) for name in same)
 
 
-def test_a_small_model_has_the_student_s_heads_and_width(tmp_path):
+def test_a_small_model_has_the_students_heads_and_width(tmp_path):
     hub_student(tmp_path, "qwen2", hidden_size=96, num_attention_heads=6, num_hidden_layers=5)
     hub = {"hub": {"id": str(tmp_path / "hub"), "revision": None}}
     manifest = tiny.save(hub, tmp_path / "small")
@@ -179,7 +179,7 @@ def test_a_small_model_has_the_student_s_heads_and_width(tmp_path):
     ],
 )
 def test_the_time_of_a_state_is_held_against_limits(gigabytes, verdict, told):
-    found = trying.saving("file system", gigabytes * 1e9, 100e6, {"save_every": 30})
+    found = trial_run.saving("file system", gigabytes * 1e9, 100e6, {"save_every": 30})
     assert found.verdict == verdict
     assert told in found.said
 
@@ -194,7 +194,7 @@ def test_of_a_job_that_was_cut_off_what_it_found_is_told_and_its_last_words(tmp_
     assert last.verdict == "BAD"
     assert last.said.endswith("CANCELLED DUE TO TIME LIMIT")
     (tmp_path / "findings.jsonl").write_text(
-        f'{whole}\n{{"what": "{trying.END}", "verdict": "ok", "said": ""}}\n'
+        f'{whole}\n{{"what": "{trial_run.END}", "verdict": "ok", "said": ""}}\n'
     )
     assert len(list(trials.read("gpu (train)", tmp_path))) == 1
 
@@ -207,8 +207,8 @@ def test_of_several_processes_the_error_of_one_is_told_of_this_trial_alone(tmp_p
         "[rank1]: RuntimeError: NCCL error: unhandled system error\nmore\n"
     )
     failed = RuntimeError("a process of this training failed (status 1); its error stands above")
-    assert trying.cause(failed, log) == "RuntimeError: NCCL error: unhandled system error"
-    assert trying.cause(OSError("full\nmore"), log) == "OSError: full"
+    assert trial_run.cause(failed, log) == "RuntimeError: NCCL error: unhandled system error"
+    assert trial_run.cause(OSError("full\nmore"), log) == "OSError: full"
 
 
 def doctor(folder: Path, config: dict, *options: str) -> tuple[int, str]:

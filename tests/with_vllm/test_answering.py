@@ -10,13 +10,13 @@ import time
 
 import pytest
 from bench_vllm import Overhead, share
-from generate import answer, wanted, write
+from generate import answer, benchmark_questions, write
 from material import GREEDY, PROMPTS, SMALL, benchmark
 from places import finding
 from valley.core.files import read_parquet
 from valley.core.resume import Stopped
 from valley.core.sampling import Sampling
-from valley.lm.book import of_job
+from valley.lm.answer_cache import cache_of_checkpoint
 from valley.lm.engines import with_vllm
 
 CHOSEN = {"engine": "vllm", "max_tokens": 96, **GREEDY, "temperature": 0.8}
@@ -24,13 +24,13 @@ CHOSEN = {"engine": "vllm", "max_tokens": 96, **GREEDY, "temperature": 0.8}
 
 def run(checkpoint, problems, store, gpus=0, **speed):
     """Do what the rule's job does; return measurements and answers."""
-    book = of_job(checkpoint, store, {"seed": 0, **CHOSEN})
+    cache = cache_of_checkpoint(checkpoint, store, {"seed": 0, **CHOSEN})
     speed = {"chunk": 40, "vllm": {**SMALL, "max_num_seqs": 16}, **speed}
     how = Sampling(samples=4, **CHOSEN, **speed)
-    questions = wanted(problems, how)
-    measured = answer(checkpoint, [questions], book, how, gpus)
+    questions = benchmark_questions(problems, how)
+    measured = answer(checkpoint, [questions], cache, how, gpus)
     out = store / "generations.parquet"
-    write(questions, book, out)
+    write(questions, cache, out)
     return measured, read_parquet(out)
 
 
@@ -70,7 +70,7 @@ def test_a_killed_job_resumes_from_its_last_segment(checkpoint, problems, tmp_pa
             run(Path({str(checkpoint)!r}), Path({str(problems)!r}), Path({str(tmp_path)!r}))
         """)
     )
-    folder = of_job(checkpoint, tmp_path, {"seed": 0, **CHOSEN}).folder
+    folder = cache_of_checkpoint(checkpoint, tmp_path, {"seed": 0, **CHOSEN}).folder
     with open(tmp_path / "log", "wb") as log:
         job = subprocess.Popen(
             [sys.executable, script], stdout=log, stderr=log, env=finding(*sys.path)

@@ -26,7 +26,7 @@ def measured(workspace, name):
     return about["measured"]
 
 
-def test_the_checkpoint_s_answers_are_sampled_once_and_cut_out_of_its_book(answered):
+def test_the_checkpoints_answers_are_sampled_once_and_cut_out_of_its_book(answered):
     workspace, _ = answered
     assert workspace.plan(f"{BASE}/bank.parquet") == {}
     assert measured(workspace, "answers")["sampled"] == 48

@@ -17,7 +17,7 @@ def test_requests_with_seeds_are_not_drawn_by_flashinfer(sampling):
     assert not flashinfer_sampler_supported()
 
 
-def test_a_user_s_own_switch_stays(checkpoint, monkeypatch):
+def test_a_users_own_switch_stays(checkpoint, monkeypatch):
     monkeypatch.setenv("VLLM_USE_FLASHINFER_SAMPLER", "1")
     with_vllm.Engine(checkpoint, vllm=SMALL, **GREEDY)
     assert os.environ["VLLM_USE_FLASHINFER_SAMPLER"] == "1"

@@ -12,11 +12,11 @@ import pytest
 from teachers import ask
 from valley.asking.endpoint import Client, EndpointError
 from valley.asking.questions import questions
-from valley.asking.settings import Asked, Endpoint
+from valley.asking.settings import AskSettings, Endpoint
 from valley.bank import problems as bank
 from valley.core.files import PROBLEM, write_parquet
 from valley.lm import students
-from valley.lm.book import Book
+from valley.lm.answer_cache import AnswerCache
 
 pytest.importorskip("vllm")  # it has an environment of its own
 from lm_material import TEXTS
@@ -24,7 +24,7 @@ from proxy import FaultyProxy
 from server import running
 
 KEY = "sk-of-the-tests"
-ASKED = Asked(answers=2, seed=1, temperature=1.0, top_p=1.0, max_tokens=24)
+ASKED = AskSettings(answers=2, seed=1, temperature=1.0, top_p=1.0, max_tokens=24)
 START_S = 240
 FAULTS = ["429", "drop", "half", "500", "cut", "unfinished", "hang", "503"]
 
@@ -97,15 +97,15 @@ def endpoint(place: str, **changed) -> Client:
 
 def test_a_faulty_network_loses_and_doubles_nothing(tmp_path, asked, served, monkeypatch):
     monkeypatch.setenv("VLLM_TEST_KEY", KEY)
-    book = Book(tmp_path / "book", {})
+    cache = AnswerCache(tmp_path / "book", {})
     with running(FaultyProxy(served, FAULTS, hang_s=2.0)) as proxy:
-        measured, reasons = ask(asked, book, endpoint(address(proxy), timeout_s=10.0), chunk=4)
+        measured, reasons = ask(asked, cache, endpoint(address(proxy), timeout_s=10.0), chunk=4)
     assert not reasons and sum(measured["asked_again"].values()) == len(FAULTS)
     assert len(proxy.seen) == len(asked) + len(FAULTS)
-    known = book.known(question.key for question in asked)
+    known = cache.known(question.key for question in asked)
     assert len(known) == len(asked) and len({row["text"] for row in known.values()}) > 6
     assert all(0 < row["tokens"] <= 24 for row in known.values())
-    assert ask(asked, Book(tmp_path / "book", {}), None, chunk=4)[0]["asked"] == 0
+    assert ask(asked, AnswerCache(tmp_path / "book", {}), None, chunk=4)[0]["asked"] == 0
 
 
 def address(proxy: FaultyProxy) -> str:
@@ -114,20 +114,20 @@ def address(proxy: FaultyProxy) -> str:
 
 def test_seeds_make_answers_come_again(tmp_path, asked, served, monkeypatch):
     monkeypatch.setenv("VLLM_TEST_KEY", KEY)
-    books = [Book(tmp_path / name, {}) for name in "ab"]
-    for book in books:
-        ask(asked, book, endpoint(served, concurrent=1), chunk=4)
-    first, second = (book.known(question.key for question in asked) for book in books)
+    books = [AnswerCache(tmp_path / name, {}) for name in "ab"]
+    for cache in books:
+        ask(asked, cache, endpoint(served, concurrent=1), chunk=4)
+    first, second = (cache.known(question.key for question in asked) for cache in books)
     assert first == second
 
 
 def test_a_wrong_key_or_model_is_told(tmp_path, asked, served, monkeypatch):
     monkeypatch.setenv("VLLM_TEST_KEY", "sk-wrong")
     with pytest.raises(EndpointError, match="the key is not accepted"):
-        ask(asked, Book(tmp_path / "book", {}), endpoint(served), chunk=4)
+        ask(asked, AnswerCache(tmp_path / "book", {}), endpoint(served), chunk=4)
     monkeypatch.setenv("VLLM_TEST_KEY", KEY)
     with pytest.raises(EndpointError, match="there is no such model"):
-        ask(asked, Book(tmp_path / "book", {}), endpoint(served, model="large"), chunk=4)
+        ask(asked, AnswerCache(tmp_path / "book", {}), endpoint(served, model="large"), chunk=4)
 
 
 def test_a_prompt_that_is_too_long_is_refused_alone(tmp_path, served, monkeypatch):
@@ -135,6 +135,6 @@ def test_a_prompt_that_is_too_long_is_refused_alone(tmp_path, served, monkeypatc
     rows = bank.generate(3, 5, "train")
     rows[0]["statement"] *= 200
     write_parquet(tmp_path / "problems.parquet", rows, PROBLEM)
-    asked = questions(tmp_path / "problems.parquet", Asked(seed=1), None)
-    _, reasons = ask(asked, Book(tmp_path / "book", {}), endpoint(served), chunk=4)
+    asked = questions(tmp_path / "problems.parquet", AskSettings(seed=1), None)
+    _, reasons = ask(asked, AnswerCache(tmp_path / "book", {}), endpoint(served), chunk=4)
     assert sum(reasons.values()) == 1 and next(iter(reasons)).startswith("refused")

@@ -37,7 +37,7 @@ from datetime import datetime
 from pathlib import Path
 
 from valley.cluster import runs
-from valley.core import asides, processes
+from valley.core import processes, tempfiles
 from valley.core.files import read_json
 from workspace import Workspace
 
@@ -263,7 +263,7 @@ class Hunt:
         trainings = Counter(a["restored"] for a in rules if a["rule"] in ("train", "student"))
         self.told.trained, self.told.restored = trainings[False], trainings[True]
         # What Snakemake keeps in TMPDIR is its own.
-        left = [path for path in folder.rglob(".*") if asides.NAME.fullmatch(path.name)]
+        left = [path for path in folder.rglob(".*") if tempfiles.NAME.fullmatch(path.name)]
         left += [path for name in ("locks", "incomplete") for path in _files(folder, name)]
         left += [*(folder / "results" / "store" / "resume").glob("*")]
         left += [*folder.rglob(".writing")]

@@ -5,8 +5,8 @@ import pytest
 import yaml
 from hub_files import snapshot
 from valley.core.files import read_json, read_parquet
-from valley.lm.book import Book
-from valley.planning.books import book_of
+from valley.lm.answer_cache import AnswerCache
+from valley.planning.answer_caches import cache_of_job
 from workspace import Workspace
 
 SOURCE = """
@@ -65,8 +65,8 @@ def test_problems_are_asked_judged_and_scored(study, monkeypatch):
     (about,) = (workspace.folder / "results/store/answers").glob("*/about.json")
     made_of = read_json(answers.with_suffix(".meta.json"))
     monkeypatch.chdir(workspace.folder)
-    book = book_of("generate", made_of["params"], list(made_of["inputs"]), "results/store")
-    assert book.folder.resolve() == about.parent.resolve()
+    cache = cache_of_job("generate", made_of["params"], list(made_of["inputs"]), "results/store")
+    assert cache.folder.resolve() == about.parent.resolve()
     by_id = {row["question_id"]: row for row in rows}
     said = []
     for segment in about.parent.glob("*.parquet"):
@@ -75,7 +75,7 @@ def test_problems_are_asked_judged_and_scored(study, monkeypatch):
     for row in said:
         number = int(row["problem_id"].removeprefix("abc").removesuffix("_a")) % 100
         row["text"] = made.right(by_id[row["problem_id"]]) if number % 2 else "```python\n1\n```"
-    Book(workspace.folder / "results/store", read_json(about)).write(said)
+    AnswerCache(workspace.folder / "results/store", read_json(about)).write(said)
     answers.unlink(), score.unlink()
     workspace.snakemake("--cores", "2", str(score.relative_to(workspace.folder)))
     found = read_json(score)

@@ -20,7 +20,7 @@ exec "$@"
 STUDENT = "results/smoke/students/tiny/checkpoint.json"
 
 
-def test_a_model_s_rule_runs_in_the_image_and_the_corpus_outside(tmp_path, monkeypatch):
+def test_a_models_rule_runs_in_the_image_and_the_corpus_outside(tmp_path, monkeypatch):
     tools, noted = tmp_path / "tools", tmp_path / "noted"
     tools.mkdir()
     (tools / "apptainer").write_text(STAND_IN.format(noted=noted))

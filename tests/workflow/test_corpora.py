@@ -117,7 +117,7 @@ def snippet(kind: str) -> str:
     return re.search(rf"^```{kind}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[1]
 
 
-def test_the_documentation_s_own_corpus_runs(tmp_path):
+def test_the_documentations_own_corpus_runs(tmp_path):
     workspace = Workspace(tmp_path)
     first = json.loads(snippet("json"))
     rows = [first]

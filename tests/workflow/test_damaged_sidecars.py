@@ -59,7 +59,7 @@ def test_prune_removes_nothing_while_it_can_not_tell_what_is_referred_to(damaged
     assert damaged.results() == before
 
 
-def test_results_whose_report_s_sidecar_is_damaged_are_told_with_a_way_out(damaged):
+def test_results_whose_reports_sidecar_is_damaged_are_told_with_a_way_out(damaged):
     for command, *more in (("report",), ("export", "--to", "out"), ("compare", "study.yaml")):
         output = damaged.valley(command, ROOT, *more, status=2)
         (said,) = lines(output, REPORT)

@@ -15,7 +15,7 @@ def exported(finished, tmp_path_factory):
     return out
 
 
-def test_tables_are_the_study_s_own_numbers(finished, exported):
+def test_tables_are_the_studys_own_numbers(finished, exported):
     import pandas as pd
 
     tables = exported / "tables"
@@ -54,7 +54,7 @@ def test_livecodebench_files_are_read_and_graded_as_the_study_was(finished, expo
             ]
 
 
-def test_a_shard_s_folder_is_a_data_set(exported, tmp_path):
+def test_a_shards_folder_is_a_data_set(exported, tmp_path):
     from datasets import load_dataset
 
     folder = exported / "datasets/all.any/n32-s0"
@@ -64,7 +64,7 @@ def test_a_shard_s_folder_is_a_data_set(exported, tmp_path):
     assert "the first 32 traces of the slice `all.any`" in (folder / "README.md").read_text()
 
 
-def test_a_checkpoint_s_folder_is_a_model_that_answers(exported):
+def test_a_checkpoints_folder_is_a_model_that_answers(exported):
     from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
     folder = exported / "models/tiny/distil/base/all.any/n32-s0"

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from valley.core import asides
+from valley.core import tempfiles
 from valley.core.files import read_json
 from workspace import Workspace
 
@@ -115,7 +115,7 @@ class Scene:
         assert not target.exists()
         assert not list(target.parent.glob("*.meta.json"))
         assert [
-            path for path in self.disk.seen.rglob(".*") if asides.NAME.fullmatch(path.name)
+            path for path in self.disk.seen.rglob(".*") if tempfiles.NAME.fullmatch(path.name)
         ] == []
 
     def same_as(self, finished: Workspace) -> None:

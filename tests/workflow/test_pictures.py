@@ -60,7 +60,7 @@ def test_what_cannot_be_drawn_is_told(copy, monkeypatch):
         pictures.drawn("digraph {}")
 
 
-def test_snakemake_s_own_pictures_and_summaries_keep_working(copy):
+def test_snakemakes_own_pictures_and_summaries_keep_working(copy):
     def own(*arguments):
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
         command += ["--directory", str(copy.folder), "--configfile", str(copy.study)]

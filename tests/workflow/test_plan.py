@@ -26,7 +26,7 @@ def test_nothing_would_run_on_a_finished_study(finished):
     assert "Nothing would run." in printed
 
 
-def test_the_plan_is_snakemake_s_own(copy):
+def test_the_plan_is_snakemakes_own(copy):
     with_sizes(copy, [0, 16, 24, 32])
     status, printed = valley(copy, "--json")
     assert status == 1

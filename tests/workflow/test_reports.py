@@ -9,7 +9,7 @@ from valley.reporting import partial
 from valley.reporting.studies import layout_of
 
 
-def test_snakemake_s_report_has_every_category_with_captions(finished, tmp_path):
+def test_snakemakes_report_has_every_category_with_captions(finished, tmp_path):
     out = tmp_path / "report.html"
     finished.snakemake("--report", str(out))
     page = out.read_text(encoding="utf-8")
@@ -17,7 +17,7 @@ def test_snakemake_s_report_has_every_category_with_captions(finished, tmp_path)
         assert words in page
 
 
-def test_a_finished_study_s_report_uses_the_workflow_s_fits_and_adds_what_was_measured(
+def test_a_finished_studys_report_uses_the_workflows_fits_and_adds_what_was_measured(
     finished, tmp_path
 ):
     out = tmp_path / "page.html"
@@ -113,7 +113,7 @@ def test_interactions_and_curves_over_tokens_come_to_the_report(copy, tmp_path, 
     assert json.loads(made.read_text()) == curve
 
 
-def test_a_stopped_study_s_report_is_partial_and_leaves_the_study_alone(copy, tmp_path):
+def test_a_stopped_studys_report_is_partial_and_leaves_the_study_alone(copy, tmp_path):
     root = copy.folder / "results/smoke"
     for kind in ("generations", "verdicts"):
         (root / kind / "tiny/distil/base/all.any/n32-s1/bank.parquet").unlink()

@@ -92,7 +92,7 @@ def submitted(copy, tmp_path, monkeypatch):
     return submissions
 
 
-def test_a_job_asks_for_all_its_cores_and_a_group_for_a_small_node_s(copy, submitted):
+def test_a_job_asks_for_all_its_cores_and_a_group_for_a_small_nodes(copy, submitted):
     config = copy.smoke()
     config["resources"] = {"train": {"cpus": 64}, "judge": {"cpus": 3}}
     copy.write(config)

@@ -15,7 +15,7 @@ from valley.commands import material
 from valley.core.files import read_parquet
 from valley.core.recipes import Recipe
 from valley.core.study import Study
-from valley.lm import flops, memory, packaged, upfront
+from valley.lm import flops, memory, packaged, preflight
 from valley.slicing import script
 from workspace import REPOSITORY, Workspace
 
@@ -31,7 +31,7 @@ def valley(folder, *arguments):
     return subprocess.run(command, capture_output=True, text=True, cwd=folder)
 
 
-def test_the_paper_s_study_is_its_fourteen_runs():
+def test_the_papers_study_is_its_fourteen_runs():
     runs = {(arm.student, arm.start, arm.slice, arm.size, arm.seed) for arm in study("paper").arms}
     sizes = {(s, "base", "all.any", n, 0) for s in ("qwen", "llama") for n in (1000, 10000, 30000)}
     subsets = {
@@ -116,14 +116,14 @@ def test_the_rehearsal_has_every_arm_of_the_paper_in_small():
     assert shape(rehearsed) == shape(study("paper").arms)
 
 
-def test_all_that_the_desk_s_study_reads_of_the_hub_is_pinned_at_commits():
-    wanted = list(fetch.wanted(study("desk")))
+def test_all_that_the_desks_study_reads_of_the_hub_is_pinned_at_commits():
+    wanted = list(fetch.downloads(study("desk")))
     assert len(wanted) == 10
     assert all(thing.pinned for thing in wanted), [str(t) for t in wanted if not t.pinned]
 
 
 @pytest.mark.parametrize("card", [24, 48, 80])
-def test_the_desk_s_trainings_fit_a_card(card):
+def test_the_desks_trainings_fit_a_card(card):
     """By the memory estimate, with the moments in 8 bits on the smallest card only."""
     shapes = [
         flops.Shape(151936, 896, 24, 14, 2, 64, 4864, tied=True, biases=True),
@@ -134,7 +134,7 @@ def test_the_desk_s_trainings_fit_a_card(card):
         if card > 24:
             how = dataclasses.replace(how, optimizer="adamw")
         for shape in shapes:
-            need = memory.training_need(shape, **upfront.asked_of(how, "varlen", 1))
+            need = memory.training_need(shape, **preflight.memory_settings(how, "varlen", 1))
             # Of a card's GiB a few hundred MB are the driver's.
             assert need.total <= (card * 1.024**3 * 1e9 - 4e8) * (1 - memory.RESERVE), (name, need)
 
@@ -172,7 +172,7 @@ def with_material(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["pretrained", "pretrained-tune"])
-def test_the_pretrained_student_s_studies_are_planned(name, with_material):
+def test_the_pretrained_students_studies_are_planned(name, with_material):
     done = valley(with_material, "plan", str(STUDIES / f"{name}.yaml"), "--json", "--cores", "2")
     assert done.returncode == 1, done.stderr
     planned = json.loads(done.stdout)
@@ -221,13 +221,13 @@ def rehearsed(folder, rehearsal: str, whole: str):
 
 @pytest.mark.long
 @pytest.mark.timeout(1500)
-def test_the_rehearsal_runs_every_rule_of_the_desk_s_study(tmp_path):
+def test_the_rehearsal_runs_every_rule_of_the_desks_study(tmp_path):
     rehearsed(tmp_path, "rehearsal-desk", "desk")
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1500)
-def test_the_rehearsal_runs_every_rule_of_the_paper_s_study(tmp_path):
+def test_the_rehearsal_runs_every_rule_of_the_papers_study(tmp_path):
     root = rehearsed(tmp_path, "rehearsal", "paper")
     adapted = root / "checkpoints/qwen/adapters/base/all.any/n40-s0/checkpoint.json"
     assert "model.safetensors" in json.loads(adapted.read_text())["files"]

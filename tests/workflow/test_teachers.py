@@ -11,7 +11,7 @@ from server import TeacherServer, address, running
 from valley.bank import problems as bank
 from valley.core.files import read_json, read_parquet
 from valley.lm import students
-from valley.planning.books import book_of
+from valley.planning.answer_caches import cache_of_job
 from workspace import Workspace
 
 KEY = "sk-never-in-a-file-0123456789"
@@ -147,10 +147,12 @@ def test_a_teacher_that_is_a_folder_here_is_known_by_its_content(study, monkeypa
     # What commands know of a job, its sidecar, leads to the same book.
     monkeypatch.chdir(study.folder)
     found = [
-        book_of("ask_model", a["params"], a["inputs"], "results/store") for a in (about, again)
+        cache_of_job("ask_model", a["params"], a["inputs"], "results/store") for a in (about, again)
     ]
-    assert {book.folder for book in found} == {*Path("results/store/answers").iterdir()}
-    assert book_of("ask_model", again["params"], list(again["inputs"]), "results/store") is None
+    assert {cache.folder for cache in found} == {*Path("results/store/answers").iterdir()}
+    assert (
+        cache_of_job("ask_model", again["params"], list(again["inputs"]), "results/store") is None
+    )
 
     folder.rename(study.folder / "teachers/gone")
     assert "corpus.teachers.own.model.id: there is no folder teachers/mine below" in (

@@ -15,8 +15,8 @@ from valley.analysis.simulate import WORLDS, Design
 from valley.core.config import nearest
 
 DEFAULT = "assumed: the simulator's default"
-GIVEN = "as you say"
-KNOWN = ("run_sd", "problem_sd", "interaction_sd", "world")
+FROM_USER = "as you say"
+NAMES = ("run_sd", "problem_sd", "interaction_sd", "world")
 BOOTSTRAP = 100
 NODES = np.polynomial.hermite_e.hermegauss(31)
 ABILITIES = np.linspace(-9, 9, 73)
@@ -51,10 +51,10 @@ class Assumption:
 
 def defaults() -> dict[str, Assumption]:
     """Return the simulator's."""
-    return {name: Assumption(name, (getattr(Design(), name),), DEFAULT) for name in KNOWN}
+    return {name: Assumption(name, (getattr(Design(), name),), DEFAULT) for name in NAMES}
 
 
-def asked(items: Sequence[str]) -> dict[str, Assumption]:
+def parse(items: Sequence[str]) -> dict[str, Assumption]:
     """Return a user's assumptions: "run_sd=0.1..0.4", "problem_sd=1.5", "world=beta".
 
     Raises:
@@ -63,12 +63,12 @@ def asked(items: Sequence[str]) -> dict[str, Assumption]:
     out = {}
     for item in items:
         name, sign, said = (part.strip() for part in item.partition("="))
-        if not sign or name not in KNOWN:
+        if not sign or name not in NAMES:
             raise AssumptionError(
-                f"--assume: {item!r} is not known{nearest(name, list(KNOWN))}; write NAME=VALUE or "
-                f"NAME=LOW..HIGH, with NAME one of {', '.join(KNOWN)}"
+                f"--assume: {item!r} is not known{nearest(name, list(NAMES))}; write NAME=VALUE or "
+                f"NAME=LOW..HIGH, with NAME one of {', '.join(NAMES)}"
             )
-        out[name] = Assumption(name, _values(name, said), GIVEN)
+        out[name] = Assumption(name, _values(name, said), FROM_USER)
     return out
 
 

@@ -66,12 +66,12 @@ def correlations(
         moves = movement(item, above, margin)
         keep = _moving(item, above, margin)
         value, draws = item.estimate[keep], item.draws[:, keep]
-        apart = told_apart(draws)
+        apart = distinguishable(draws)
         sizes = item.sizes[keep].astype(float)
         other = score.draws[:, keep]
         pairs = {
             "size": (sizes, np.broadcast_to(sizes, draws.shape), 0.0),
-            "pass@1": (score.estimate[keep], other, told_apart(other)),
+            "pass@1": (score.estimate[keep], other, distinguishable(other)),
         }
         for name, (second, drawn_second, apart_second) in pairs.items():
             estimate = float(spearman(value, second, apart, apart_second))
@@ -130,7 +130,7 @@ def _moving(item: Levels, at: np.ndarray, margin: float) -> np.ndarray:
     return at[first : last + 1]
 
 
-def told_apart(draws: np.ndarray) -> np.ndarray:
+def distinguishable(draws: np.ndarray) -> np.ndarray:
     """Return (sizes, sizes) distances beyond which levels differ, over all pairs at once (95 %)."""
     error = draws - draws.mean(axis=0)
     gap = error[:, :, None] - error[:, None, :]

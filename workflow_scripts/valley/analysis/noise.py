@@ -15,7 +15,7 @@ import numpy as np
 
 from valley.analysis.resample import Z
 
-OWN, LENT, GIVEN, ASSUMED = "own replicates", "another axis", "the study file", "assumed"
+OWN, LENT, FROM_STUDY, ASSUMED = "own replicates", "another axis", "the study file", "assumed"
 # Where nothing is known: larger than the simulator's usual runs (0.12), held loosely, about two
 # points of pass@1 at a level of 0.3. An assumption; every output that rests on it says so.
 ASSUMED_SHIFT, ASSUMED_FREEDOM = 0.25, 3
@@ -194,7 +194,7 @@ def elsewhere(groups: list[Replicates], given: float | None) -> dict | None:
     if lent:
         return {**lent, "source": LENT}
     if given is not None:
-        return known_as(given, GIVEN)
+        return known_as(given, FROM_STUDY)
     return known_as(ASSUMED_SHIFT, ASSUMED)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from valley.analysis import contrasts
 from valley.analysis.curve_report import all_readouts
 from valley.analysis.judgement import judge_claims
-from valley.analysis.noise import GIVEN, known_as
+from valley.analysis.noise import FROM_STUDY, known_as
 from valley.analysis.sample import from_values
 from valley.analysis.simulate import Design, draw_arms
 
@@ -30,7 +30,7 @@ def shifted_arms(scores: np.ndarray, design: Design, seed: int) -> list[np.ndarr
 
 def assumed_noise(run_sd: float) -> dict | None:
     """Return a training noise taken as known, in the form of `noise.pooled`; None for 0."""
-    return known_as(run_sd, GIVEN)
+    return known_as(run_sd, FROM_STUDY)
 
 
 def curve_of(

@@ -63,14 +63,14 @@ def save(drawn, svg: str | Path, pdf: str | Path) -> None:
     """Write the figure twice, without date or version: the same data give the same bytes."""
     import io
 
-    from valley.core.files import whole, write_text
+    from valley.core.files import atomic_write, write_text
 
     buffer = io.StringIO()
     drawn.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     write_text(svg, _with_hints(buffer.getvalue(), getattr(drawn, "hints", [])))
     blank = {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None}
-    with whole(pdf) as aside:
-        drawn.savefig(aside, format="pdf", metadata=blank)
+    with atomic_write(pdf) as temporary:
+        drawn.savefig(temporary, format="pdf", metadata=blank)
 
 
 def hint(axes, x: float, y: float, text: str, arms: str = "") -> None:

@@ -112,7 +112,7 @@ def _margin(config: dict, claim: dict) -> float:
     return claim.get("margin", config["statistics"]["margin"])
 
 
-def asked_truth(text: str, config: dict) -> Truth:
+def parse_truth(text: str, config: dict) -> Truth:
     """Return a user's truth: "F1=valley,F2=0.04"; claims that it does not name are the paper's.
 
     Raises:

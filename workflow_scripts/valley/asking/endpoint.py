@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import tenacity
 
 from valley.asking.limits import Limiter
-from valley.asking.questions import Answers, Question, Said, Stopping, with_think_tags
-from valley.asking.settings import Asked, Endpoint
+from valley.asking.questions import Answers, Question, Reply, Stopping, with_think_tags
+from valley.asking.settings import AskSettings, Endpoint
 
 _LOOK_UP_S = 0.2  # between looks at whether to stop
 _GRACE_S = 20  # for answers under way when the job is asked to stop
@@ -40,13 +40,13 @@ class Client:
 
     Args:
         endpoint: the teacher's.
-        asked: how answers are drawn.
+        options: how answers are drawn.
 
     Raises:
         EndpointError: the key's variable is not set.
     """
 
-    def __init__(self, endpoint: Endpoint, asked: Asked):
+    def __init__(self, endpoint: Endpoint, options: AskSettings):
         import openai
 
         self._openai, self._key = openai, _key(endpoint.key_variable)
@@ -58,14 +58,14 @@ class Client:
         )
         self._request = {
             "model": endpoint.model,
-            "temperature": asked.temperature,
-            "top_p": asked.top_p,
-            "max_tokens": asked.max_tokens,
+            "temperature": options.temperature,
+            "top_p": options.top_p,
+            "max_tokens": options.max_tokens,
             "extra_body": endpoint.extra,
         }
         self._endpoint = endpoint
         limits = (endpoint.requests_per_minute, endpoint.tokens_per_minute)
-        self._limiter = Limiter(*limits, asked.max_tokens)
+        self._limiter = Limiter(*limits, options.max_tokens)
         self._stopping = False
         self.measured = {"requests": 0, "asked_again": {}}
 
@@ -106,7 +106,7 @@ class Client:
             finally:
                 runner.run(self._client.close())
 
-    async def _ask(self, question: Question) -> Said:
+    async def _ask(self, question: Question) -> Reply:
         """Ask until there is an answer, or no more use in asking."""
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(self._passes),
@@ -123,12 +123,12 @@ class Client:
                 why = _REFUSED.get(error.status_code, _REFUSED[402])
                 raise EndpointError(f"{self._client.base_url}: {why}: {text}") from None
             if error.status_code < 500 and error.status_code not in (408, 409, 429):
-                return Said(None, f"refused: {text}")
-            return Said(None, f"nobody: {text}")
+                return Reply(None, f"refused: {text}")
+            return Reply(None, f"nobody: {text}")
         except (self._openai.APIError, _HalfAnswer, ValueError) as error:
-            return Said(None, f"nobody: {self._clean(error)}")
+            return Reply(None, f"nobody: {self._clean(error)}")
 
-    async def _ask_once(self, question: Question) -> Said:
+    async def _ask_once(self, question: Question) -> Reply:
         pause, entry = self._limiter.enter()
         while entry is None:
             await self._nap(pause)
@@ -190,14 +190,14 @@ class Client:
         return text[:300] or type(error).__name__
 
 
-def _said(reply, read: int, wrote: int) -> Said:
+def _said(reply, read: int, wrote: int) -> Reply:
     """Return what a reply says; a half one is an error."""
     choices = getattr(reply, "choices", None)
     if not choices:
         raise _HalfAnswer("a reply without an answer")
     choice = choices[0]
     if choice.finish_reason == "content_filter":
-        return Said(None, "refused: content_filter", wrote, read)
+        return Reply(None, "refused: content_filter", wrote, read)
     if choice.finish_reason not in ("stop", "length"):
         raise _HalfAnswer(f"an answer that ended by {choice.finish_reason!r}")
     message = choice.message
@@ -206,7 +206,7 @@ def _said(reply, read: int, wrote: int) -> Said:
     text = with_think_tags(reasoning, message.content)
     if not text.strip():
         raise _HalfAnswer("an empty answer")
-    return Said(text, choice.finish_reason, wrote, read)
+    return Reply(text, choice.finish_reason, wrote, read)
 
 
 async def _ended(tasks, seconds: float, when=asyncio.FIRST_COMPLETED) -> set[asyncio.Task]:
@@ -214,7 +214,7 @@ async def _ended(tasks, seconds: float, when=asyncio.FIRST_COMPLETED) -> set[asy
     return (await asyncio.wait(tasks, timeout=seconds, return_when=when))[0] if tasks else set()
 
 
-def _nobody(answer: Said) -> bool:
+def _nobody(answer: Reply) -> bool:
     return answer.finish_reason.startswith("nobody")
 
 

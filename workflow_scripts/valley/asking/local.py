@@ -4,9 +4,9 @@ import importlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from valley.asking.questions import Answers, Question, Said, Stopping, with_think_tags
-from valley.asking.settings import Asked, Model
-from valley.core import asides
+from valley.asking.questions import Answers, Question, Reply, Stopping, with_think_tags
+from valley.asking.settings import AskSettings, Model
+from valley.core import tempfiles
 from valley.core.files import write_json
 from valley.lm.requests import Request, room
 
@@ -16,25 +16,25 @@ class Local:
 
     Args:
         model: the model, and what runs it.
-        asked: how answers are drawn.
+        options: how answers are drawn.
         gpus: of the job.
     """
 
-    def __init__(self, model: Model, asked: Asked, gpus: int = 0):
+    def __init__(self, model: Model, options: AskSettings, gpus: int = 0):
         module = importlib.import_module(f"valley.lm.engines.with_{model.engine}")
         settings = {
             "precision": model.precision,
-            "temperature": asked.temperature,
-            "top_p": asked.top_p,
+            "temperature": options.temperature,
+            "top_p": options.top_p,
             "stop": [],
             "batch_size": model.batch_size,
             "vllm": model.vllm,
         }
-        with asides.scratch() as folder:
+        with tempfiles.scratch() as folder:
             manifest = Path(folder) / "checkpoint.json"
             write_json(manifest, {"hub": {"id": model.id, "revision": model.revision}})
             self._engine = module.Engine(manifest, gpus=gpus, **settings)
-        self._max_tokens = asked.max_tokens
+        self._max_tokens = options.max_tokens
 
     @property
     def measured(self) -> dict:
@@ -45,14 +45,14 @@ class Local:
         prompts = [self._engine.encode(question.prompt) for question in questions]
         rooms = [room(ids, self._engine.window, self._max_tokens) for ids in prompts]
         crowded = [number for number, tokens in enumerate(rooms) if not tokens]
-        yield [(number, Said(None, "refused: the prompt fills the window")) for number in crowded]
+        yield [(number, Reply(None, "refused: the prompt fills the window")) for number in crowded]
         asked = [number for number, tokens in enumerate(rooms) if tokens]
         requests = [Request(prompts[n], questions[n].seed, rooms[n]) for n in asked]
         for finished in self._engine.answers(requests, stopping):
             yield [
                 (
                     asked[at],
-                    Said(
+                    Reply(
                         with_think_tags(None, self._engine.decode(answer.ids)),
                         answer.finish_reason,
                         len(answer.ids),

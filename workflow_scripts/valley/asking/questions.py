@@ -4,22 +4,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from valley.asking.settings import Asked
+from valley.asking.settings import AskSettings
 from valley.core.files import digest, read_parquet
 from valley.core.prompts import compose
 from valley.core.seeds import derive
-from valley.lm import book
+from valley.lm import answer_cache
 
 
 @dataclass(frozen=True)
-class Question(book.Question):
+class Question(answer_cache.Question):
     """One answer that is wanted of a teacher, with the problem's row for the pool."""
 
     problem: dict
 
 
 @dataclass(frozen=True)
-class Said:
+class Reply:
     """An answer, or why there is none.
 
     Attributes:
@@ -36,16 +36,16 @@ class Said:
 
 
 # Engines yield lists of (number of the question, what was said), in whatever order they finish.
-Answers = Iterator[list[tuple[int, Said]]]
+Answers = Iterator[list[tuple[int, Reply]]]
 Stopping = Callable[[], bool]
 
 
-def questions(problems: Path, asked: Asked, prompt: list[str] | None) -> list[Question]:
+def questions(problems: Path, options: AskSettings, prompt: list[str] | None) -> list[Question]:
     """Return what a teacher is asked, ordered by problem and sample.
 
     Args:
         problems: problem table of the corpus.
-        asked: how many answers a problem wants, and the seed of the draws.
+        options: how many answers a problem wants, and the seed of the draws.
         prompt: texts that statements are put in (`valley.core.prompts`); None is the statement.
     """
     columns = ["id", "statement", "starter_code", "difficulty", "source"]
@@ -54,11 +54,11 @@ def questions(problems: Path, asked: Asked, prompt: list[str] | None) -> list[Qu
             compose(prompt, row["statement"], row["starter_code"]),
             row["id"],
             number,
-            derive("teacher", asked.seed, row["id"], number),
+            derive("teacher", options.seed, row["id"], number),
             {name: row[name] for name in ("id", "statement", "difficulty", "source")},
         )
         for row in sorted(read_parquet(problems, columns=columns), key=lambda row: row["id"])
-        for number in range(asked.answers)
+        for number in range(options.answers)
     ]
 
 
@@ -76,8 +76,10 @@ def with_think_tags(reasoning: str | None, content: str | None) -> str:
 BESIDE = ("answers", "seed", "prompt", "unanswered", "store", "code")
 
 
-def teacher_book(store: str | Path, params: dict, content: dict[str, str]) -> book.Book:
-    """Return the book of a teacher's answers, as a job with these params asks for them.
+def teacher_cache(
+    store: str | Path, params: dict, content: dict[str, str]
+) -> answer_cache.AnswerCache:
+    """Return the cache of a teacher's answers, as a job with these params asks for them.
 
     Args:
         store: root of the store.
@@ -86,4 +88,4 @@ def teacher_book(store: str | Path, params: dict, content: dict[str, str]) -> bo
     """
     about = {name: value for name, value in params.items() if name not in BESIDE}
     same = {"content": digest(content)} if content else {}
-    return book.Book(store, {"teacher": {**about, **same}, "seed": params["seed"]})
+    return answer_cache.AnswerCache(store, {"teacher": {**about, **same}, "seed": params["seed"]})

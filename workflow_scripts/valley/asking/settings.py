@@ -6,7 +6,7 @@ from valley.core.settings import HANDLING
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskSettings:
     """How a teacher is asked, whoever it is; the fields are the schema's keys, and its defaults.
 
     Attributes:

@@ -98,7 +98,7 @@ def behaviour(plan: Plan) -> str:
     return fingerprint(plan.kind, _outputs(plan, common_probes(plan.kind)))
 
 
-def home(behaviour_hash: str) -> str:
+def split_of(behaviour_hash: str) -> str:
     """Return the one split that a behaviour belongs to."""
     place = int(behaviour_hash[:8], 16) % 100
     for split, share in SHARES.items():
@@ -125,7 +125,7 @@ def draw(rng: random.Random, family: str, length: int, split: str) -> Plan:
         if plan is None:
             continue
         try:
-            if home(behaviour(plan)) != split:
+            if split_of(behaviour(plan)) != split:
                 continue
         except Unfit:
             continue

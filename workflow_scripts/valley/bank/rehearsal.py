@@ -223,12 +223,12 @@ def make(folder: Path, *, traces: int, tasks: int, seed: int) -> None:
     if folder.exists():
         print(f"{folder} is there already")
         return
-    aside = folder.with_name(f".{folder.name}.making")
-    texts = corpus(aside, traces, seed)
-    benchmark(aside, tasks, seed + 1)
+    temporary = folder.with_name(f".{folder.name}.making")
+    texts = corpus(temporary, traces, seed)
+    benchmark(temporary, tasks, seed + 1)
     for name in STUDENTS:
-        student(aside, name, texts, seed + 2)
-    aside.rename(folder)
+        student(temporary, name, texts, seed + 2)
+    temporary.rename(folder)
     print(f"{folder}: {2 * traces} traces, {tasks} problems, {len(STUDENTS)} students")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from valley.cluster import runs, spent
+from valley.cluster import runs, usage
 from valley.cluster.states import ENDED, plain
 from valley.core.files import read_json, write_csv, write_json
 from valley.core.sidecars import provenances, warn
@@ -53,7 +53,7 @@ def run(options) -> int:
         return 2
     if options.csv:
         write_csv(options.csv, [{k: _short(v) for k, v in row.items()} for row in rows])
-    print("\n".join(spent.told(rows if options.arms else spent.summed(rows))))
+    print("\n".join(usage.format_table(rows if options.arms else usage.summed(rows))))
     return 0
 
 
@@ -70,7 +70,7 @@ def of_folder() -> list[dict]:
             "valley cost STUDY"
         )
     try:
-        return spent.table(accounts(texts))
+        return usage.table(accounts(texts))
     except RuntimeError as error:
         raise RuntimeError(f"{error}\nwithout accounting: valley cost STUDY") from error
 
@@ -94,7 +94,7 @@ def of_study(root: str, sidecars: Iterable[tuple[Path, dict]]) -> list[dict]:
             ended = {key: r for key, r in records.items() if plain(r["State"]) in ENDED}
             if ended:
                 write_json(kept, ended)
-    return spent.table(records.values(), spent.finished(root, sidecars))
+    return usage.table(records.values(), usage.finished(root, sidecars))
 
 
 def accounts(texts: list[str]) -> list[dict]:

@@ -18,13 +18,13 @@ def rules_of(study: Study) -> list[str]:
     corpus = study.config["corpus"]
     found = ["train", sampling_rule(study.config), "generate", "student", "judge"]
     found += ["labels"] if corpus["correctness"] == "judge" else []
-    found += ["ask_model"] if study.asked("model") else []
+    found += ["ask_model"] if study.teachers_of_kind("model") else []
     return [*dict.fromkeys(found), "score"]
 
 
 def largest(
     study: Study, rule: str, asked: dict[str, str], offered: dict[str, offers.Partition]
-) -> list[offers.Wanted]:
+) -> list[offers.Demand]:
     """Return what a rule's jobs ask for: of each quantity a job that asks for most.
 
     Args:
@@ -44,7 +44,7 @@ def largest(
 
 def each(
     study: Study, rule: str, asked: dict[str, str], offered: dict[str, offers.Partition]
-) -> Iterator[tuple[dict, offers.Wanted]]:
+) -> Iterator[tuple[dict, offers.Demand]]:
     """Yield the wildcards of all jobs of a rule, each with what it asks for; see `largest`."""
     partition = asked.get(f"{rule}:slurm_partition") or asked.get("slurm_partition")
     partition = partition and partition.strip("'\"")
@@ -54,7 +54,7 @@ def each(
     for wildcards in wildcards_of(study, rule):
         made = request_of(study, rule, wildcards, asked, room)
         made = replace(made, **overridden(rule, made, asked))
-        yield wildcards, offers.Wanted(made, partition, model)
+        yield wildcards, offers.Demand(made, partition, model)
 
 
 def request_of(
@@ -115,7 +115,7 @@ def wildcards_of(study: Study, rule: str) -> list[dict]:
     if rule in ("labels", "score"):
         return [{}]
     if rule == "ask_model":
-        return [{"teacher": name} for name in study.asked("model")]
+        return [{"teacher": name} for name in study.teachers_of_kind("model")]
     if rule == "answer":
         shared = answer_jobs(study.config)
         return [{"place": study.place(arm), **job} for arm in study.evaluated() for job in shared]

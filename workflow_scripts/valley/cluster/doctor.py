@@ -16,7 +16,7 @@ from valley.cluster.finding import BAD, NOTE, Finding
 from valley.cluster.runs import ask
 from valley.core.hub import Unreached, reach
 from valley.core.study import Study
-from valley.planning.estimates import Unestimated, estimate
+from valley.planning.estimates import EstimateError, estimate
 
 PROBE_MINUTES = 2
 
@@ -167,7 +167,7 @@ def disk(study: Study) -> Finding:
         ) + max(
             (estimate(study.config, "train", vars(a)).resume_bytes for a in study.arms), default=0
         )
-    except Unestimated as error:
+    except EstimateError as error:
         return Finding("disk", "note", f"{free:,.0f} GB free; need not known: {error}")
     said = f"{need / 1e9:,.1f} GB for checkpoints, {free:,.0f} GB free below {place}"
     if need > free * 1e9:
@@ -177,7 +177,7 @@ def disk(study: Study) -> Finding:
 
 def hub(study: Study, fetching: bool) -> Iterator[Finding]:
     """Look for every model and data set in the hub's cache, where compute nodes find it."""
-    things = list(fetch.wanted(study))
+    things = list(fetch.downloads(study))
     lacking = {thing: why for thing in things if (why := fetch.missing(thing))}
     if fetching and lacking:
         yield from bring(lacking)
@@ -192,7 +192,7 @@ def hub(study: Study, fetching: bool) -> Iterator[Finding]:
             yield Finding(thing.what, "BAD", f"{thing}: {lacking[thing]}")
 
 
-def bring(lacking: dict[fetch.Wanted, str]) -> Iterator[Finding]:
+def bring(lacking: dict[fetch.Download, str]) -> Iterator[Finding]:
     """Fetch what is missing, if there is room for all of it.
 
     Args:
@@ -208,7 +208,7 @@ def bring(lacking: dict[fetch.Wanted, str]) -> Iterator[Finding]:
     for thing in lacking:
         try:
             sizes[thing] = fetch.size(thing)
-        except fetch.Unfetched as error:
+        except fetch.FetchError as error:
             lacking[thing] = str(error)
     need, (free, place) = sum(sizes.values()), fetch.room()
     said = f"{need / 1e9:,.1f} GB to fetch, {free / 1e9:,.1f} GB free below {place}"
@@ -223,7 +223,7 @@ def bring(lacking: dict[fetch.Wanted, str]) -> Iterator[Finding]:
         try:
             fetch.fetch(thing)
             del lacking[thing]
-        except fetch.Unfetched as error:
+        except fetch.FetchError as error:
             lacking[thing] = str(error)
 
 
@@ -327,7 +327,7 @@ def groups(study: Study, profile: dict, offered: dict[str, offers.Partition]) ->
         requests.side_by_side(judged, bounds, longest, after, declared) if longest else declared
     )
     group = requests.Request(0, 1, bounds.cpus, max(one.mem_mb for one in judged), 1)
-    wrong = offers.misfit(offers.Wanted(group, where.name), offered)
+    wrong = offers.misfit(offers.Demand(group, where.name), offered)
     said = (
         f"verdicts of up to {shared} arms share a submission of {bounds.cpus} cores at most, on "
         f"partition {where.name}"
@@ -347,7 +347,7 @@ def node(study: Study, asked: dict[str, str]) -> Iterator[Finding]:
     scratch = asked.get("tmpdir", "").strip("'\"")
     probe = Path(__file__).with_name("probe.py")
     isolation = study.config["judge"]["isolation"]
-    cache = str(fetch.room()[1]) if any(fetch.wanted(study)) else ""
+    cache = str(fetch.room()[1]) if any(fetch.downloads(study)) else ""
     try:
         printed = ask(
             *("srun", "--ntasks=1", "--mem=3000", f"--time={PROBE_MINUTES}", "--immediate=100"),

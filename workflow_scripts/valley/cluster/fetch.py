@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 
 from valley.core.hub import SourceError, find, unreached
-from valley.core.published import home, patterns
+from valley.core.published import origin, patterns
 from valley.core.study import Study
 
 # What other programs than ours load a model from.
@@ -25,12 +25,12 @@ ELSEWHERE = (
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first of them that is there is loaded
 
 
-class Unfetched(RuntimeError):
+class FetchError(RuntimeError):
     """Something of the hub is not to be had; the message says why, and what can be done."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Download:
     """Something of the hub that a study reads.
 
     Attributes:
@@ -54,31 +54,31 @@ class Wanted:
         return bool(re.fullmatch(r"[0-9a-f]{40}", self.revision or ""))
 
 
-def wanted(study: Study) -> Iterator[Wanted]:
+def downloads(study: Study) -> Iterator[Download]:
     """Return what a study reads of the Hugging Face hub: models, corpora, benchmarks."""
     for name, student in study.config["students"].items():
         hub = student.get("hub")
         if hub and not os.path.isdir(hub["id"]):
-            yield Wanted(f"students.{name}", "model", hub["id"], hub["revision"])
-    for name in study.asked("model"):
+            yield Download(f"students.{name}", "model", hub["id"], hub["revision"])
+    for name in study.teachers_of_kind("model"):
         model = study.config["corpus"]["teachers"][name]["model"]
         if not os.path.isdir(model["id"]):
-            yield Wanted(f"corpus.teachers.{name}", "model", model["id"], model.get("revision"))
+            yield Download(f"corpus.teachers.{name}", "model", model["id"], model.get("revision"))
     given = {f"corpus.sources.{name}": source for name, source in study.all_corpora.items()}
     given |= {f"corpus.questions.{name}": source for name, source in study.questions.items()}
     for what, source in given.items():
         if source.path is None:
             files = source.files
             globs = files if isinstance(files, list) else chain(*files.values())
-            yield Wanted(what, "dataset", source.hub, source.revision, tuple(globs))
+            yield Download(what, "dataset", source.hub, source.revision, tuple(globs))
     for name, source in study.sources.items():
         if source["path"] is None:
-            hub = source["hub"] or home(source["format"], source["release"]).hub
+            hub = source["hub"] or origin(source["format"], source["release"]).hub
             globs = tuple(patterns(source))
-            yield Wanted(f"benchmarks.{name}", "dataset", hub, source["revision"], globs)
+            yield Download(f"benchmarks.{name}", "dataset", hub, source["revision"], globs)
 
 
-def missing(thing: Wanted) -> str:
+def missing(thing: Download) -> str:
     """Return why something can't be read without a network; empty if it can."""
     patterns = ["*.json"] if thing.kind == "model" else list(thing.files)
     try:
@@ -86,19 +86,19 @@ def missing(thing: Wanted) -> str:
         if thing.kind == "dataset":
             find(thing.files, path=folder)
             return ""
-    except Unfetched:
+    except FetchError:
         return "not in the cache"
     except SourceError as error:
         return str(error)
     return _lacks(Path(folder))
 
 
-def commit(thing: Wanted) -> str:
+def commit(thing: Download) -> str:
     """Return the commit of something that is in the cache."""
     return Path(_ask_hub(thing, local_files_only=True, allow_patterns=[])).name
 
 
-def size(thing: Wanted) -> int:
+def size(thing: Download) -> int:
     """Return the bytes of something that are still to be fetched; only asks.
 
     Raises:
@@ -117,7 +117,7 @@ def room() -> tuple[int, Path]:
     return shutil.disk_usage(there).free, place
 
 
-def fetch(thing: Wanted) -> None:
+def fetch(thing: Download) -> None:
     """Bring something to the cache; what is there already stays.
 
     Raises:
@@ -125,10 +125,10 @@ def fetch(thing: Wanted) -> None:
     """
     _ask_hub(thing, allow_patterns=[file.filename for file in _listed(thing)])
     if why := missing(thing):
-        raise Unfetched(why)
+        raise FetchError(why)
 
 
-def _listed(thing: Wanted) -> list:
+def _listed(thing: Download) -> list:
     """Return the files of the hub that are loaded of something, with their sizes."""
     if thing.kind == "dataset":
         return _ask_hub(thing, dry_run=True, allow_patterns=list(thing.files))
@@ -137,7 +137,7 @@ def _listed(thing: Wanted) -> list:
     return [file for file in files if not (tensors and file.filename.endswith(".bin"))]
 
 
-def _ask_hub(thing: Wanted, **how: object):
+def _ask_hub(thing: Download, **how: object):
     """Call huggingface_hub's `snapshot_download`; say in our words what goes wrong.
 
     Raises:
@@ -174,7 +174,7 @@ def _ask_hub(thing: Wanted, **how: object):
         why = first
     else:
         why = unreached(first)
-    raise Unfetched(why)
+    raise FetchError(why)
 
 
 def _lacks(folder: Path) -> str:

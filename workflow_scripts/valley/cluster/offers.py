@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from valley.cluster.requests import Request, Room
 from valley.cluster.runs import ask
-from valley.cluster.spent import seconds
+from valley.cluster.usage import seconds
 
 COLUMNS = "%R|%P|%l|%s|%D|%c|%m|%G"
 
@@ -63,7 +63,7 @@ class Partition:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Demand:
     """What a job asks for, and where: the request, partition and model of GPU; None is any."""
 
     request: Request
@@ -164,7 +164,7 @@ def room(partition: Partition) -> Room:
     )
 
 
-def misfit(wanted: Wanted, partitions: dict[str, Partition]) -> str | None:
+def misfit(wanted: Demand, partitions: dict[str, Partition]) -> str | None:
     """Return why a job could never run, what there is and what to do; None if it can.
 
     Args:
@@ -181,7 +181,7 @@ def misfit(wanted: Wanted, partitions: dict[str, Partition]) -> str | None:
     return why and f"partition {where}; but {why[0]}; {why[1]}"
 
 
-def _lacks(wanted: Wanted, where: Partition) -> tuple[str, str] | None:
+def _lacks(wanted: Demand, where: Partition) -> tuple[str, str] | None:
     """Return what a partition lacks of a request, and the remedy."""
     asked, each = wanted.request, math.ceil(wanted.request.gpus / wanted.request.nodes)
     cards = many(each, f"{wanted.model or ''} GPU".lstrip())
@@ -210,14 +210,14 @@ def _lacks(wanted: Wanted, where: Partition) -> tuple[str, str] | None:
     return None
 
 
-def misfits(wanted: Iterable[tuple[str, Wanted]], partitions: dict[str, Partition]) -> list[str]:
+def misfits(wanted: Iterable[tuple[str, Demand]], partitions: dict[str, Partition]) -> list[str]:
     """Return why jobs could never run, a line for each request.
 
     Args:
         wanted: rules, or groups, with what their jobs ask for.
         partitions: what SLURM offers.
     """
-    rules: dict[Wanted, list[str]] = {}
+    rules: dict[Demand, list[str]] = {}
     for rule, asked in sorted(dict.fromkeys(wanted), key=str):
         rules.setdefault(asked, []).append(rule)
     return [

@@ -1,4 +1,4 @@
-"""What of the SLURM executor plugin is replaced by `mend.py`, or used there though private."""
+"""What of the SLURM executor plugin `slurm_patches.py` replaces, or uses though it is private."""
 
 from valley.workflow.seams import Seam
 

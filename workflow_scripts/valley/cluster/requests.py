@@ -12,7 +12,7 @@ from valley.core import snapshots
 from valley.core.arms import Arm
 from valley.core.parts import sampling_rule, wildcards_of
 from valley.core.sidecars import SUFFIX, provenances, warn
-from valley.planning.estimates import Unestimated, estimate, parameters_of
+from valley.planning.estimates import EstimateError, estimate, parameters_of
 
 MARGIN = 2.0  # of time, over what is expected
 SPARE_MINUTES = 10  # for starting, on a busy file system
@@ -94,7 +94,7 @@ def request(
             first = replace(first, cpus=max(1, min(MOST_CORES, most.cpus, wanted)))
             seconds = expected.wall_seconds(0, first.cpus)
         seconds *= max(1.0, (seen or {}).get((rule, student), 1.0))
-    except (Unestimated, KeyError):
+    except (EstimateError, KeyError):
         seconds = 60 * UNKNOWN_MINUTES
     minutes = own.get("runtime") or SPARE_MINUTES + math.ceil(MARGIN * seconds / 60)
     memory = own.get("mem_mb") or SPARE_MB + _model_mb(config, rule, wildcards, student, first)
@@ -167,7 +167,7 @@ def _model_mb(config: dict, rule: str, wildcards: dict, student: str, asked: Req
         each = max(each, (state if asked.gpus else 16 + state) / asked.nodes)
     try:
         parameters = parameters_of(config, student)
-    except Unestimated:
+    except EstimateError:
         return 62000
     return processes * SPARE_MB + math.ceil(parameters * each * 1.25 / 1e6)
 
@@ -197,7 +197,7 @@ def measured(config: dict, root: Path) -> dict[tuple[str, str], float]:
             try:
                 whole = snapshots.as_whole(config, wildcards)
                 expected = estimate(config, rule, whole).wall_seconds(plan.gpus, plan.cpus)
-            except (Unestimated, KeyError):
+            except (EstimateError, KeyError):
                 continue
             ratio = took / expected
             key = rule, place.partition("/")[0]

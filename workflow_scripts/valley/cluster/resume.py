@@ -15,7 +15,7 @@ import yaml
 
 from valley.cluster import runs
 from valley.core import processes
-from valley.core.lease import Holder, Lease, Taken
+from valley.core.lease import Holder, Lease, LeaseTaken
 
 POLL_SECONDS = 10
 # From asking a job of this machine to end until it is killed: it may have a large state to save.
@@ -64,7 +64,7 @@ def _resume(options, folder: Path) -> int:
         held = held_by(root)
         settle(folder, options.cancel, [held.slurm] if held and held.slurm else [])
         settle_here(folder, options.cancel)
-    except Taken as other:
+    except LeaseTaken as other:
         print(
             f"{other} is at work on {root}: leave it, or stop it there first. Nothing was started.",
             file=sys.stderr,
@@ -117,7 +117,7 @@ def held_by(root: Path | None) -> Holder | None:
     if held:
         print(f"{root} is held by {held}; looking whether that is alive …", flush=True)
         if Lease(root).lives(held):
-            raise Taken(str(held))
+            raise LeaseTaken(str(held))
     return held
 
 

@@ -135,7 +135,7 @@ class Site:
                 + "\n".join(f"  - {line}" for line in wrong)
             )
 
-    def _wanted(self, dag) -> Iterator[tuple[str, offers.Wanted]]:
+    def _wanted(self, dag) -> Iterator[tuple[str, offers.Demand]]:
         """Yield what each job asks for; groups of them are bounded by what nodes have."""
         for job in dag.needrun_jobs():
             if job.output:  # targets are no jobs of the cluster
@@ -151,7 +151,7 @@ class Site:
                     runtime=asked.get("runtime") or 0,
                 )
                 partition, model = asked.get("slurm_partition"), asked.get("gpu_model")
-                yield job.rule.name, offers.Wanted(request, partition, model)
+                yield job.rule.name, offers.Demand(request, partition, model)
 
 
 def checked(check: Callable, error: type[Exception]) -> Callable:

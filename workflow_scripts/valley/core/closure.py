@@ -14,7 +14,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from valley.core.beside import paths_named
+from valley.core.data_files import paths_named
 
 ROOT = Path(__file__).resolve().parents[2]
 # What is around a job and changes no result of it: its log, its sidecar, the store.

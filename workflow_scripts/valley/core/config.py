@@ -46,7 +46,7 @@ def complete(config: dict[str, Any]) -> dict[str, Any]:
     validator = Draft202012Validator(schema, format_checker=_FORMATS)
     mistakes = list(_mistakes(validator, filled))
     if mistakes:
-        raise complaint(mistakes)
+        raise study_error(mistakes)
     _fill(filled, schema, schema)
     snapshots.expand(filled)
     return filled
@@ -88,7 +88,7 @@ def _schema() -> dict[str, Any]:
     return schema
 
 
-def complaint(mistakes: Iterable[str]) -> StudyError:
+def study_error(mistakes: Iterable[str]) -> StudyError:
     """Return one error for all mistakes found."""
     mistakes = list(mistakes)
     count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}"
@@ -125,7 +125,7 @@ def _explain(error: ValidationError) -> Iterator[str]:
             wanted = " or ".join(
                 TYPES[kind] for kind in ([rule] if isinstance(rule, str) else rule)
             )
-            yield f"{where}: {_show(value)} is {_kind(value)}, but {wanted} is wanted{_mend(value)}"
+            yield f"{where}: {_show(value)} is {_kind(value)}, but {wanted} is wanted{_fix(value)}"
         case "enum":
             hint, allowed = nearest(value, rule), ", ".join(map(str, rule))
             yield f"{where}: {_show(value)} is not allowed{hint}; choose from: {allowed}"
@@ -190,7 +190,7 @@ def _kind(value: object) -> str:
     return "empty" if value is None else kinds.get(type(value), type(value).__name__)
 
 
-def _mend(value: object) -> str:
+def _fix(value: object) -> str:
     """Return advice for YAML's commonest surprise: 1e-3 is text, 1.0e-3 a number."""
     if isinstance(value, str):
         try:

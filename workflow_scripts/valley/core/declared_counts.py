@@ -5,14 +5,14 @@ from collections.abc import Collection
 from typing import Any
 
 from valley.core import holdout, slices
-from valley.core.config import complaint
+from valley.core.config import study_error
 from valley.core.declared import DERIVED, NUMBERS, TEXTS, chain_of, cut_of, is_mix, turns
 from valley.core.study import Study
 
 COLUMNS = ["id", "problem_id", "difficulty", "correct", "teacher", "tokens", "source"]
 
 
-def check(study: Study, pool: str, given: Collection[str] = ()) -> None:
+def check(study: Study, pool: str, pinned: Collection[str] = ()) -> None:
     """Check that the pool has what declared slices want, as far as its columns tell.
 
     What only responses tell (language, steps) and what a transform leaves out is not counted: the
@@ -21,7 +21,7 @@ def check(study: Study, pool: str, given: Collection[str] = ()) -> None:
     Args:
         study: the study.
         pool: the pool's file.
-        given: checkpoints that need no shard.
+        pinned: checkpoints that need no shard.
 
     Raises:
         StudyError: a value that no row has; a slice or a mix that is too small; one line each.
@@ -29,17 +29,17 @@ def check(study: Study, pool: str, given: Collection[str] = ()) -> None:
     rows = _Rows(study, pool)
     mistakes = rows.unknown()
     if mistakes:
-        raise complaint(mistakes)
+        raise study_error(mistakes)
     counts = {name: rows.examples(name) for name in study.slices if not is_mix(name, study.slices)}
-    study.check_pool(counts, given)
+    study.check_pool(counts, pinned)
     mixes = {
         (arm.slice, arm.size)
         for arm in study.arms
-        if is_mix(arm.slice, study.slices) and study.checkpoint(arm) not in given
+        if is_mix(arm.slice, study.slices) and study.checkpoint(arm) not in pinned
     }
     short = set(filter(None, (_unfilled(study, rows, *mix) for mix in mixes)))
     if short:
-        raise complaint(sorted(short))
+        raise study_error(sorted(short))
 
 
 def _unfilled(study: Study, rows: "_Rows", mix: str, size: int) -> str | None:

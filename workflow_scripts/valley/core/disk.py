@@ -77,28 +77,28 @@ def explained(*places: str | Path) -> Iterator[None]:
         if not is_full(error):
             raise
         notes = "".join(f"; {note}" for note in dict.fromkeys(_notes(error)))
-        raise DiskFull(f"{told(*places)}{notes}. {ADVICE}") from error
+        raise DiskFull(f"{describe_full(*places)}{notes}. {ADVICE}") from error
 
 
 @contextmanager
-def noted(path: Path, aside: Path) -> Iterator[None]:
+def noted(path: Path, temporary: Path) -> Iterator[None]:
     """Note with an error how much of a file had been written when the disk was full.
 
     Args:
         path: the file.
-        aside: what is written in its place.
+        temporary: what is written in its place.
     """
     try:
         yield
     except Exception as error:
         if is_full(error):
             with suppress(OSError):
-                if size := aside.stat().st_size:
+                if size := temporary.stat().st_size:
                     error.add_note(f"{path} needs more than the {size:,} bytes there were for it")
         raise
 
 
-def told(*places: str | Path) -> str:
+def describe_full(*places: str | Path) -> str:
     """Return which of some places has no room, and how little that is."""
     usage: dict[int, tuple[Path, os.statvfs_result]] = {}
     for place in map(_existing, places):
@@ -114,7 +114,7 @@ def told(*places: str | Path) -> str:
     return f"the disk at {_mount(place)} {full}: {free:,} of {whole:,} bytes are free"
 
 
-def none_left(place: str | Path) -> bool:
+def no_space_left(place: str | Path) -> bool:
     """Tell whether next to nothing can be written to a place."""
     with suppress(OSError):
         return shutil.disk_usage(_existing(place)).free < NOTHING

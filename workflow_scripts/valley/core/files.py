@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from valley.core import asides, disk
+from valley.core import disk, tempfiles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,24 +84,24 @@ VERDICT = pa.schema(
 
 
 @contextmanager
-def whole(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it is renamed to `path` only if all went well."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = asides.file(path)
+    temporary = tempfiles.file(path)
     try:
-        with disk.noted(path, aside):
-            yield aside
-        os.replace(aside, path)
+        with disk.noted(path, temporary):
+            yield temporary
+        os.replace(temporary, path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write_parquet(path: str | Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
     """Write rows in the order given; same rows, same bytes (with one version of pyarrow)."""
     table = pa.Table.from_pylist(rows, schema=schema)
-    with whole(path) as aside:
-        pq.write_table(table, aside, compression="zstd", store_schema=False)
+    with atomic_write(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", store_schema=False)
 
 
 class ParquetStream:
@@ -169,8 +169,8 @@ class ParquetStream:
 @contextmanager
 def parquet_stream(path: str | Path, schema: pa.Schema, **options: Any) -> Iterator[ParquetStream]:
     """Yield a stream of rows to a Parquet file that is there only if all went well."""
-    with whole(path) as aside:
-        stream = ParquetStream(aside, schema, **options)
+    with atomic_write(path) as temporary:
+        stream = ParquetStream(temporary, schema, **options)
         try:
             yield stream
         except BaseException:
@@ -220,8 +220,8 @@ def write_json(path: str | Path, value: object) -> None:
 
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text with Unix line ends."""
-    with whole(path) as aside:
-        aside.write_text(text, encoding="utf-8", newline="\n")
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_csv(path: str | Path, rows: list[dict[str, Any]], names: list[str] | None = None) -> None:

@@ -21,13 +21,13 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from valley.core import asides, processes
+from valley.core import processes, tempfiles
 
 BEAT_SECONDS = 15
 DEAD_SECONDS = 90  # without a beat: then a run on another host is dead
 
 
-class Taken(RuntimeError):
+class LeaseTaken(RuntimeError):
     """Another run has the lease; the message says whose it is."""
 
 
@@ -137,7 +137,7 @@ class Lease:
                 self._put(mine)
         except FileExistsError:
             self._mine = None
-            raise Taken(str(self.holder() or "another run")) from None
+            raise LeaseTaken(str(self.holder() or "another run")) from None
         threading.Thread(target=self._keep, name="lease", daemon=True).start()
         atexit.register(self.release)
 
@@ -152,7 +152,7 @@ class Lease:
         claim = self.path.with_name(f".{self.path.name}.after-{dead.token}")
         mine = self._written(own)
         try:
-            asides.appear(mine, claim)
+            tempfiles.appear(mine, claim)
             try:
                 there = self.holder()
                 if there and there.token != dead.token:
@@ -172,9 +172,9 @@ class Lease:
 
     def _written(self, holder: Holder) -> Path:
         """Return a file beside the lease, with what is to stand in it."""
-        aside = asides.file(self.path)
-        aside.write_text(json.dumps(asdict(holder)), encoding="utf-8")
-        return aside
+        temporary = tempfiles.file(self.path)
+        temporary.write_text(json.dumps(asdict(holder)), encoding="utf-8")
+        return temporary
 
     def _keep(self) -> None:
         pid = os.getpid()
@@ -197,11 +197,11 @@ class Lease:
     def _put(self, own: Holder) -> None:
         """Write the lease where there is none."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        aside = self._written(own)
+        temporary = self._written(own)
         try:
-            asides.appear(aside, self.path)
+            tempfiles.appear(temporary, self.path)
         finally:
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
     def _is_mine(self) -> bool:
         holder = self.holder()

@@ -30,7 +30,7 @@ def forbidden(error: PermissionError) -> PermissionError:
     at = next((place for place in (path, *path.absolute().parents) if _there(place)), path)
     folder = at if at.is_dir() else at.parent
     return Forbidden(
-        f"{path}: {_named(os.geteuid())} may not use it: {_told(at)}. "
+        f"{path}: {_named(os.geteuid())} may not use it: {_describe(at)}. "
         + REMEDY.format(folder=folder)
     )
 
@@ -43,7 +43,7 @@ def _there(place: Path) -> bool:
     return True
 
 
-def _told(place: Path) -> str:
+def _describe(place: Path) -> str:
     about = place.stat()
     try:
         group = grp.getgrgid(about.st_gid).gr_name

@@ -47,7 +47,7 @@ PUBLISHED = {
 RELEASES = {"v1": 400, "v2": 511, "v3": 612, "v4": 713, "v5": 880, "v6": 1055}
 
 
-def home(format: str, release: str | None = None) -> Published:
+def origin(format: str, release: str | None = None) -> Published:
     """Return a benchmark's home; LiveCodeBench's is one release's."""
     if format != "livecodebench":
         return PUBLISHED[format]
@@ -84,4 +84,4 @@ def patterns(source: dict[str, Any]) -> list[str]:
     """Return names or globs of a source's files."""
     if source["files"]:
         return list(source["files"])
-    return list(home(source["format"], source["release"]).files) or ["*.jsonl"]
+    return list(origin(source["format"], source["release"]).files) or ["*.jsonl"]

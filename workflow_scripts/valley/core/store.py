@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from valley.core import asides
-from valley.core.files import file_digest, read_json, whole, write_json
+from valley.core import tempfiles
+from valley.core.files import atomic_write, file_digest, read_json, write_json
 
 
 class Store:
@@ -56,8 +56,8 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
             _link_tree(entry / f"folder{number}", folder)
         for number, target in enumerate(targets):
-            with whole(target) as aside:
-                shutil.copyfile(entry / f"file{number}", aside)
+            with atomic_write(target) as temporary:
+                shutil.copyfile(entry / f"file{number}", temporary)
         return True
 
     def keep(
@@ -73,44 +73,46 @@ class Store:
         """
         if self.has(key):
             return
-        with self._filled(key) as aside:
+        with self._filled(key) as temporary:
             for number, folder in enumerate(folders):
-                _link_tree(folder, aside / f"folder{number}")
+                _link_tree(folder, temporary / f"folder{number}")
             for number, target in enumerate(targets):
-                shutil.copyfile(target, aside / f"file{number}")
+                shutil.copyfile(target, temporary / f"file{number}")
             digests = {f"file{n}": file_digest(target) for n, target in enumerate(targets)}
             sizes = {
-                str(path.relative_to(aside)): path.stat().st_size
-                for path in sorted(aside.rglob("*"))
+                str(path.relative_to(temporary)): path.stat().st_size
+                for path in sorted(temporary.rglob("*"))
                 if path.is_file()
             }
-            write_json(aside / "entry.json", {"about": about, "digests": digests, "sizes": sizes})
+            write_json(
+                temporary / "entry.json", {"about": about, "digests": digests, "sizes": sizes}
+            )
 
     def keep_as(self, key: str, other: str, about: dict[str, Any]) -> None:
         """Let a kept result be found under another key too; one that is there is left alone."""
         if self.has(other):
             return
-        with self._filled(other) as aside:
-            _link_tree(self.entry(key), aside)
-            described = read_json(aside / "entry.json")
-            write_json(aside / "entry.json", {**described, "about": about})
+        with self._filled(other) as temporary:
+            _link_tree(self.entry(key), temporary)
+            described = read_json(temporary / "entry.json")
+            write_json(temporary / "entry.json", {**described, "about": about})
 
     @contextmanager
     def _filled(self, key: str) -> Iterator[Path]:
         """Yield a folder that becomes the key's entry if all goes well."""
         entry = self.entry(key)
         entry.parent.mkdir(parents=True, exist_ok=True)
-        aside = asides.folder(entry, "keeping")
+        temporary = tempfiles.folder(entry, "keeping")
         try:
-            yield aside
+            yield temporary
             shutil.rmtree(entry, ignore_errors=True)  # a damaged one
             try:
-                os.rename(aside, entry)
+                os.rename(temporary, entry)
             except OSError:
                 if not (entry / "entry.json").is_file():  # another job was first: just as good
                     raise
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
 
     @staticmethod
     def _intact(entry: Path) -> bool:

@@ -12,12 +12,12 @@ import yaml
 
 from valley.core import declared, prompts, sampling, slices, snapshots
 from valley.core.arms import BASE, Arm
-from valley.core.config import StudyError, complaint, complete, renamed
+from valley.core.config import StudyError, complete, renamed, study_error
 from valley.core.mistakes import mistakes_in
 from valley.core.recipes import EASY_FIRST
 from valley.core.sources import Questions, Source, resolved, resolved_questions
 
-UNBEARING = (
+RESULT_NEUTRAL_KEYS = (
     "deterministic",
     "estimates",
     "frozen",
@@ -49,7 +49,7 @@ class Study:
         self.notes = [*renamed(self.config), *snapshots.notes(self.config)]
         mistakes = mistakes_in(self.config)
         if mistakes:
-            raise complaint(mistakes)
+            raise study_error(mistakes)
         for recipe in self.config["recipes"].values():
             if recipe["order"] == EASY_FIRST:
                 recipe["order"] = list(self.config["corpus"]["difficulties"])
@@ -61,7 +61,7 @@ class Study:
         idle = [p for p in self.config["frozen"] if not any(self._matching(p))]
         if idle:
             example = self.place(max(self.evaluated()))
-            raise complaint(
+            raise study_error(
                 f"frozen: no arm matches {pattern!r}; arms are written like {example}, and * is "
                 "any text"
                 for pattern in idle
@@ -70,7 +70,7 @@ class Study:
     @property
     def described(self) -> dict[str, Any]:
         """The study file without what has no bearing on any result."""
-        return {key: value for key, value in self.config.items() if key not in UNBEARING}
+        return {key: value for key, value in self.config.items() if key not in RESULT_NEUTRAL_KEYS}
 
     @classmethod
     def read(cls, path: str | Path) -> "Study":
@@ -151,7 +151,7 @@ class Study:
         found = self.config["corpus"].get("teachers", {}).items()
         return [name for name, teacher in found if "mistakes" in teacher]
 
-    def asked(self, *kinds: str) -> list[str]:
+    def teachers_of_kind(self, *kinds: str) -> list[str]:
         """Return the teachers that are asked: of kind "endpoint", or "model" (run here)."""
         found = self.config["corpus"].get("teachers", {}).items()
         return [name for name, teacher in found if any(kind in teacher for kind in kinds)]
@@ -273,13 +273,13 @@ class Study:
         self._points[axis] = points
         return points
 
-    def check_pool(self, counts: dict[str, int], given: Collection[str] = ()) -> None:
+    def check_pool(self, counts: dict[str, int], pinned: Collection[str] = ()) -> None:
         """Check that every shard's slice is large enough.
 
         Args:
             counts: examples in each slice of the pool; a slice that the pool was made without is
                 not checked.
-            given: checkpoints that need no shard.
+            pinned: checkpoints that need no shard.
 
         Raises:
             StudyError: naming each slice, how many rows it holds and how many were asked for.
@@ -288,10 +288,10 @@ class Study:
         short: dict[str, set[int]] = {}
         for arm in self.arms:
             enough = arm.size <= counts.get(arm.slice, arm.size)
-            if not enough and self.checkpoint(arm) not in given:
+            if not enough and self.checkpoint(arm) not in pinned:
                 short.setdefault(arm.slice, set()).add(arm.size)
         if short:
-            raise complaint(
+            raise study_error(
                 [
                     f"slice {name} holds {counts[name]} {kind}, but arms ask for "
                     f"{', '.join(map(str, sorted(sizes)))}; ask for less, or enlarge the corpus"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from valley.core.complaints import BadRow, Complaints
+from valley.core.bad_rows import BadRow, BadRowLog
 from valley.core.hub import find
 from valley.core.rows import read_rows
 from valley.core.sources import Source
@@ -18,14 +18,14 @@ WRONG = {"wrong", "incorrect", "false", "no", "fail", "failed", "rejected", "0",
 
 
 def source_rows(
-    source: Source, roles: set[str], complaints: Complaints, counts: Counter
+    source: Source, roles: set[str], bad_row_log: BadRowLog, counts: Counter
 ) -> Iterator[tuple[str, dict]]:
     """Yield (place, values by role) of each row of a source that is wanted.
 
     Args:
         source: the corpus.
         roles: columns to read, by what they are to us.
-        complaints: told of rows that are none.
+        bad_row_log: told of rows that are none.
         counts: how many rows were read, and how many `only` left out.
     """
     from tqdm import tqdm
@@ -37,7 +37,7 @@ def source_rows(
     names = names_of(files)
     with tqdm(desc=source.name, unit=" rows", disable=None) as bar:
         for path in files:
-            complain = complaints.about(path, names[path])
+            complain = bad_row_log.about(path, names[path])
             rows = read_rows(path, complain, columns=needed, longest=source.longest_line)
             for number, row in rows:
                 if source.rows is not None and counts["rows"] >= source.rows:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from valley.core import asides
-from valley.core.complaints import BadRow, Complaints
+from valley.core import tempfiles
+from valley.core.bad_rows import BadRow, BadRowLog
 from valley.core.files import stream_rows
 from valley.core.hub import find
 from valley.core.rows import read_rows
@@ -43,27 +43,27 @@ def problem_id(values: dict, source: str) -> str:
 
 
 def read_questions(
-    wanted: dict[str, dict[str, set[int]]], questions: dict[str, Questions], complaints: Complaints
+    wanted: dict[str, dict[str, set[int]]], questions: dict[str, Questions], bad_row_log: BadRowLog
 ) -> Iterator[dict]:
     """Yield the PROBLEM rows of the wanted places, in the order of data sets, splits and rows.
 
     Args:
         wanted: rows by data set and split.
         questions: the data sets, by name.
-        complaints: told of rows that are none, or not there.
+        bad_row_log: told of rows that are none, or not there.
     """
     for dataset in sorted(wanted):
         for split, rows in sorted(wanted[dataset].items()):
-            yield from _read_split(dataset, split, rows, questions[dataset], complaints)
+            yield from _read_split(dataset, split, rows, questions[dataset], bad_row_log)
 
 
 def _read_split(
-    dataset: str, split: str, wanted: set[int], about: Questions, complaints: Complaints
+    dataset: str, split: str, wanted: set[int], about: Questions, bad_row_log: BadRowLog
 ) -> Iterator[dict]:
     from tqdm import tqdm
 
     # A row is known by its number: a file that can't be read to its end would shift all others.
-    fatal = Complaints("stop")
+    fatal = BadRowLog("stop")
     files = find(about.files[split], **about.place)
     names, before, left = names_of(files), 0, len(wanted)
     with tqdm(desc=f"{dataset} {split}", unit=" questions", total=left, disable=None) as bar:
@@ -79,11 +79,11 @@ def _read_split(
                 try:
                     yield _problem(f"{dataset}/{split}/{index}", dataset, row)
                 except BadRow as error:
-                    complaints(f"{dataset}: {names[path]}: row {number}: {error}")
+                    bad_row_log(f"{dataset}: {names[path]}: row {number}: {error}")
             before += rows
     if left:
         missing = sorted(index for index in wanted if index >= before)[:3]
-        complaints(
+        bad_row_log(
             f"{dataset}: split {split} has {before:,} rows, but {left:,} questions lie beyond, "
             f"such as {', '.join(map(str, missing))}; is it the right revision?"
         )
@@ -130,7 +130,7 @@ class Statements:
     """Statements and difficulties of problems by id, on disk: memory holds a few pages of them."""
 
     def __init__(self, problems: Path):
-        self._folder = asides.scratch()
+        self._folder = tempfiles.scratch()
         self._base = sqlite3.connect(f"{self._folder.name}/statements.sqlite", isolation_level=None)
         self._base.execute("PRAGMA synchronous=OFF")
         self._base.execute("PRAGMA journal_mode=OFF")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from valley.core.complaints import BadRow, Complaints
+from valley.core.bad_rows import BadRow, BadRowLog
 from valley.core.files import ParquetStream
 from valley.core.sources import Questions, Source
 from valley.corpora.columns import source_rows, text, word
@@ -18,11 +18,11 @@ def gather(
 
     Memory: an id (about 100 bytes) a problem.
     """
-    complaints, counts = Complaints(bad_rows, "corpus.bad_rows"), Counter()
+    bad_row_log, counts = BadRowLog(bad_rows, "corpus.bad_rows"), Counter()
     wanted: dict[str, dict[str, set[int]]] = {}
     told: set[str] = set()
     for source in sources:
-        for place, values in source_rows(source, ROLES, complaints, counts):
+        for place, values in source_rows(source, ROLES, bad_row_log, counts):
             try:
                 joined = place_of(values)
                 if joined is not None:
@@ -38,12 +38,12 @@ def gather(
                     identity, text(values, "prompt"), word(values, "difficulty"), origin
                 )
             except BadRow as error:
-                complaints(f"{source.name}: {place}: {error}")
+                bad_row_log(f"{source.name}: {place}: {error}")
                 continue
             told.add(identity)
             stream.write(row)
         counts.pop("rows", None)
-    for row in read_questions(wanted, questions, complaints):
+    for row in read_questions(wanted, questions, bad_row_log):
         counts["joined"] += 1
         counts["with_tests"] += bool(row["tests"])
         stream.write(row)
@@ -52,8 +52,8 @@ def gather(
         "told_in_sources": len(told),
         "joined": counts["joined"],
         "with_tests": counts["with_tests"],
-        "bad_rows": complaints.count,
-        "first_bad_rows": complaints.first,
+        "bad_rows": bad_row_log.count,
+        "first_bad_rows": bad_row_log.first,
     }
 
 

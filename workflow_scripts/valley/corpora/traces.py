@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from valley.core.complaints import BadRow, Complaints
+from valley.core.bad_rows import BadRow, BadRowLog
 from valley.core.files import ParquetStream
 from valley.core.sources import Source
 from valley.core.text import tokens
@@ -20,14 +20,14 @@ def convert(
     bad_rows: str,
 ) -> dict[str, object]:
     """Write a source's rows as pool rows, one by one, and return counts."""
-    complaints, counts, teachers = Complaints(bad_rows, "corpus.bad_rows"), Counter(), Counter()
-    rows = source_rows(source, set(source.columns), complaints, counts)
+    bad_row_log, counts, teachers = BadRowLog(bad_rows, "corpus.bad_rows"), Counter(), Counter()
+    rows = source_rows(source, set(source.columns), bad_row_log, counts)
     with Statements(problems) as statements:
         for place, values in rows:
             try:
                 row = _row(place, values, source, statements)
             except BadRow as error:
-                complaints(f"{source.name}: {place}: {error}")
+                bad_row_log(f"{source.name}: {place}: {error}")
                 continue
             if correctness != "judge":
                 row["correct"] = correct(values, correctness, pass_rate, counts)
@@ -38,8 +38,8 @@ def convert(
         "rows": counts.pop("rows", 0),
         "traces": stream.rows,
         "teachers": dict(sorted(teachers.items())),
-        "bad_rows": complaints.count,
-        "first_bad_rows": complaints.first,
+        "bad_rows": bad_row_log.count,
+        "first_bad_rows": bad_row_log.first,
         **counts,
     }
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from valley.core.files import digest
 from valley.judging import identity
 from valley.judging import isolation as isolating
-from valley.judging.boxes import Boxes
 from valley.judging.cache import Cache
 from valley.judging.checking import CheckerError
 from valley.judging.packages import Packages, pinned, provided
 from valley.judging.problems import BadProblem, Problem, read_problem
 from valley.judging.sandbox import SandboxError
+from valley.judging.sandbox_pool import SandboxPool
 from valley.judging.trial import judge_program
 from valley.judging.verdicts import JUDGE_ERROR, NO_CODE, TIME_LIMIT, Options, Verdict
 
@@ -168,24 +168,26 @@ def _run_all(
     finished: queue.SimpleQueue = queue.SimpleQueue()
     stopping = threading.Event()
 
-    def serve(boxes: Boxes) -> None:
+    def serve(sandboxes: SandboxPool) -> None:
         # The zygotes are children of this thread, and end with it.
         try:
-            with boxes:
+            with sandboxes:
                 while not stopping.is_set():
                     try:
                         key, (program, problem) = waiting.get_nowait()
                     except queue.Empty:
                         break
-                    verdict = _judge_surely(boxes, program, problem, options, stopping)
+                    verdict = _judge_surely(sandboxes, program, problem, options, stopping)
                     finished.put((key, verdict))
         except BaseException as error:
             finished.put((None, error))
         else:
             finished.put((None, None))
 
-    everything = [Boxes(tier, packages=packages) for _ in range(max(1, min(jobs, len(work))))]
-    threads = [threading.Thread(target=serve, args=(boxes,), daemon=True) for boxes in everything]
+    everything = [SandboxPool(tier, packages=packages) for _ in range(max(1, min(jobs, len(work))))]
+    threads = [
+        threading.Thread(target=serve, args=(sandboxes,), daemon=True) for sandboxes in everything
+    ]
     for thread in threads:
         thread.start()
     running = len(threads)
@@ -201,8 +203,8 @@ def _run_all(
     except BaseException:
         # Interrupted, or one of them failed: what still runs is not waited for.
         stopping.set()
-        for boxes in everything:
-            boxes.kill()
+        for sandboxes in everything:
+            sandboxes.kill()
         raise
     finally:
         for thread in threads:
@@ -210,16 +212,20 @@ def _run_all(
 
 
 def _judge_surely(
-    boxes: Boxes, program: str, problem: Problem, options: Options, stopping: threading.Event
+    sandboxes: SandboxPool,
+    program: str,
+    problem: Problem,
+    options: Options,
+    stopping: threading.Event,
 ) -> Verdict:
     """Judge, once more if the sandbox failed, and never let its failure count as the program's."""
     for attempt in range(_ATTEMPTS):
         try:
-            return judge_program(boxes, program, problem, options)
+            return judge_program(sandboxes, program, problem, options)
         except CheckerError as error:
             return Verdict(JUDGE_ERROR, detail=f"problem {problem.id}: {error}"[:200])
         except SandboxError as error:
-            boxes.stop()
+            sandboxes.stop()
             if attempt == _ATTEMPTS - 1 or stopping.is_set():
                 return Verdict(JUDGE_ERROR, detail=f"sandbox: {error}"[:200])
     raise AssertionError("unreachable")

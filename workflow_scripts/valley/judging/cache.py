@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from valley.core.files import whole
+from valley.core.files import atomic_write
 
 _HEAD = struct.Struct("<8sQQI")  # magic, number of entries, bytes of all that follows, its CRC
 _ENTRY = struct.Struct("<32sQI")  # key, offset and length of its text in the payload
@@ -175,11 +175,11 @@ class Cache:
         head = _HEAD.pack(_MAGIC, len(index), len(body), zlib.crc32(body))
         # Never a name that was used before: removing it could remove another's work.
         path = self.folder / f"{uuid.uuid4().hex}{_SUFFIX}"
-        with whole(path) as aside:
-            aside.write_bytes(head + body)
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(head + body)
             # Opened before others can see it: by the time it has its name, one of them may have
             # merged and removed it.
-            segment = _Segment(aside)
+            segment = _Segment(temporary)
         self._segments[path.name] = segment
 
     def _remove(self, names: list[str]) -> None:

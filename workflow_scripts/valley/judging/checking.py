@@ -28,7 +28,7 @@ class Checker:
         self._program = program
         self._of_functions = of_functions
 
-    def complaint(self, test: ProblemTest, output: bytes) -> str | None:
+    def mismatch(self, test: ProblemTest, output: bytes) -> str | None:
         """Return None if the output is right, else why not.
 
         The function returns true or false, or a pair of that and a reason. Where it fails instead,

@@ -118,11 +118,11 @@ def run(options: argparse.Namespace) -> int:
     known = {row["problem_id"] for row in answers.rows}
     refused = _proved(problems, known, options)
     rows, left_out = _chosen(problems, answers, options.trusted_only)
-    complaints = problems.complaints + answers.complaints
-    for complaint in complaints[:20]:
+    bad_rows = problems.bad_rows + answers.bad_rows
+    for complaint in bad_rows[:20]:
         print(complaint, file=sys.stderr)
-    if len(complaints) > 20:
-        print(f"… and {len(complaints) - 20} more of that kind", file=sys.stderr)
+    if len(bad_rows) > 20:
+        print(f"… and {len(bad_rows) - 20} more of that kind", file=sys.stderr)
     if not rows:
         return _fail("no answer is left to be judged")
     if options.verify is not None:
@@ -131,7 +131,7 @@ def run(options: argparse.Namespace) -> int:
         options.out = options.answers.with_suffix(".verdicts.jsonl")
     verdicts = _judge(rows, problems, options)
     lines = [
-        {"problem_id": row["problem_id"], "sample": row["sample"]} | _told(verdict)
+        {"problem_id": row["problem_id"], "sample": row["sample"]} | _as_row(verdict)
         for row, verdict in zip(rows, verdicts, strict=True)
     ]
     lines.sort(key=lambda line: (line["problem_id"], line["sample"]))
@@ -140,11 +140,11 @@ def run(options: argparse.Namespace) -> int:
     if options.evaluation is not None:
         write_json(options.evaluation, evaluation(rows, verdicts))
     if not options.quiet:
-        _table(rows, verdicts, tier, len(complaints), left_out)
+        _table(rows, verdicts, tier, len(bad_rows), left_out)
         _marks(problems, known, refused)
         print(f"verdicts in {options.out}")
     failed = any(verdict.verdict == JUDGE_ERROR for verdict in verdicts)
-    return 1 if failed or complaints else 0
+    return 1 if failed or bad_rows else 0
 
 
 def _proved(problems: Problems, known: set[str], options: argparse.Namespace) -> int:
@@ -199,7 +199,7 @@ def _chosen(problems: Problems, answers: Answers, trusted_only: bool) -> tuple[l
     for row in answers.rows:
         problem = problems.by_id.get(row["problem_id"])
         if problem is None:
-            answers.complaints.append(f"{row['place']}: problem_id: no {row['problem_id']!r} known")
+            answers.bad_rows.append(f"{row['place']}: problem_id: no {row['problem_id']!r} known")
         elif trusted_only and problem.get("trusted") is False:
             left_out += 1
         else:
@@ -207,7 +207,7 @@ def _chosen(problems: Problems, answers: Answers, trusted_only: bool) -> tuple[l
     return rows, left_out
 
 
-def _told(verdict: Verdict) -> dict:
+def _as_row(verdict: Verdict) -> dict:
     return {name: getattr(verdict, name) for name in _FIELDS}
 
 
@@ -243,7 +243,7 @@ def _judge(rows: list[dict], problems: Problems, options: argparse.Namespace) ->
         def each(place: int, verdict: Verdict) -> None:
             verdicts[waiting[place]] = verdict
             if verdict.verdict != JUDGE_ERROR:
-                file.write(json.dumps({"key": tasks[place].key} | _told(verdict)) + "\n")
+                file.write(json.dumps({"key": tasks[place].key} | _as_row(verdict)) + "\n")
                 file.flush()
             if bar is not None:
                 bar.update()

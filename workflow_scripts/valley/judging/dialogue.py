@@ -8,10 +8,10 @@ import json
 import os
 import socket
 
-from valley.judging.boxes import Boxes
 from valley.judging.problems import PUBLISHED as MARK
 from valley.judging.problems import Problem
 from valley.judging.sandbox import Program, Run, sealed_file
+from valley.judging.sandbox_pool import SandboxPool
 from valley.judging.verdicts import Limits
 
 _TEST_SECONDS = 10  # beyond what the program may take: building inputs, comparing
@@ -19,7 +19,12 @@ _TEST_WALL_SECONDS = 30
 
 
 def converse(
-    boxes: Boxes, program: Program, problem: Problem, limits: Limits, *, plain: bool = False
+    sandboxes: SandboxPool,
+    program: Program,
+    problem: Problem,
+    limits: Limits,
+    *,
+    plain: bool = False,
 ) -> tuple[Run, Run, list[str], bool]:
     """Run the program beside its test; if `plain`, the test's builtins are Python's in any case.
 
@@ -36,7 +41,7 @@ def converse(
     script = problem.tests[0].stdin.decode("utf-8", "surrogateescape")
     task = json.dumps({"test": script, "entry": problem.function_name, "plain": plain}).encode()
     brought = problem.checker.removeprefix(MARK).encode("utf-8", "surrogateescape")
-    test = boxes.tester(for_test)
+    test = sandboxes.tester(for_test)
     ours: list[int] = []
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from valley.core.complaints import BadRow
+from valley.core.bad_rows import BadRow
 from valley.judging import compare, errata
 from valley.judging.doubts import doubt
 from valley.judging.packed import livecodebench_tests

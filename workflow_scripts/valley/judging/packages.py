@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from valley.core import asides
+from valley.core import tempfiles
 
 PINS = {
     "mpmath": "1.3.0",
@@ -141,8 +141,10 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _install(folder: Path, pins: tuple[str, ...]) -> None:
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=asides.prefix(folder.name)) as aside:
-        new = Path(aside) / "packages"
+    with tempfile.TemporaryDirectory(
+        dir=folder.parent, prefix=tempfiles.prefix(folder.name)
+    ) as temporary:
+        new = Path(temporary) / "packages"
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--no-deps"]
         # Where there is no network this says so in seconds, not after minutes of trying.
         command += ["--disable-pip-version-check", "--retries", "2", "--timeout", "15"]

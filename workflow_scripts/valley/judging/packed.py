@@ -6,7 +6,7 @@ import json
 import pickle
 import zlib
 
-from valley.core.complaints import BadRow
+from valley.core.bad_rows import BadRow
 
 LARGEST = 1 << 30  # bytes, unpacked
 

@@ -3,14 +3,14 @@
 import sqlite3
 from collections.abc import Collection, Iterator
 
-from valley.core import asides
+from valley.core import tempfiles
 
 
 class Programs:
     """A table of programs that is gone when left; memory holds a few pages of it."""
 
     def __init__(self) -> None:
-        self._folder = asides.scratch()
+        self._folder = tempfiles.scratch()
         self._base = sqlite3.connect(f"{self._folder.name}/programs.sqlite", isolation_level=None)
         self._base.execute("PRAGMA synchronous=OFF")
         self._base.execute("PRAGMA journal_mode=OFF")

@@ -262,7 +262,7 @@ class Program:
         try:
             files += [os.memfd_create(name) for name in names]
             report = self._report({"files": len(files), "tests": 1}, files)
-            return self._told(report, files)
+            return self._run_of(report, files)
         finally:
             for descriptor in files:
                 os.close(descriptor)
@@ -273,7 +273,7 @@ class Program:
 
     def landed(self, files: list[int]) -> Run:
         """Wait for a launched run; `files` are its input, output, error and perhaps result."""
-        return self._told(self._landed(), files)
+        return self._run_of(self._landed(), files)
 
     def run_all(self, inputs: list[bytes]) -> list[Run] | None:
         """Run it on several inputs in one process; None if anything was out of the ordinary.
@@ -288,12 +288,12 @@ class Program:
                 files.append(sealed_file(stdin))
                 files += [os.memfd_create(name) for name in names]
             report = self._report({"files": width, "tests": len(inputs)}, files)
-            whole = self._told(report, [files[1], files[2], files[0]])
+            whole = self._run_of(report, [files[1], files[2], files[0]])
             if whole.status or whole.killed or whole.too_much or os.fstat(files[0]).st_size:
                 return None
             runs = []
             for start in range(1, len(files), width):
-                one = self._told(
+                one = self._run_of(
                     report,
                     [files[start], files[start + 1], files[0], *files[start + 2 : start + width]],
                 )
@@ -323,7 +323,7 @@ class Program:
         self._kept = report[6] == "0"
         return report
 
-    def _told(self, report: list[str], files: list[int]) -> Run:
+    def _run_of(self, report: list[str], files: list[int]) -> Run:
         status, killed, cpu, wall, peak, locked = report[:6]
         if locked != "1":
             raise SandboxError(_read(files[2], 500, 0).decode(errors="replace").strip())

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from valley.core.complaints import BadRow
+from valley.core.bad_rows import BadRow
 from valley.core.rows import Complain, read_rows
 from valley.judging.forms import convert
 from valley.judging.problems import BadProblem
@@ -19,7 +19,7 @@ class Problems:
     """What a file held: problems by id, and what was wrong with the rest."""
 
     by_id: dict[str, dict] = field(default_factory=dict)
-    complaints: list[str] = field(default_factory=list)
+    bad_rows: list[str] = field(default_factory=list)
 
 
 # What no reader needs, and what fills most of such a file.
@@ -29,7 +29,7 @@ HEAVY = ("solutions", "incorrect_solutions")
 def read_problems(path: Path) -> Problems:
     """Read a problem file: JSONL, Parquet or Arrow, in any known form, told by the fields."""
     found = Problems()
-    for _, problem in stream_problems([Path(path)], found.complaints.append):
+    for _, problem in stream_problems([Path(path)], found.bad_rows.append):
         found.by_id[problem["id"]] = problem
     return found
 

@@ -6,13 +6,13 @@ import signal
 from collections.abc import Iterator
 
 from valley.judging import compare
-from valley.judging.boxes import Boxes
 from valley.judging.checking import Checker, CheckerError, checker_of
 from valley.judging.dialogue import converse, is_published
 from valley.judging.packages import without_one
 from valley.judging.problems import Problem
 from valley.judging.published import SHADOWED
 from valley.judging.sandbox import MOST_SHARING, Program, Refused, Run
+from valley.judging.sandbox_pool import SandboxPool
 from valley.judging.verdicts import (
     ACCEPTED,
     COMPILE_ERROR,
@@ -32,7 +32,9 @@ LONGEST_DETAIL = 200
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
 
-def judge_program(boxes: Boxes, program: str | None, problem: Problem, options: Options) -> Verdict:
+def judge_program(
+    sandboxes: SandboxPool, program: str | None, problem: Problem, options: Options
+) -> Verdict:
     """Run a program on its problem's tests and say what became of it."""
     if program is None or not program.strip():
         return Verdict(NO_CODE)
@@ -41,13 +43,13 @@ def judge_program(boxes: Boxes, program: str | None, problem: Problem, options: 
         return Verdict(COMPILE_ERROR, detail=f"longer than {LONGEST_SOURCE} bytes")
     limits = limits_of(problem, options)
     if is_published(problem):
-        return _judge_published(boxes, source, problem, limits)
-    box = boxes.of(source, problem.function_name is not None)
+        return _judge_published(sandboxes, source, problem, limits)
+    box = sandboxes.of(source, problem.function_name is not None)
     passed, failed, first = 0, None, (ACCEPTED, "")
     cpu = wall = peak = 0.0
     with (
         box.program(source, limits, problem.function_name) as ready,
-        checker_of(problem, boxes.checking) as checker,
+        checker_of(problem, sandboxes.checking) as checker,
     ):
         if isinstance(ready, Refused):
             return Verdict(COMPILE_ERROR, detail=_short(ready.reason))
@@ -64,15 +66,17 @@ def judge_program(boxes: Boxes, program: str | None, problem: Problem, options: 
     return Verdict(first[0], failed, passed, first[1], cpu, wall, peak)
 
 
-def _judge_published(boxes: Boxes, source: bytes, problem: Problem, limits: Limits) -> Verdict:
-    box = boxes.of(source, functions=True)
+def _judge_published(
+    sandboxes: SandboxPool, source: bytes, problem: Problem, limits: Limits
+) -> Verdict:
+    box = sandboxes.of(source, functions=True)
     with box.program(source, limits, problem.function_name, "called") as ready:
         if isinstance(ready, Refused):
             return Verdict(COMPILE_ERROR, detail=_short(ready.reason))
-        run, tested, said, called = converse(boxes, ready, problem, limits)
+        run, tested, said, called = converse(sandboxes, ready, problem, limits)
         if said == ["passed", SHADOWED]:
             # As published, a program's own `range` is the test's: it may pass for that alone.
-            run, tested, said, called = converse(boxes, ready, problem, limits, plain=True)
+            run, tested, said, called = converse(sandboxes, ready, problem, limits, plain=True)
     word, detail = _beyond(run, limits) or _test_said(run, tested, said, called, limits)
     failed, passed = (None, 1) if word == ACCEPTED else (0, 0)
     spent = (run.cpu_s + tested.cpu_s, max(run.wall_s, tested.wall_s), run.peak_mb)
@@ -155,7 +159,7 @@ def _verdict(
         return RUNTIME_ERROR, "it ended before its function had returned"
     if checker is not None:
         output = run.stdout if problem.function_name is None else run.result
-        difference = checker.complaint(test, output)
+        difference = checker.mismatch(test, output)
     elif problem.function_name is None:
         difference = compare.outputs_differ(run.stdout, test.expected, problem.rules)
     else:

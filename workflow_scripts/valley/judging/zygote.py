@@ -58,7 +58,7 @@ def receive(line: _socket.socket) -> tuple[dict | None, list[int]]:
     return (marshal.loads(data) if data else None), files
 
 
-def tell(line: _socket.socket, *words: object) -> None:
+def send(line: _socket.socket, *words: object) -> None:
     """Report to the caller: words of plain text, nothing that could be built into more."""
     line.send(" ".join(map(str, words)).encode("utf-8", "backslashreplace")[:_MAX_MESSAGE])
 
@@ -73,7 +73,7 @@ def serve(
     gc.disable()
     # A keeper must have no handler: what has none, a first process of a pid space never sees.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    tell(line, "ready")
+    send(line, "ready")
     while True:
         task, files = receive(line)
         if task is None:
@@ -81,7 +81,7 @@ def serve(
         try:
             pid = jail.fork_keeper(task["shows_input"])
         except OSError as error:
-            tell(line, "error", "no process for the program:", error)
+            send(line, "error", "no process for the program:", error)
             continue
         if pid == 0:
             status = 1
@@ -89,7 +89,7 @@ def serve(
                 try:
                     keep(line, jail, task, files[0], make_call, harmless, packages)
                 except Exception as error:
-                    tell(line, "error", type(error).__name__, error)
+                    send(line, "error", type(error).__name__, error)
                 status = 0
             finally:
                 os._exit(status)
@@ -97,7 +97,7 @@ def serve(
         _, status = os.waitpid(pid, 0)
         if status:
             # It could not say so itself.
-            tell(line, "died", status)
+            send(line, "died", status)
 
 
 def _prepare(for_functions: bool) -> Callable | None:
@@ -162,11 +162,11 @@ def keep(
         code = compile(text, harness.FILE_NAME, "exec", dont_inherit=True)
         shareable = sharing.keeps_to_itself(code, harmless, task["opcodes"])
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
-        tell(line, "refused", f"{type(error).__name__}: {error}"[:500])
+        send(line, "refused", f"{type(error).__name__}: {error}"[:500])
         return
     del text
     call = None if make_call is None else make_call(task["function"], task["role"])
-    tell(line, "compiled", int(shareable))
+    send(line, "compiled", int(shareable))
     while True:
         test, files = receive(line)
         if test is None or not test:
@@ -182,7 +182,7 @@ def keep(
         report = _watch(pid, jail, task, begun)
         # What a test has left must not be there for the next one: another keeper takes over.
         last = jail.tier == "namespaces" and view.work_folder_used()
-        tell(line, "ran", *report, int(jail.was_locked()), int(last))
+        send(line, "ran", *report, int(jail.was_locked()), int(last))
         if last:
             return
 
@@ -266,6 +266,6 @@ def main() -> None:
                 os._exit(0)
             jail.remember_space()
     except Exception as error:
-        tell(line, "error", f"{type(error).__name__}: {error}")
+        send(line, "error", f"{type(error).__name__}: {error}")
         return
     serve(line, jail, make_call, task["modules"])

@@ -62,7 +62,7 @@ def quantization(bits: int):
     )
 
 
-def whole_model(learner, lora: dict | None, world, again: Callable | None):
+def whole_model(learner, lora: dict | None, world, reload_start: Callable | None):
     """Return the trained model as it is saved, in the first process; None in the others.
 
     Weights that are sharded, or adapters over quantized ones, are put into the start's plain model,
@@ -72,7 +72,7 @@ def whole_model(learner, lora: dict | None, world, again: Callable | None):
         learner: `valley.lm.loss.Learner`, trained.
         lora: the recipe's, or None.
         world: the processes; all of them call this together.
-        again: makes the start's plain model, as it was before training.
+        reload_start: makes the start's plain model, as it was before training.
     """
     from valley.lm.parallel import trained_weights
 
@@ -81,7 +81,7 @@ def whole_model(learner, lora: dict | None, world, again: Callable | None):
         weights = trained_weights(learner)
         if not world.first:
             return None
-        model, tokens = again()
+        model, tokens = reload_start()
         if lora:
             model = with_lora(model, tokens=tokens, **lora)
         # The trained weights themselves where it is a skeleton: one copy in memory, not two.

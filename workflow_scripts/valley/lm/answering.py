@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 from tqdm import tqdm
 
 from valley.core.resume import Stopped
-from valley.lm.book import Book
+from valley.lm.answer_cache import AnswerCache
 
 
-def keep(
+def save_answers(
     batches: Iterable[Sequence[tuple[int, object]]],
-    book: Book,
+    cache: AnswerCache,
     row_of: Callable[[int, object], dict | None],
     *,
     left: int,
@@ -19,14 +19,14 @@ def keep(
     rows: Iterable[dict] = (),
     saved: Callable[[], None] = lambda: None,
 ) -> None:
-    """Add answers to a book, a chunk at a time; what has come is kept if the answering fails.
+    """Add answers to a cache, a chunk at a time; what has come is kept if the answering fails.
 
     Args:
         batches: answers that finish together, each with the number of its question.
-        book: where answers are kept.
-        row_of: from a number and an answer, the book's row; None where nobody answered.
+        cache: where answers are kept.
+        row_of: from a number and an answer, the cache's row; None where nobody answered.
         left: how many answers are to come.
-        total: how many the job wants, those included that the book has; for the message.
+        total: how many the job wants, those included that the cache has; for the message.
         chunk: answers that are saved together, at least (a batch may be larger).
         rows: kept with the first chunk.
         saved: called after each chunk, also after one without rows.
@@ -43,14 +43,14 @@ def keep(
                 left -= len(finished)
                 bar.update(len(finished))
                 if len(rows) >= chunk:
-                    book.write(rows)
+                    cache.write(rows)
                     rows = []
                     saved()
         finally:
-            book.write(rows)  # also when the engine fails: what was answered is answered
+            cache.write(rows)  # also when the engine fails: what was answered is answered
             saved()
     if left:
         raise Stopped(
-            f"{total - left} of {total} answers are in {book.folder}; the same job goes on with "
+            f"{total - left} of {total} answers are in {cache.folder}; the same job goes on with "
             f"the other {left}"
         )

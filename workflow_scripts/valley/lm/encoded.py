@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from valley.core import asides
+from valley.core import tempfiles
 from valley.core.disk import require_free
 from valley.core.files import digest, file_digest, parquet_batches, read_json, write_json
 from valley.core.versions import installed
@@ -182,7 +182,7 @@ def write_entry(
     content = pq.read_metadata(shard)
     text = sum(content.row_group(at).total_byte_size for at in range(content.num_row_groups))
     require_free(entry.parent, 2 * text, f"{shard}, encoded,")
-    aside = asides.folder(entry, "encoding")
+    temporary = tempfiles.folder(entry, "encoding")
     try:
         parts: list[Path] = []
         writer, held = None, 0
@@ -190,17 +190,17 @@ def write_entry(
             if writer is None or held > PART_BYTES:
                 if writer:
                     writer.close()
-                parts.append(aside / f"part-{len(parts):05}.arrow")
+                parts.append(temporary / f"part-{len(parts):05}.arrow")
                 writer, held = pa.ipc.new_stream(str(parts[-1]), SCHEMA), 0
             writer.write_batch(batch)
             held += batch.nbytes
         if writer:
             writer.close()
-        write_json(aside / "about.json", {"about": about, "parts": _digests(parts)})
+        write_json(temporary / "about.json", {"about": about, "parts": _digests(parts)})
         shutil.rmtree(entry, ignore_errors=True)  # a damaged one
-        os.rename(aside, entry)
+        os.rename(temporary, entry)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def intact(entry: Path) -> bool:
@@ -220,7 +220,7 @@ def _digests(parts: list[Path]) -> dict[str, str]:
 
 def _identity(tokenizer) -> str:
     """Return a digest of everything that a tokenizer is saved as, its chat template included."""
-    with asides.scratch() as folder:
+    with tempfiles.scratch() as folder:
         tokenizer.save_pretrained(folder)
         return digest({path.name: file_digest(path) for path in Path(folder).iterdir()})
 

@@ -51,12 +51,12 @@ class Forward:
         """
         # FSDP takes the mean of the processes' gradients; the sum is wanted.
         # Examples cut before the part that carries loss may be all that an update has.
-        total = max(1, packing.answered(examples)) / self.world.size
+        total = max(1, packing.response_tokens(examples)) / self.world.size
         return self._losses(examples, total, lambda loss: loss.backward()) / self.world.size
 
     def measure(self, examples: list[Example], at_once: int = 64) -> float:
         """Return the mean loss of examples over their response tokens, learning nothing."""
-        total = packing.answered(examples)
+        total = packing.response_tokens(examples)
         self.learner.eval()
         with torch.no_grad():
             loss = sum(
@@ -79,7 +79,7 @@ class Forward:
                 loss = self.learner(batch, total)
             use(loss)
             summed += loss.detach()
-        return self.world.total(summed)
+        return self.world.all_reduce_sum(summed)
 
     def _batch(self, rows: list[list[Example]]) -> dict:
         """Return a pass's tensors, on their device."""

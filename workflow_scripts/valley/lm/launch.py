@@ -153,7 +153,7 @@ def run(job: Path, where: Layout, threads: int, worker: str) -> dict:
         RuntimeError: one of them failed; what it said stands above, in the same log. Or one hangs:
             the message names it.
     """
-    outcome, wish = outcome_of(job), wish_of(job)
+    outcome, wish = outcome_file(job), stop_file(job)
     outcome.unlink(missing_ok=True)
     wish.unlink(missing_ok=True)
     outer = {**os.environ, **allocation()}
@@ -185,12 +185,12 @@ def run(job: Path, where: Layout, threads: int, worker: str) -> dict:
     return told["measured"]
 
 
-def outcome_of(job: Path) -> Path:
+def outcome_file(job: Path) -> Path:
     """Return the file in which a training's first process reports."""
     return job.with_suffix(".outcome.json")
 
 
-def wish_of(job: Path) -> Path:
+def stop_file(job: Path) -> Path:
     """Return the file whose presence asks a training's processes to stop."""
     return job.with_suffix(".stop")
 

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from valley.core import asides
+from valley.core import tempfiles
 from valley.core.files import read_json, write_json
 
 NAME = "SmolLM2-135M-Instruct"
@@ -69,9 +69,9 @@ def write(folder: Path, origin: str = "package") -> None:
     if folder.exists():
         raise FileExistsError(f"{folder} exists already; remove it, or name another folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    prefix = asides.prefix(folder.name)
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent) as aside:
-        whole = Path(aside, "model")
+    prefix = tempfiles.prefix(folder.name)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent) as temporary:
+        whole = Path(temporary, "model")
         about = WRITERS[origin](whole)
         write_json(whole / ORIGIN, {"from": origin, **about})
         whole.rename(folder)

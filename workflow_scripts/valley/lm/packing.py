@@ -62,7 +62,7 @@ def batches(
     return [*plan, batch]
 
 
-def answered(examples: Iterable[Example]) -> int:
+def response_tokens(examples: Iterable[Example]) -> int:
     """Return how many tokens of the examples carry loss."""
     return sum(end - begin for begin, end in (example.span for example in examples))
 

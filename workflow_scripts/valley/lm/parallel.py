@@ -15,7 +15,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from valley.lm.watch import Watch
+from valley.lm.watchdog import Watchdog
 
 TIMEOUT = 10.0  # minutes, where the study file says nothing
 # The process group's own time-out, which knows no names, comes after the watch's.
@@ -31,28 +31,28 @@ class World:
         rank: this process, from 0.
         size: how many there are.
         device: "cpu", or this process' GPU.
-        aside: group on processors, for what is said and written beside the training.
+        cpu_group: group on processors, for what is said and written beside the training.
         watch: knows who hangs; None when there is one process.
     """
 
     rank: int = 0
     size: int = 1
     device: str = "cpu"
-    aside: object = None
-    watch: Watch | None = None
+    cpu_group: object = None
+    watch: Watchdog | None = None
 
     @property
     def first(self) -> bool:
         return self.rank == 0
 
-    def total(self, value: torch.Tensor) -> float:
+    def all_reduce_sum(self, value: torch.Tensor) -> float:
         """Return the sum of a scalar over all processes."""
         if self.size > 1:
             value = value.clone()
             dist.all_reduce(value)
         return value.item()
 
-    def any(self, *wishes: bool) -> list[bool]:
+    def all_reduce_any(self, *wishes: bool) -> list[bool]:
         """Tell for each wish whether any process has it: all get the same answers."""
         if self.size == 1:
             return list(wishes)
@@ -74,7 +74,7 @@ class World:
         """
         return self.watch.first_then_others(at, make) if self.watch else make()
 
-    def leave(self) -> None:
+    def shutdown(self) -> None:
         """End working together."""
         if self.size > 1:
             self.watch.end()
@@ -99,7 +99,7 @@ def join(
     if size == 1:
         return World(device="cuda" if gpu else "cpu")
     rank, device = int(os.environ["RANK"]), "cpu"
-    watch = Watch(
+    watch = Watchdog(
         rank,
         size,
         address=os.environ["MASTER_ADDR"],
@@ -115,8 +115,8 @@ def join(
         timeout=timedelta(minutes=LATER * timeout),
         device_id=torch.device(device) if gpu else None,
     )
-    aside = dist.new_group(backend="gloo", timeout=WRITING)
-    world = World(rank, size, device, aside, watch)
+    temporary = dist.new_group(backend="gloo", timeout=WRITING)
+    world = World(rank, size, device, temporary, watch)
     _check(world, timedelta(minutes=LATER * timeout))
     return world
 
@@ -128,7 +128,7 @@ def _check(world: World, timeout: timedelta) -> None:
         RuntimeError: one does not come, or its device's sums are wrong; the message names it.
     """
     world.note("the check at the start")
-    dist.monitored_barrier(world.aside, timeout, wait_all_ranks=True)
+    dist.monitored_barrier(world.cpu_group, timeout, wait_all_ranks=True)
     came = torch.zeros(world.size, device=world.device)
     came[world.rank] = 1
     dist.all_reduce(came)
@@ -140,7 +140,7 @@ def _check(world: World, timeout: timedelta) -> None:
         )
 
 
-def place(learner, world: World, precision: str):
+def shard_model(learner, world: World, precision: str):
     """Bring a model to its device, sharded among the processes when there are several.
 
     Args:
@@ -227,7 +227,7 @@ def blocks(learner) -> list:
     return [module for module in learner.modules() if type(module).__name__ in names]
 
 
-def whole(value: torch.Tensor) -> torch.Tensor:
+def full_tensor(value: torch.Tensor) -> torch.Tensor:
     """Return a value that lies in parts among the processes, whole; any other as it is."""
     return value.full_tensor() if hasattr(value, "full_tensor") else value
 

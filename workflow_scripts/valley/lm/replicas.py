@@ -1,4 +1,4 @@
-"""Engines side by side in one job: a process each, on GPUs of its own, and one book for all.
+"""Engines side by side in one job: a process each, on GPUs of its own, and one cache for all.
 
 Imports nothing heavy.
 """

@@ -1,10 +1,10 @@
-"""Which answers of a book are whose: a checkpoint's answers shared by several jobs.
+"""Which answers of a cache are whose: a checkpoint's answers shared by several jobs.
 
 Every answer that is wanted has one owner among the parts. Where answers do not depend on one
 another it follows from a hash of the request: an added sample or problem moves no other. The
 transformers engine composes answers in groups, and rounding may depend on a group; so it is whole
 groups, as one job alone would compose them, that are dealt out. That needs one view of what is
-missing: the first part to begin writes it beside the book, and all others go by it, also when they
+missing: the first part to begin writes it beside the cache, and all others go by it, also when they
 go on later or when the number of parts has changed.
 """
 
@@ -13,11 +13,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from valley.core import asides
+from valley.core import tempfiles
 from valley.core.files import digest, read_json
 from valley.core.parts import Part
 from valley.core.seeds import derive
-from valley.lm.book import Book, Key, Question
+from valley.lm.answer_cache import AnswerCache, Key, Question
 from valley.lm.requests import room
 
 
@@ -37,10 +37,10 @@ class Groups:
 
     def composed(self, questions: list[Question]) -> list[list[Question]]:
         """Return the groups of questions; in none is what has no room in the context window."""
-        from valley.lm import chat, students, upfront
+        from valley.lm import chat, preflight, students
 
         tokenizer = students.tokenizer_of(read_json(self.checkpoint), self.checkpoint)
-        window = getattr(upfront.config_of(self.checkpoint), "max_position_embeddings", None)
+        window = getattr(preflight.config_of(self.checkpoint), "max_position_embeddings", None)
         prompts = {
             text: tuple(chat.prompt_ids(tokenizer, text))
             for text in {question.prompt for question in questions}
@@ -51,21 +51,21 @@ class Groups:
 
 
 def share(
-    book: Book, questions: list[Question], part: Part, groups: Groups | None
+    cache: AnswerCache, questions: list[Question], part: Part, groups: Groups | None
 ) -> list[list[Question]]:
     """Return what a part has to sample of some answers, in the batches that belong together.
 
     Args:
-        book: what it has is left out.
+        cache: what it has is left out.
         questions: the answers wanted, no two with one key, in an order that all parts have.
         part: whose.
         groups: how answers are composed in groups; None where each is by itself.
     """
-    known = book.known(question.key for question in questions)
+    known = cache.known(question.key for question in questions)
     missing = [question for question in questions if question.key not in known]
     if part.of == 1:
         return [missing] if missing else []
-    numbers = dealt(book, questions, groups) if groups and missing else {}
+    numbers = dealt(cache, questions, groups) if groups and missing else {}
     batches: dict[int | None, list[Question]] = defaultdict(list)
     for question in missing:
         # What was there when groups were dealt, and was lost since, is in none.
@@ -76,18 +76,18 @@ def share(
     return [batches[group] for group in sorted(batches, key=lambda group: (group is None, group))]
 
 
-def dealt(book: Book, questions: list[Question], groups: Groups) -> dict[Key, int]:
+def dealt(cache: AnswerCache, questions: list[Question], groups: Groups) -> dict[Key, int]:
     """Return the number of each answer's group, as it was when the first of the parts began.
 
     Args:
-        book: where that is kept, too.
+        cache: where that is kept, too.
         questions: the answers wanted.
         groups: how the missing ones are composed.
     """
     about = digest([groups.size, [list(one.key) for one in questions]])
-    path = book.folder / "groups" / f"{about}.json"
+    path = cache.folder / "groups" / f"{about}.json"
     if not path.is_file():
-        known = book.known(question.key for question in questions)
+        known = cache.known(question.key for question in questions)
         missing = [question for question in questions if question.key not in known]
         number = {one.key: at for at, group in enumerate(groups.composed(missing)) for one in group}
         _write_once(path, json.dumps([number.get(question.key) for question in questions]))
@@ -98,11 +98,11 @@ def dealt(book: Book, questions: list[Question], groups: Groups) -> dict[Key, in
 def _write_once(path: Path, text: str) -> None:
     """Write a file unless it is there: of several jobs that begin at once, one does."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = asides.file(path)
+    temporary = tempfiles.file(path)
     try:
-        aside.write_text(text, encoding="utf-8")
-        asides.appear(aside, path)
+        temporary.write_text(text, encoding="utf-8")
+        tempfiles.appear(temporary, path)
     except FileExistsError:
         pass
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

@@ -36,7 +36,7 @@ OPTIONS = StateDictOptions(ignore_frozen_params=True, strict=False)
 EXPECTED_SPEED = 100e6
 
 
-class Keeper:
+class StateManager:
     """Saves and finds again the state of one training.
 
     Args:
@@ -116,7 +116,7 @@ class Keeper:
         self._writing.start()
         self.saved = time.monotonic()
 
-    def leave(self, folder: Path, position: dict) -> None:
+    def save_for(self, folder: Path, position: dict) -> None:
         """Save a state for another job, and wait for it; all processes call this together.
 
         Args:
@@ -124,7 +124,7 @@ class Keeper:
             position: as of `save`.
         """
         self.finish()
-        other = Keeper(folder, self.learner, self.optimizer, self.world, None)
+        other = StateManager(folder, self.learner, self.optimizer, self.world, None)
         other.save(position)
         other.finish()
 
@@ -148,32 +148,32 @@ class Keeper:
 
     def _write(self, held: dict, position: dict, begun: float) -> None:
         """Write a state, in a thread of each process; the first one vouches for it."""
-        aside = self.folder / ".writing"
+        temporary = self.folder / ".writing"
         try:
             if self.world.first:
-                shutil.rmtree(aside, ignore_errors=True)
+                shutil.rmtree(temporary, ignore_errors=True)
                 self.folder.mkdir(parents=True, exist_ok=True)
             if self.world.size > 1:
-                dist.barrier(self.world.aside)
+                dist.barrier(self.world.cpu_group)
             with _quiet():
                 dcp.save(
                     held,
-                    checkpoint_id=aside,
-                    process_group=self.world.aside,
+                    checkpoint_id=temporary,
+                    process_group=self.world.cpu_group,
                     no_dist=self.world.size == 1,
                 )
             if self.world.first:
-                self._vouch(aside, position)
+                self._vouch(temporary, position)
             self._took = time.monotonic() - begun
         except BaseException as error:
             if self.world.first:  # the disk is full: what can't be used takes no room from the log
-                shutil.rmtree(aside, ignore_errors=True)
+                shutil.rmtree(temporary, ignore_errors=True)
             self._failed = error
 
-    def _vouch(self, aside: Path, position: dict) -> None:
+    def _vouch(self, temporary: Path, position: dict) -> None:
         final = self._of(position)
         shutil.rmtree(final, ignore_errors=True)
-        os.replace(aside, final)
+        os.replace(temporary, final)
         write_json(self.folder / "position.json", position)
         for old in self.folder.glob("update-*"):
             if old != final:

@@ -100,9 +100,9 @@ def train(
     what: Training,
     *,
     world=None,
-    asked: Callable[[], bool] = lambda: False,
+    should_stop: Callable[[], bool] = lambda: False,
     log: Callable[[int, dict], None] = lambda update, values: None,
-    again: Callable | None = None,
+    reload_start: Callable | None = None,
 ) -> dict | None:
     """Train on a shard, response tokens only, and save a Hugging Face folder with its manifest.
 
@@ -111,9 +111,9 @@ def train(
         tokenizer: its tokenizer, with a chat template.
         what: the training.
         world: processes that share the work (`valley.lm.parallel.World`); None is this one alone.
-        asked: tells whether to stop.
+        should_stop: tells whether to stop.
         log: gets each update's values.
-        again: makes the start's plain model once more, to put trained weights into that are
+        reload_start: makes the start's plain model once more, to put trained weights into that are
             sharded, or adapters that were trained on quantized weights.
 
     Returns:
@@ -136,14 +136,14 @@ def train(
         optim,
         packing,
         parallel,
+        preflight,
         students,
-        upfront,
     )
     from valley.lm.encoded import Encoded
     from valley.lm.forward import Forward
-    from valley.lm.limit import Limit, end_of_job
     from valley.lm.loss import Learner
-    from valley.lm.state import Keeper
+    from valley.lm.state import StateManager
+    from valley.lm.time_limit import TimeLimit, end_of_job
 
     world = world or parallel.World(device="cuda" if torch.cuda.is_available() else "cpu")
     recipe, seed = what.recipe, what.seed
@@ -171,7 +171,7 @@ def train(
     )
     lengths = examples.lengths.tolist()
     part = chat.Part(tokenizer, recipe.loss_on)
-    if not packing.answered([part(examples[at]) for at in range(min(100, len(examples)))]):
+    if not packing.response_tokens([part(examples[at]) for at in range(min(100, len(examples)))]):
         raise ValueError(
             f"{what.shard}: the first examples have no {chat.THINK[1]}, so that loss_on: "
             f"{recipe.loss_on} leaves nothing to learn; choose another part or slice"
@@ -186,13 +186,15 @@ def train(
         first=first_of(recipe.order, lengths, what.shard, examples.places),
     )
     end_at = updates_until(recipe.until, len(plan))
-    looks = packing.spread(what.evaluations or 1, len(plan)) if held_out else set()
-    looks = {step for step in looks if step < end_at} | ({end_at} if held_out else set())
+    evaluation_steps = packing.spread(what.evaluations or 1, len(plan)) if held_out else set()
+    evaluation_steps = {step for step in evaluation_steps if step < end_at} | (
+        {end_at} if held_out else set()
+    )
     leaving = {updates_until(share, len(plan)): Path(folder) for share, folder in what.snapshots}
 
     torch.manual_seed(seed)
     kernel = model.config._attn_implementation
-    alone = upfront.blocks_alone(model.config, recipe, world)
+    alone = preflight.blocks_alone(model.config, recipe, world)
     if recipe.liger:
         blocks.with_liger(model)
     if recipe.lora:
@@ -201,7 +203,7 @@ def train(
     blocks.recompute(parallel.blocks(learner), recipe.gradient_checkpointing, alone)
     if recipe.compile:
         blocks.compile_each(parallel.blocks(learner))
-    learner = parallel.place(learner, world, recipe.precision).train()
+    learner = parallel.shard_model(learner, world, recipe.precision).train()
     trained = [weight for weight in learner.parameters() if weight.requires_grad]
     adamw = optim.adamw(trained, recipe)
     forward = Forward(
@@ -211,34 +213,38 @@ def train(
         row_tokens=recipe.row_tokens,
         micro_tokens=recipe.micro_tokens,
         precision=recipe.precision,
-        quadratic=upfront.quadratic_of(model),
+        quadratic=preflight.quadratic_of(model),
         few_shapes=recipe.compile,
     )
     every = what.how.get("save_every")  # minutes
-    keeper = Keeper(what.state and Path(what.state), learner, adamw, world, every and every * 60)
-    at = keeper.load() or {"done": 0, "tokens": 0, "history": [], "looks": []}
+    states = StateManager(
+        what.state and Path(what.state), learner, adamw, world, every and every * 60
+    )
+    at = states.load() or {"done": 0, "tokens": 0, "history": [], "looks": []}
     first = at["done"]
     if first:
         print(f"going on after update {first} of {end_at}")
 
-    limit = Limit(end_of_job())
+    limit = TimeLimit(end_of_job())
     begun, seen = time.monotonic(), 0
     for step in range(first, end_at + 1):
-        if step in looks and step not in [look["step"] for look in at["looks"]]:
+        if step in evaluation_steps and step not in [look["step"] for look in at["looks"]]:
             loss = forward.measure(held_out)
             at["looks"].append({"step": step, "tokens": at["tokens"], "loss": loss})
             log(step, {"loss/held-out": loss})
         if step == end_at:
             break
         if step in leaving:
-            keeper.leave(leaving[step], at)
+            states.save_for(leaving[step], at)
         world.note(f"update {step + 1} of {end_at}")
-        keeper.check()
-        stop, near, due = world.any(asked(), limit.near(keeper.seconds), keeper.due)
+        states.check()
+        stop, near, due = world.all_reduce_any(
+            should_stop(), limit.near(states.seconds), states.due
+        )
         if stop or near or due:
-            keeper.save(at)
+            states.save(at)
         if stop or near:
-            keeper.finish()
+            states.finish()
             raise Stopped(f"{step} of {end_at} updates are done and saved", limit=near)
 
         chosen = [part(examples[i]) for i in plan[step]]
@@ -248,9 +254,9 @@ def train(
         torch.manual_seed(derive("dropout", seed, step, world.rank))
         loss = forward.train(chosen)
         when = f"update {step + 1} of {end_at}"
-        norm = parallel.whole(torch.nn.utils.clip_grad_norm_(trained, recipe.clip)).item()
+        norm = parallel.full_tensor(torch.nn.utils.clip_grad_norm_(trained, recipe.clip)).item()
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            keeper.finish()  # what was saved before this update is good
+            states.finish()  # what was saved before this update is good
             raise FloatingPointError(not_finite(loss, norm, when, chosen))
         adamw.step()
         adamw.zero_grad(set_to_none=True)
@@ -266,9 +272,9 @@ def train(
         if world.first and (step + 1) % max(1, end_at // 10) == 0:
             print(f"{when}  loss {loss:.4f}  gradient {norm:.3g}  {pace:,.0f} tokens/s")
     seconds = time.monotonic() - begun
-    keeper.finish()
+    states.finish()
 
-    model = adapters.whole_model(learner, recipe.lora, world, again)
+    model = adapters.whole_model(learner, recipe.lora, world, reload_start)
     if not world.first:
         return None
     history = at["history"]
@@ -278,7 +284,7 @@ def train(
     if what.validated:
         write_json(Path(what.validated), at["looks"])
     students.stop_at(model, end)
-    base = upfront.base_of(what.start, recipe.lora)
+    base = preflight.base_of(what.start, recipe.lora)
     students.save(
         model.to(torch.bfloat16) if recipe.precision == "bf16" else model,
         tokenizer,
@@ -292,7 +298,7 @@ def train(
         **({"adapter": {"base": base, "rank": recipe.lora["rank"]}} if base else {}),
     )
     ran = [at for batch in plan[first:end_at] for at in batch]
-    learnt = packing.answered(part(examples[at]) for at in ran)
+    learnt = packing.response_tokens(part(examples[at]) for at in ran)
     found = measured(examples.lengths[ran], learnt, seconds, world)
     return {**found, "attention": kernel, "blocks_alone": alone}
 

@@ -105,7 +105,7 @@ def collect(
                 text = texts.get((name, row["sample"]))
                 if text is not None:
                     program = finding.program(text["text"], described[name])
-                    shown.append({**_told(row), **_parts(text, program, each)})
+                    shown.append({**_describe_answer(row), **_parts(text, program, each)})
                 if row["failed_test"] is not None:
                     failed[name].add(row["failed_test"])
             accepted = sum(row["verdict"] == "accepted" for row in rows)
@@ -176,7 +176,7 @@ def _texts(path: Path, names: list[str]) -> dict[tuple[str, int], dict]:
     return {(row["problem_id"], row["sample"]): row for row in table.to_pylist()}
 
 
-def _told(row: dict) -> dict:
+def _describe_answer(row: dict) -> dict:
     kept = {key: row[key] for key in ("sample", "verdict", "failed_test", "tests_passed")}
     return {**kept, "detail": _cut(row["detail"] or "", 600)}
 

@@ -17,9 +17,9 @@ from valley.core.recipes import as_recorded_now
 from valley.core.sidecars import provenance, sidecar, warn
 from valley.core.store import Store
 from valley.core.study import Study
-from valley.planning.books import book_of
+from valley.planning.answer_caches import cache_of_job
 from valley.planning.dag import PlannedJob, planned
-from valley.planning.errors import in_a_line
+from valley.planning.errors import one_line_errors
 from valley.workflow.job import determining, is_code
 from valley.workflow.records import differences
 
@@ -62,7 +62,7 @@ def add_parser(commands) -> None:
     parser.set_defaults(run=run)
 
 
-@in_a_line
+@one_line_errors
 def run(options) -> int:
     """Accept what was asked for; return the exit status."""
     if not (options.all or options.rule or options.file):
@@ -85,7 +85,7 @@ def run(options) -> int:
     if any(change.job.locked for change in accepted):
         print("Snakemake is running on these results; accept when it has ended", file=sys.stderr)
         return 2
-    print("\n".join(told(accepted, options.dry_run)))
+    print("\n".join(format_accepted(accepted, options.dry_run)))
     if not options.dry_run:
         for change in accepted:
             accept(change, Store(study.store))
@@ -148,7 +148,7 @@ def accept(change: Change, store: Store) -> None:
     The result is then found under its new key too, so that another study finds it there.
     """
     about, job = change.about, change.job
-    book = book_of(job.rule, about["params"], about["inputs"], store.root)
+    cache = cache_of_job(job.rule, about["params"], about["inputs"], store.root)
     now = {name: value for name, (_, value) in change.differing.items() if value is not ...}
     then = as_recorded_now(about["params"], determining(job.params))
     kept = {name: value for name, value in then.items() if name not in change.differing}
@@ -164,12 +164,12 @@ def accept(change: Change, store: Store) -> None:
         key = digest(contents)
         store.keep_as(about["key"], key, {**noted, **contents})
         about["key"] = key
-    if book:
-        book.open_as(book_of(job.rule, about["params"], about["inputs"], store.root).about)
+    if cache:
+        cache.open_as(cache_of_job(job.rule, about["params"], about["inputs"], store.root).about)
     write_json(sidecar(job.outputs[0]), about)
 
 
-def told(accepted: list[Change], dry_run: bool) -> list[str]:
+def format_accepted(accepted: list[Change], dry_run: bool) -> list[str]:
     """Return what is (or would be) accepted, like changes together."""
     if not accepted:
         return ["Nothing to accept."]

@@ -13,7 +13,7 @@ from valley.adopting import checkpoints, generations
 from valley.core.arms import Arm
 from valley.core.config import nearest
 from valley.core.files import GENERATION, file_digest, read_parquet, write_json, write_parquet
-from valley.core.given import adopted, note_adopted
+from valley.core.pinned import adopted, note_adopted
 from valley.core.sidecars import sidecar
 from valley.core.study import Study
 

@@ -29,7 +29,7 @@ def changes(before, after) -> list[dict]:
     ]
 
 
-def told(before, after, time_before: float | None, time_after: float | None) -> list[str]:
+def format_changes(before, after, time_before: float | None, time_after: float | None) -> list[str]:
     """Return the difference of two plans, by stage and in total.
 
     Args:

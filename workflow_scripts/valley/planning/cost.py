@@ -12,7 +12,7 @@ from valley.core.sidecars import SUFFIX, provenances, warn
 from valley.core.study import Study
 from valley.planning import lengths
 from valley.planning.dag import PlannedJob
-from valley.planning.estimates import Lengths, Unestimated, estimate, trained_examples
+from valley.planning.estimates import EstimateError, Lengths, estimate, trained_examples
 
 # Folders below a study's root whose next part is the student.
 BY_STUDENT = ("students", "checkpoints", "generations", "verdicts", "scores")
@@ -76,7 +76,7 @@ class Costs:
         """Return what a job is expected to cost."""
         try:
             assumed = estimate(self.config, job.rule, job.wildcards, self._counting)
-        except Unestimated as error:
+        except EstimateError as error:
             self.unknown.add(str(error))
             assumed = None
         on_gpu = job.gpus or int(bool(assumed and assumed.gpu_seconds))

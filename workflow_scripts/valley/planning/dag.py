@@ -13,9 +13,9 @@ from pathlib import Path
 
 import yaml
 
-from valley.planning.errors import Unplanned
+from valley.planning.errors import PlanError
 from valley.workflow.seams import check
-from valley.workflow.taken import READER
+from valley.workflow.snakemake_patches import READER
 
 ROOT = Path(__file__).resolve().parents[3]
 MANY = 1 << 20  # cores: what jobs ask for is not cut to what this machine has
@@ -124,7 +124,7 @@ def planned(study: Path, targets: list[str] = (), folder: Path | None = None) ->
     try:
         return _planned(study, targets, folder)
     except Exception as error:  # Snakemake's own errors have no common kind
-        raise Unplanned(str(error)) from error
+        raise PlanError(str(error)) from error
 
 
 def _planned(study: Path, targets: list[str], folder: Path | None) -> list[PlannedJob]:

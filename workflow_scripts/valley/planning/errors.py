@@ -5,19 +5,19 @@ from collections.abc import Callable
 from functools import wraps
 
 
-class Unplanned(RuntimeError):
+class PlanError(RuntimeError):
     """Snakemake can't build the study's DAG, or draw it; the message says why."""
 
 
-def in_a_line(run: Callable) -> Callable:
+def one_line_errors(run: Callable) -> Callable:
     """Have a subcommand tell such an error without a traceback, and return 2."""
 
     @wraps(run)
-    def told(options) -> int:
+    def wrapped(options) -> int:
         try:
             return run(options)
-        except (OSError, ValueError, Unplanned) as error:
+        except (OSError, ValueError, PlanError) as error:
             print(f"{options.study}: {error}", file=sys.stderr)
             return 2
 
-    return told
+    return wrapped

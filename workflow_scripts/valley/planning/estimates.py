@@ -13,7 +13,7 @@ from statistics import fmean
 
 from valley.core import snapshots
 from valley.core.parts import Part, sampling_rule
-from valley.core.published import home
+from valley.core.published import origin
 from valley.core.recipes import Recipe
 from valley.core.sampling import of_benchmark as drawn
 from valley.core.sampling import together
@@ -48,7 +48,7 @@ KNOWN = {
 }
 
 
-class Unestimated(ValueError):
+class EstimateError(ValueError):
     """The study file does not say enough to estimate a cost; the message says what to add."""
 
 
@@ -152,9 +152,9 @@ def parameters_of(config: dict, student: str) -> float:
     try:
         count = headers.parameters_of(name, hub.get("revision")) or named_parameters(name)
     except ValueError as error:
-        raise Unestimated(f"student {student!r}: {error}") from error
+        raise EstimateError(f"student {student!r}: {error}") from error
     if count is None:
-        raise Unestimated(
+        raise EstimateError(
             f"how many parameters student {student!r} has can't be told from {name!r}: its weights "
             "are neither in a folder here nor in the hub's cache, and the name does not say; put "
             f"`estimates: {{parameters: {{{student}: 7.6e+9}}}}` in the study file, "
@@ -172,7 +172,7 @@ def problems_of(config: dict, benchmark: str) -> int:
     if "bank" in described:
         return described["bank"]["problems"]
     source = described["source"]
-    count = source["count"] or home(source["format"], source["release"]).count
+    count = source["count"] or origin(source["format"], source["release"]).count
     chosen = any(source[key] for key in ("from", "to", "platforms", "difficulties"))
     return config["estimates"]["problems"] if chosen or not count else count
 
@@ -274,7 +274,7 @@ def _device_seconds(
 
 def _generate(config: dict, wildcards: dict, lengths: Callable) -> Estimate:
     assumed, rule = config["estimates"], sampling_rule(config)
-    if rule == "answer" and "benchmark" in wildcards:  # copied out of the book
+    if rule == "answer" and "benchmark" in wildcards:  # copied out of the cache
         return Estimate(0, "FLOP", assumed["job_seconds"], said="answers are copied")
     student = wildcards["place"].split("/")[0]
     count = parameters_of(config, student)

@@ -8,10 +8,10 @@ from math import sqrt
 from valley.analysis.designs import Blueprint, blueprint
 from valley.core.arms import BASE, Arm
 from valley.core.parts import answer_jobs, sampling_rule
-from valley.core.published import home
+from valley.core.published import origin
 from valley.core.study import Study
 from valley.planning.edits import edited
-from valley.planning.estimates import Unestimated, estimate
+from valley.planning.estimates import EstimateError, estimate
 
 SEEDS, SAMPLES, PROBLEMS, SIZES = "seeds", "samples", "problems", "sizes"
 
@@ -68,7 +68,7 @@ def problems_of(study: Study, benchmark: str) -> tuple[int, str]:
     if source["count"]:
         return source["count"], "declared"
     chosen = [key for key in ("from", "to", "platforms", "difficulties") if source[key]]
-    count = home(source["format"], source["release"]).count
+    count = origin(source["format"], source["release"]).count
     if chosen or not count:
         why = f"it leaves out problems by {', '.join(chosen)}" if chosen else "its files are yours"
         raise UnknownProblems(
@@ -161,7 +161,7 @@ def cost(study: Study, places: Iterable[str] | None = None) -> Cost:
             todo.append(study.start_of(arm))
     try:
         jobs = list(_jobs(study, places, trained))
-    except Unestimated as error:
+    except EstimateError as error:
         return Cost(0.0, 0.0, str(error))
     gpu = sum(job.gpu_seconds for job in jobs)
     core = sum(job.core_seconds + job.start_seconds for job in jobs if not job.gpu_seconds)

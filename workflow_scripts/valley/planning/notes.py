@@ -8,7 +8,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from valley.core.given import adopted, frozen_notes
+from valley.core.pinned import adopted, frozen_notes
 from valley.core.study import Study
 from valley.core.versions import moved
 from valley.planning.dag import PlannedJob, planned

@@ -8,7 +8,7 @@ from pathlib import Path
 from valley.core.config import nearest
 from valley.core.files import write_text
 from valley.core.text import duration
-from valley.planning.errors import Unplanned, in_a_line
+from valley.planning.errors import PlanError, one_line_errors
 from valley.planning.overview import STATES
 from valley.planning.plans import Plan
 from valley.planning.words import arm_of
@@ -32,7 +32,7 @@ HEAD = [
 ]
 
 
-class NoGraphviz(Unplanned):
+class NoGraphviz(PlanError):
     """Graphviz, which draws, is not installed."""
 
 
@@ -51,7 +51,7 @@ def add_parser(commands) -> None:
     parser.set_defaults(run=run)
 
 
-@in_a_line
+@one_line_errors
 def run(options) -> int:
     """Draw; return the exit status."""
     plan = Plan(Path(options.study))

@@ -67,12 +67,12 @@ def pilot(power: Power, sizes: list[int] | None = None) -> dict:
         "targets": _targets(power, places),
         "hours": cost(part, places).of(power.unit),
         "tells": {
-            name: _told(items, getattr(design, name)) for name, items in sorted(found.items())
+            name: _summarize(items, getattr(design, name)) for name, items in sorted(found.items())
         },
     }
 
 
-def _told(items: list[Assumption], true: float) -> dict:
+def _summarize(items: list[Assumption], true: float) -> dict:
     """Return the middle and the spread of a pilot's estimates, and the middle of its intervals."""
     values = [item.middle for item in items]
     low, middle, high = np.percentile(values, [2.5, 50, 97.5]).tolist()

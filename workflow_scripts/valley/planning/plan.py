@@ -16,7 +16,7 @@ from valley.planning import compare_plans as compare
 from valley.planning.cost import Cost
 from valley.planning.dag import PlannedJob
 from valley.planning.edits import edited
-from valley.planning.errors import in_a_line
+from valley.planning.errors import one_line_errors
 from valley.planning.notes import notes
 from valley.planning.plans import Plan
 from valley.planning.simulate import makespan
@@ -58,7 +58,7 @@ def add_parser(commands) -> None:
     parser.set_defaults(run=run)
 
 
-@in_a_line
+@one_line_errors
 def run(options) -> int:
     """Print the plan; return the exit status."""
     study, targets = Path(options.study), options.targets
@@ -77,7 +77,9 @@ def run(options) -> int:
             value = {"before": value, "after": as_json(other, options), "changes": change}
         print(json.dumps(value, default=str))
     elif other:
-        told = compare.told(plan, other, partition(plan, options), partition(other, options))
+        told = compare.format_changes(
+            plan, other, partition(plan, options), partition(other, options)
+        )
         print("\n".join([*told, *noted(other)]))
     else:
         shown = arms(plan) if options.arms else []

@@ -17,10 +17,10 @@ from valley.analysis.designs import Blueprint, blueprint
 from valley.analysis.truths import (
     Student,
     Truth,
-    asked_truth,
     levels_of,
     opposite_truth,
     paper_truth,
+    parse_truth,
     students_of,
 )
 from valley.core.layout import Layout
@@ -33,7 +33,7 @@ from valley.planning.levers import (
 
 
 @dataclass
-class Asked:
+class PowerOptions:
     """What is asked of a study.
 
     Attributes:
@@ -64,7 +64,7 @@ class Power:
         ValueError: what is asked for does not read or does not fit the study.
     """
 
-    def __init__(self, asked: Asked):
+    def __init__(self, asked: PowerOptions):
         self.asked = asked
         self.layout = Layout(asked.study, asked.root)
         finished = Path(f"{self.layout.root}/benchmarks/{asked.benchmark}.parquet")
@@ -88,11 +88,11 @@ class Power:
         self.assumed: dict[str, Assumption] = (
             assumptions.defaults()
             | assumptions.measured(arms, source, self.seed)
-            | assumptions.asked(asked.assume)
+            | assumptions.parse(asked.assume)
         )
         self.finished = len(arms)
         self.students: dict[str, Student] = students_of(self.plan, measured)
-        first = asked_truth(asked.truth, self.config) if asked.truth else paper_truth(self.config)
+        first = parse_truth(asked.truth, self.config) if asked.truth else paper_truth(self.config)
         self.truths: list[Truth] = [first, opposite_truth(self.config)]
 
     def _finished(self) -> list[load.Evaluation]:
@@ -155,7 +155,7 @@ def afterwards(study: Study, benchmark: str, root: str, studies: int = 30) -> di
         root: folder of its results.
         studies: to simulate.
     """
-    power = Power(Asked(study, benchmark, studies=studies, root=root))
+    power = Power(PowerOptions(study, benchmark, studies=studies, root=root))
     found = power.chances(power.plan, power.truths[0])
     return {
         "studies": studies,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from valley.core.config import nearest
 from valley.core.study import Study
-from valley.planning.errors import in_a_line
+from valley.planning.errors import one_line_errors
 
 BUDGET = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?)\s*(gpuh|cpuh)")
 LEAST_STUDIES = 5
@@ -65,7 +65,7 @@ def add_parser(commands) -> None:
     parser.set_defaults(run=run)
 
 
-@in_a_line
+@one_line_errors
 def run(options) -> int:
     """Print what the study could decide; return the exit status."""
     # Products of small matrices: threads would only wait for each other. Before NumPy is there.
@@ -102,7 +102,7 @@ def _one(options, study: Study, benchmark: str, budget, sizes) -> dict:
     from valley.planning import pilot, power, power_report
 
     with tqdm(unit="study", disable=None, leave=False, file=sys.stderr) as bar:
-        asked = power.Asked(
+        asked = power.PowerOptions(
             study,
             benchmark,
             given_problems(options.problems).get(benchmark),

@@ -15,15 +15,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from valley.core.files import read_json
-from valley.core.given import given
+from valley.core.pinned import pinned_files
 from valley.core.sidecars import provenances, sidecar
 from valley.core.store import Store
 from valley.core.study import Study
 from valley.lm.encoded import FOLDER as ENCODED
 from valley.planning import retention
-from valley.planning.books import STAGES, book_of, tombstone
+from valley.planning.answer_caches import STAGES, cache_of_job, tombstone
 from valley.planning.dag import PlannedJob, planned
-from valley.planning.errors import in_a_line
+from valley.planning.errors import one_line_errors
 from valley.planning.words import size
 
 KINDS = ("weights", "results", "store")
@@ -73,7 +73,7 @@ def add_parser(commands) -> None:
     parser.set_defaults(run=run)
 
 
-@in_a_line
+@one_line_errors
 def run(options) -> int:
     """List, and remove on request; return the exit status."""
     study = Study.read(options.study)
@@ -88,7 +88,7 @@ def run(options) -> int:
         jobs = [replace(job, locked=False) for job in jobs]
     found, kinds = find(study, jobs), options.only or KINDS
     chosen = [removal for kind in kinds for removal in found.removals[kind]]
-    print("\n".join(told(found, kinds, options.yes)))
+    print("\n".join(format_removals(found, kinds, options.yes)))
     if not options.yes:
         return int(bool(chosen))
     for removal in chosen:
@@ -105,7 +105,7 @@ def find(study: Study, jobs: list[PlannedJob]) -> Finding:
     """
     found, root, store = Finding(), Path(study.root), Store(study.store)
     wanted = {path for job in jobs for path in (*job.outputs, *job.inputs)}
-    wanted |= {study.checkpoint(arm) for arm in study.arms} | given(study)
+    wanted |= {study.checkpoint(arm) for arm in study.arms} | pinned_files(study)
     wanted |= {f"{root}/shards/{arm.shard}.parquet" for arm in study.arms}
     abouts = dict(provenances(study.config["results"]))
     left = {  # sidecars of results that stay
@@ -114,7 +114,7 @@ def find(study: Study, jobs: list[PlannedJob]) -> Finding:
         if not path.is_relative_to(root) or not wanted.isdisjoint(about["outputs"])
     }
     elsewhere = {about.get("key") for path, about in left.items() if not path.is_relative_to(root)}
-    for arm in retention.spent(study, jobs):
+    for arm in retention.removable(study, jobs):
         folders = retention.weights(study, arm, elsewhere, store)
         found.removals["weights"].append(
             Removal(f"weights of {study.place(arm)}", folders, study.checkpoint(arm))
@@ -172,14 +172,14 @@ def _entry_name(entry: Path) -> str:
 
 
 def _books(study: Study, jobs: list[PlannedJob], abouts: Iterable[dict]) -> list[Removal]:
-    """Return the books that nobody's answers are in.
+    """Return the caches that nobody's answers are in.
 
     Those of other studies' models stay, and those of teachers: answers that were paid for.
     """
     store = Path(study.store)
     asked = [(job.rule, job.params, job.inputs) for job in jobs]
     asked += [(a["rule"], a["params"], a["inputs"]) for a in abouts if a["rule"] in STAGES]
-    used = {book.folder for one in asked if (book := book_of(*one, study.store))}
+    used = {cache.folder for one in asked if (cache := cache_of_job(*one, study.store))}
     others = [
         _identity(path)
         for name in ("checkpoint.json", tombstone("checkpoint.json").name)
@@ -216,7 +216,7 @@ def _identity(manifest: Path) -> dict:
 def remove(removal: Removal, root: Path) -> None:
     """Remove what was listed, and folders below the study's root that it leaves empty."""
     if removal.manifest:
-        retention.let_go(removal.manifest, removal.paths)
+        retention.remove_weights(removal.manifest, removal.paths)
         return
     for path in removal.paths:
         if path.is_dir():
@@ -240,7 +240,7 @@ def freed(paths: Iterable[Path]) -> int:
     return sum(seen[0].st_size for seen in links.values() if len(seen) >= seen[0].st_nlink)
 
 
-def told(found: Finding, kinds: Iterable[str], removing: bool) -> list[str]:
+def format_removals(found: Finding, kinds: Iterable[str], removing: bool) -> list[str]:
     """Return what was found, for people."""
     titles = {
         "weights": "Weights that `retention` lets go (their arms are trained again if needed)",

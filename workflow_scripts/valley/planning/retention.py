@@ -10,15 +10,15 @@ import shutil
 from pathlib import Path
 
 from valley.core.arms import Arm
-from valley.core.given import given
+from valley.core.pinned import pinned_files
 from valley.core.sidecars import provenance
 from valley.core.store import Store
 from valley.core.study import Study
-from valley.planning.books import tombstone
+from valley.planning.answer_caches import tombstone
 from valley.planning.dag import PlannedJob
 
 
-def spent(study: Study, jobs: list[PlannedJob]) -> list[Arm]:
+def removable(study: Study, jobs: list[PlannedJob]) -> list[Arm]:
     """Return the arms whose weights the study file lets go now.
 
     Those are the arms whose checkpoint, by Snakemake's word, nothing has to be made from: all its
@@ -28,7 +28,7 @@ def spent(study: Study, jobs: list[PlannedJob]) -> list[Arm]:
         study: the study.
         jobs: every job of its DAG.
     """
-    policy, kept = study.config["retention"], given(study)
+    policy, kept = study.config["retention"], pinned_files(study)
     if policy == "all":
         return []
     starts = {study.start_of(arm) for arm in study.arms} if policy == "starts" else set()
@@ -67,7 +67,7 @@ def weights(study: Study, arm: Arm, keys: set[str], store: Store) -> list[Path]:
     return [path for path in found if path.is_dir()]
 
 
-def let_go(manifest: str | Path, folders: list[Path]) -> None:
+def remove_weights(manifest: str | Path, folders: list[Path]) -> None:
     """Remove a checkpoint's weights; the manifest stays as a tombstone, bytes and time as before.
 
     The manifest moves first: weights that are half gone are never taken for whole.

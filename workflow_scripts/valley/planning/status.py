@@ -9,7 +9,7 @@ from pathlib import Path
 
 from valley.core.files import write_text
 from valley.core.text import duration
-from valley.planning.errors import in_a_line
+from valley.planning.errors import one_line_errors
 from valley.planning.overview import STATES, overview
 from valley.planning.plans import Plan
 from valley.planning.words import hours, size
@@ -56,7 +56,7 @@ def add_parser(commands) -> None:
     parser.set_defaults(run=run)
 
 
-@in_a_line
+@one_line_errors
 def run(options) -> int:
     """Look once, or again and again; return the exit status."""
     while True:
@@ -71,28 +71,28 @@ def run(options) -> int:
 
 def _look(options) -> int:
     plan = Plan(Path(options.study))
-    seen = overview(plan)
+    view = overview(plan)
     if options.json:
-        print(json.dumps(seen))
+        print(json.dumps(view))
     else:
         out = options.out or Path(plan.study.root) / "status.html"
-        write_text(out, page(seen, options.watch))
+        write_text(out, page(view, options.watch))
         if options.watch is not None and sys.stdout.isatty():
             print("\x1b[2J\x1b[H", end="")
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         print(
-            "\n".join([*terminal(seen, colour, None if options.all else ROWS), "", f"page: {out}"])
+            "\n".join([*terminal(view, colour, None if options.all else ROWS), "", f"page: {out}"])
         )
-    if seen["failures"]:
+    if view["failures"]:
         return 3
-    return int(seen["counts"].get("done", 0) < seen["jobs"])
+    return int(view["counts"].get("done", 0) < view["jobs"])
 
 
-def page(seen: dict, refresh: float | None = None) -> str:
+def page(view: dict, refresh: float | None = None) -> str:
     """Return the page: one file that needs nothing else.
 
     Args:
-        seen: what `overview` returns.
+        view: what `overview` returns.
         refresh: seconds after which the page loads itself anew.
     """
     from jinja2 import Environment, FileSystemLoader
@@ -100,17 +100,17 @@ def page(seen: dict, refresh: float | None = None) -> str:
     folder = Path(__file__).resolve().parent
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True)
     # Inside a script element only `<` can end it; JSON has another way to write that.
-    data = json.dumps({**seen, "refresh": refresh}, separators=(",", ":")).replace("<", "\\u003c")
+    data = json.dumps({**view, "refresh": refresh}, separators=(",", ":")).replace("<", "\\u003c")
     script = (folder / "status.js").read_text(encoding="utf-8")
     template = environment.get_template("status.html.j2")
-    return template.render(study=seen["study"], data=data, script=script)
+    return template.render(study=view["study"], data=data, script=script)
 
 
-def terminal(seen: dict, colour: bool = False, rows: int | None = None) -> list[str]:
+def terminal(view: dict, colour: bool = False, rows: int | None = None) -> list[str]:
     """Return the same as lines of text.
 
     Args:
-        seen: what `overview` returns.
+        view: what `overview` returns.
         colour: mark states with colours too.
         rows: list at most so many arms, those that are not done first.
     """
@@ -118,17 +118,17 @@ def terminal(seen: dict, colour: bool = False, rows: int | None = None) -> list[
     def sign(state: str) -> str:
         return f"\x1b[{COLOURS[state]}m{SIGNS[state]}\x1b[0m" if colour else SIGNS[state]
 
-    counts, total = seen["counts"], seen["totals"]
+    counts, total = view["counts"], view["totals"]
     told = ", ".join(f"{sign(s)} {counts[s]} {s}" for s in STATES if counts.get(s))
-    lines = [f"{seen['study']}: {seen['jobs']} jobs: {told}", ""]
-    arms = seen["arms"]
+    lines = [f"{view['study']}: {view['jobs']} jobs: {told}", ""]
+    arms = view["arms"]
     if rows is not None and len(arms) > rows:
         open_first = sorted(arms, key=lambda arm: all(c is None or c[0] == 0 for c in arm["cells"]))
         arms = [arm for arm in arms if arm in open_first[:rows]] if rows else []
-    several = len({column["benchmark"] for column in seen["columns"]}) > 2
+    several = len({column["benchmark"] for column in view["columns"]}) > 2
     heads = [
         c["rule"] + (f" {c['benchmark']}" if several and c["benchmark"] else "")
-        for c in seen["columns"]
+        for c in view["columns"]
     ]
     width = max([len(arm["place"]) for arm in arms] + [3])
     if arms:
@@ -143,21 +143,21 @@ def terminal(seen: dict, colour: bool = False, rows: int | None = None) -> list[
         time_spent = sum(cell[1] or 0 for cell in arm["cells"][1:] if cell)
         score = "  ".join("" if s is None else f"{s[0]:.3f}" for s in arm["scores"])
         lines.append(f"{arm['place']:<{width}}  {marks}  {duration(time_spent):>6}  {score}")
-    if len(arms) < len(seen["arms"]):
-        lines.append(f"… {len(seen['arms']) - len(arms)} more arms (--all, or the page)")
-    rest = Counter((o["rule"], STATES[o["cell"][0]]) for o in seen["others"])
+    if len(arms) < len(view["arms"]):
+        lines.append(f"… {len(view['arms']) - len(arms)} more arms (--all, or the page)")
+    rest = Counter((o["rule"], STATES[o["cell"][0]]) for o in view["others"])
     lines += ["", "whole study: " + ", ".join(f"{r} {sign(s)}{n}" for (r, s), n in rest.items())]
-    for failure in seen["failures"]:
+    for failure in view["failures"]:
         lines += [
             "",
             f"{sign('failed')} {failure['rule']}: {failure['path']}",
             f"  {failure['log']}",
         ]
         lines += [f"  | {line}" for line in failure["said"]]
-    if seen["path"]:
-        lines += ["", f"Critical path: {duration(seen['path_seconds'])}, {len(seen['path'])} jobs"]
+    if view["path"]:
+        lines += ["", f"Critical path: {duration(view['path_seconds'])}, {len(view['path'])} jobs"]
         lines += [
-            f"  {duration(j['seconds'] or 0):>7}  {j['rule']:<9} {j['arm']}" for j in seen["path"]
+            f"  {duration(j['seconds'] or 0):>7}  {j['rule']:<9} {j['arm']}" for j in view["path"]
         ]
         spent = f"To do: {duration(total['core_seconds'])} of core time"
         if total["gpu_seconds"]:

@@ -7,7 +7,7 @@ from valley.core.files import file_digest
 from valley.core.sidecars import provenance, warn
 from valley.core.versions import installed
 from valley.planning.dag import PlannedJob, planned
-from valley.planning.errors import in_a_line
+from valley.planning.errors import one_line_errors
 from valley.workflow.job import determining, is_code
 from valley.workflow.records import differences
 
@@ -27,7 +27,7 @@ def add_parser(commands) -> None:
     parser.set_defaults(run=run)
 
 
-@in_a_line
+@one_line_errors
 def run(options) -> int:
     """Print what is known of a file; return the exit status."""
     jobs = planned(Path(options.study))

@@ -20,10 +20,10 @@ from valley.core.arms import Arm
 from valley.core.declared import in_words
 from valley.core.files import (
     VERDICT,
+    atomic_write,
     read_csv,
     read_json,
     read_parquet,
-    whole,
     write_json,
     write_text,
 )
@@ -113,10 +113,10 @@ def write(path: Path, rows) -> None:
     """Write a table, or rows of one shape, as `<path>.parquet` and `<path>.csv`."""
     # As objects, whole numbers stay whole beside missing ones.
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, dtype=object)
-    with whole(path.with_suffix(".csv")) as aside:
+    with atomic_write(path.with_suffix(".csv")) as aside:
         frame.to_csv(aside, index=False, lineterminator="\n", encoding="utf-8")
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
-    with whole(path.with_suffix(".parquet")) as aside:
+    with atomic_write(path.with_suffix(".parquet")) as aside:
         pq.write_table(table, aside, compression="zstd", store_schema=False)
 
 
@@ -124,8 +124,8 @@ def verdicts(layout: Layout, path: Path) -> None:
     """Write every verdict with its arm, an arm at a time: they may be many."""
     schema = pa.schema([*ARM, *VERDICT])
     with (
-        whole(path.with_suffix(".parquet")) as parquet,
-        whole(path.with_suffix(".csv")) as plain,
+        atomic_write(path.with_suffix(".parquet")) as parquet,
+        atomic_write(path.with_suffix(".csv")) as plain,
         pq.ParquetWriter(parquet, schema, compression="zstd", store_schema=False) as writer,
         open(plain, "w", newline="", encoding="utf-8") as file,
     ):

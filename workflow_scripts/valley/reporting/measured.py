@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from valley.cluster import cost, spent
+from valley.cluster import cost, usage
 from valley.core.sidecars import provenances, warn
 
 
@@ -19,7 +19,7 @@ def measured(root: str | Path) -> dict:
     by_arm = cost.of_study(str(root), sidecars)
     return {
         "stages": _stages([about for _, about in sidecars]),
-        "hours": {"stages": spent.summed(by_arm), "arms": by_arm},
+        "hours": {"stages": usage.summed(by_arm), "arms": by_arm},
         "isolation": sorted({took["isolation"] for took in computed if took.get("isolation")}),
         "devices": sorted({took["device"] for took in computed if took.get("device")}),
         "versions": sorted({f"{name} {v}" for found in versions for name, v in found.items()}),

@@ -17,13 +17,13 @@ def shown(declared: dict[str, dict], names: list[str], files: list[Path]) -> lis
     Returns:
         name, label, what (as the study file has it), and told (what its job found, or None).
     """
-    told = {Path(path).stem: read_json(path) for path in files}
+    summaries = {Path(path).stem: read_json(path) for path in files}
     return [
         {
             "name": name,
             "label": declared[name].get("label", ""),
             "what": in_words(declared[name]),
-            "told": told.get(name),
+            "told": summaries.get(name),
         }
         for name in names
     ]

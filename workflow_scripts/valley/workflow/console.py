@@ -37,8 +37,8 @@ def cause(log: str | Path, lines: int = 3) -> list[str]:
     except OSError:
         text = None
     _, found, traceback = (text or "").rpartition("Traceback (most recent call last):")
-    if not found and disk.none_left(log):
-        return [f"{disk.told(log)}, so its log says no more. {disk.ADVICE}"]
+    if not found and disk.no_space_left(log):
+        return [f"{disk.describe_full(log)}, so its log says no more. {disk.ADVICE}"]
     if text is None:
         return ["it left no log: it may never have begun"]
     said = [line for line in text.splitlines() if line.strip()]

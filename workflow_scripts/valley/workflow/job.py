@@ -25,12 +25,12 @@ LIBRARIES = (
     *("numpy", "pandas", "scipy", "pyarrow"),
 )
 # Where a result is kept and how fast it is made: no part of what determines it.
-UNDETERMINING = ("store",)
+RESULT_NEUTRAL_PARAMS = ("store",)
 # `deterministic: portable`: PyTorch, MKL and oneDNN take the instructions that x86 processors have
 # had for a decade, in place of the newest that this one has.
 PORTABLE = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 # Inputs, by name, that a job waits for and that determine nothing of its result.
-GATES = ("canary", "answered", "whole")
+ORDER_ONLY = ("canary", "answered", "whole")
 
 
 @dataclass
@@ -75,7 +75,7 @@ class Job:
 
 def determining(params) -> dict:
     """Return the params that determine a job's result, by name."""
-    return {n: value for n, value in sorted(params.items()) if n not in UNDETERMINING}
+    return {n: value for n, value in sorted(params.items()) if n not in RESULT_NEUTRAL_PARAMS}
 
 
 def is_code(name: str) -> bool:
@@ -174,7 +174,7 @@ def bind(
 
 def decisive(inputs) -> list[str]:
     """Return a job's input files, without those that it only waits for."""
-    waited = {str(path) for name in GATES for path in _listed(inputs.get(name, []))}
+    waited = {str(path) for name in ORDER_ONLY for path in _listed(inputs.get(name, []))}
     return [str(path) for path in inputs if str(path) not in waited]
 
 
@@ -186,7 +186,7 @@ def _named_digests(inputs, digests: dict[str, str]) -> dict[str, list[str]]:
     """Return input digests by the rule's names for them (unnamed ones under the empty name)."""
     named = {}
     for name, value in inputs.items():
-        if name not in GATES:
+        if name not in ORDER_ONLY:
             named[name] = [digests[str(path)] for path in _listed(value)]
     if not named:
         named[""] = [digests[str(path)] for path in inputs]

@@ -137,10 +137,10 @@ class SidecarPersistence(FilePersistence):
 
     def _read_record(self, key: str) -> MetadataRecord | None:
         if key not in self._records:  # asked for by each trigger
-            self._records[key] = self._told(key)
+            self._records[key] = self._record_of(key)
         return self._records[key]
 
-    def _told(self, key: str) -> MetadataRecord | None:
+    def _record_of(self, key: str) -> MetadataRecord | None:
         own, about = super()._read_record(key), self.about(key)
         if about is None:
             return own

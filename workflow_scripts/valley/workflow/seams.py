@@ -1,8 +1,9 @@
 """Names of other packages that are replaced, or used though private: a check before they are taken.
 
 Nothing of Snakemake is imported with this module, so that a version without a name is refused by a
-clear message. The names stand in `taken.py` (Snakemake's) and valley/cluster/plugin.py (the SLURM
-executor's); docs/seams.md lists them with what upstream would have to offer.
+clear message. The names stand in `snakemake_patches.py` (Snakemake's) and in
+valley/cluster/plugin.py (the SLURM executor's); docs/seams.md lists them with what
+upstream would have to offer.
 """
 
 import importlib
@@ -63,11 +64,13 @@ def check(seams: Iterable[Seam]) -> None:
         try:
             seen = _seen(seam)
         except (ImportError, AttributeError) as error:
-            raise SeamError(_told(seam, "it is not there")) from error
+            raise SeamError(_describe(seam, "it is not there")) from error
         wanted = {seam.shape} if isinstance(seam.shape, str) else set(seam.shape)
         if lacking := wanted - seen:
             expected, found = ", ".join(sorted(lacking)), ", ".join(sorted(seen)[:12])
-            raise SeamError(_told(seam, f"expected is {expected}; found was {found or 'nothing'}"))
+            raise SeamError(
+                _describe(seam, f"expected is {expected}; found was {found or 'nothing'}")
+            )
 
 
 def check_version(version: str) -> str | None:
@@ -138,7 +141,7 @@ def _parameters(function) -> str:
     return str(signature.replace(parameters=plain, return_annotation=signature.empty))
 
 
-def _told(seam: Seam, fault: str) -> str:
+def _describe(seam: Seam, fault: str) -> str:
     return (
         f"{seam.package} {metadata.version(seam.package)} is not as this project needs it: "
         f"{seam.path} ({seam.why}): {fault}. {PAGE} says what relies on it; the versions in "

@@ -12,8 +12,8 @@ from pathlib import Path
 from valley.core.files import read_json
 from valley.lm import devices
 from valley.lm.engines.memory import adjusted, side_by_side
+from valley.lm.preflight import shape_of
 from valley.lm.requests import Answer, Finished, Request, Stopping, end_ids
-from valley.lm.upfront import shape_of
 
 # Before vLLM is imported. In one process: errors come as what they are, signals reach no worker,
 # and starting takes a tenth of the time; the weights of several GPUs have processes all the same.

@@ -48,7 +48,7 @@ def _named(rank: int, size: int, one: dict) -> str:
     return f"process {rank} of {size} ({one['host']}, pid {one['pid']}), at {one['at']}"
 
 
-class Watch:
+class Watchdog:
     """Tells the other processes of this one, and watches them; see the module.
 
     Args:
@@ -73,7 +73,7 @@ class Watch:
         self.rank, self.size, self.timeout, self.report = rank, size, timeout, report
         patience = timedelta(seconds=max(timeout, ANSWER_SECONDS))
         # Connections of its own: the thread must not wait for what the process waits for.
-        self._told = TCPStore(address, port, is_master=False, timeout=patience)
+        self._signs_of_life = TCPStore(address, port, is_master=False, timeout=patience)
         self._asked = TCPStore(address, port, is_master=False, timeout=patience)
         self._at, self._passes, self._alone, self._turns = "its start", 0, False, 0
         self._ended = threading.Event()
@@ -136,7 +136,7 @@ class Watch:
                 seen = {rank: (said, now, now) for rank, (said, _, _) in seen.items()}
             asked = now
             beat += 1
-            self._tell(beat=beat)
+            self._send(beat=beat)
             for rank in range(self.size):
                 if said := self._heard(rank):
                     before, heard, moved = seen.get(rank, ({}, now, now))
@@ -154,10 +154,10 @@ class Watch:
             )
             if found and not self._ended.is_set():
                 self._give_up(found)
-        self._tell(ended=True)
+        self._send(ended=True)
 
-    def _tell(self, beat: int = 0, ended: bool = False) -> None:
-        self._told.set(
+    def _send(self, beat: int = 0, ended: bool = False) -> None:
+        self._signs_of_life.set(
             f"valley/life/{self.rank}",
             json.dumps(
                 {
@@ -174,7 +174,9 @@ class Watch:
 
     def _heard(self, rank: int) -> dict | None:
         key = f"valley/life/{rank}"
-        return json.loads(self._told.get(key)) if self._told.check([key]) else None
+        return (
+            json.loads(self._signs_of_life.get(key)) if self._signs_of_life.check([key]) else None
+        )
 
     def _give_up(self, found: str) -> None:
         self.report(f"this training hangs: {found}")

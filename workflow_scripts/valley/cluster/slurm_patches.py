@@ -18,10 +18,10 @@ import time
 from collections.abc import Callable
 
 from valley.cluster import plugin as seams
-from valley.cluster.states import Watch
+from valley.cluster.states import JobWatch
 from valley.workflow import console
 from valley.workflow.seams import check
-from valley.workflow.taken import RETRIES
+from valley.workflow.snakemake_patches import RETRIES
 
 ANSWER_SECONDS = 60  # for one question to SLURM
 CONTROLLER_SECONDS = 1800  # for a controller that is restarting
@@ -30,7 +30,7 @@ REFUSAL = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'\.?\n"
 GRES = "gpus_as_gres"  # a site's resource: 1 asks for GPUs by --gres, not by --gpus
 
 
-def mend(
+def apply(
     limit: Callable[[str | None], int | None] = lambda partition: None,
     submitting: Callable[[str], None] = lambda run: None,
 ) -> None:
@@ -80,13 +80,13 @@ def composing() -> tuple[Callable, Callable]:
     """
     import snakemake_executor_plugin_slurm as plugin
 
-    mend()
+    apply()
     return plugin.get_submit_command, plugin.set_gres_string
 
 
 # --- seam 1: what has become of the jobs ---
 
-_WATCHES: dict[str, Watch] = {}
+_WATCHES: dict[str, JobWatch] = {}
 _SILENT = [False]
 
 
@@ -102,7 +102,7 @@ async def query(command: str, logger) -> tuple[dict[str, str], float]:
     """
     begun = time.monotonic()
     run = re.search(r"--name[ =](\S+)", command)[1]
-    watch = _WATCHES.setdefault(run, Watch())
+    watch = _WATCHES.setdefault(run, JobWatch())
     accounting = shutil.which("sacct") is not None
     # In this order: what the controller says is then the newer.
     accounted = None
@@ -119,7 +119,7 @@ async def query(command: str, logger) -> tuple[dict[str, str], float]:
         _SILENT[0] = True
         return {}, time.monotonic() - begun
     _SILENT[0] = False
-    for complaint in watch.complaints(row for row in current or () if len(row) == 3):
+    for complaint in watch.warnings(row for row in current or () if len(row) == 3):
         logger.warning(complaint)
     states = watch.settle(
         None if accounted is None else [row[:2] for row in accounted if len(row) >= 2],

@@ -11,9 +11,9 @@ from places import finding
 SNAKEFILE = """
 import snakemake.workflow
 
-from valley.workflow.gates import GatedDAG
+from valley.workflow.order_only import OrderOnlyDAG
 
-snakemake.workflow.DAG = GatedDAG
+snakemake.workflow.DAG = OrderOnlyDAG
 
 
 rule result:

@@ -8,13 +8,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from valley.core.config import complaint
+from valley.core.config import study_error
 from valley.core.files import read_json, write_json
 from valley.core.sidecars import provenance
 from valley.core.study import Study
 
 
-def given(study: Study) -> set[str]:
+def pinned_files(study: Study) -> set[str]:
     """Return the files of a study that no rule makes.
 
     Raises:
@@ -23,7 +23,7 @@ def given(study: Study) -> set[str]:
     frozen = {study.checkpoint(arm): study.place(arm) for arm in study.frozen}
     gone = [place for path, place in frozen.items() if not Path(path).is_file()]
     if gone:
-        raise complaint(
+        raise study_error(
             f"frozen: {place} has no checkpoint, and what is frozen is never trained; train it "
             "before it is frozen, adopt one (`./valley adopt`), or let `frozen` name fewer arms"
             for place in gone
@@ -46,7 +46,7 @@ def note_adopted(study: Study, path: str, note: dict[str, Any]) -> None:
     write_json(ledger, {**noted, name: note})
 
 
-def not_made(root: str, paths: set[str]) -> str:
+def not_pinned_pattern(root: str, paths: set[str]) -> str:
     """Return a regular expression's beginning that matches at no file that is given.
 
     Put before a wildcard's constraint, it keeps every rule from making these files.

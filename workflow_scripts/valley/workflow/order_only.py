@@ -12,7 +12,7 @@ from collections.abc import Callable
 from snakemake.dag import DAG
 
 
-class GatedDAG(DAG):
+class OrderOnlyDAG(DAG):
     """A DAG in which reasons to run don't pass through inputs that are only waited for.
 
     Attributes:

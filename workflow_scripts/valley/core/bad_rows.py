@@ -14,7 +14,7 @@ class BadRows(ValueError):
     """A source has a row that is no row of it, and the study file says to stop at such."""
 
 
-class Complaints:
+class BadRowLog:
     """Counts bad rows, and tells and keeps the first few; stops at once if the policy is "stop".
 
     Args:

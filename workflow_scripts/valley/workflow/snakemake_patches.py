@@ -22,7 +22,7 @@ _jobs = _group("snakemake.jobs")
 _logging = _group("snakemake.logging")
 _events = _group("snakemake_interface_logger_plugins.common")
 
-GATES = (
+ORDER_ONLY = (
     _workflow("DAG", "class", "snakemake.dag.DAG", "replaced", "the DAG that is built"),
     _dag(
         "DAG.update_needrun",
@@ -254,7 +254,7 @@ RULES = (
     ),
 )
 
-# What `Job.restart_times` is replaced by is set in valley/cluster/mend.py.
+# What `Job.restart_times` is replaced by is set in valley/cluster/slurm_patches.py.
 RETRIES = tuple(
     _jobs(
         f"{kind}.restart_times",
@@ -344,7 +344,7 @@ FILES = (
 
 # By the heading of the page's section on them.
 SEAMS = {
-    "What is only waited for": GATES,
+    "What is only waited for": ORDER_ONLY,
     "What made a file": RECORDS,
     "What a run prints": CONSOLE,
     "What rules ask": RULES,
@@ -372,7 +372,7 @@ def refuse_other_backends(workflow) -> None:
         )
 
 
-def take(workflow, logger: logging.Logger) -> None:
+def apply_patches(workflow, logger: logging.Logger) -> None:
     """Check Snakemake and put the project's DAG, records and console in place of its own.
 
     Args:
@@ -393,10 +393,10 @@ def take(workflow, logger: logging.Logger) -> None:
     from snakemake import workflow as theirs
 
     from valley.workflow import console
-    from valley.workflow.gates import GatedDAG
+    from valley.workflow.order_only import OrderOnlyDAG
     from valley.workflow.records import SidecarPersistence, sparing, unfinished
 
-    theirs.DAG, theirs.FilePersistence = GatedDAG, SidecarPersistence
+    theirs.DAG, theirs.FilePersistence = OrderOnlyDAG, SidecarPersistence
     if not hasattr(jobs.Job.cleanup, "__wrapped__"):  # in one process the rules may be read twice
         jobs.Job.cleanup = sparing(jobs.Job.cleanup)
         jobs.GroupJob.get_target_spec = unfinished(jobs.GroupJob.get_target_spec)

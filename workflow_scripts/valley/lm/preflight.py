@@ -95,7 +95,7 @@ def largest_pass(recipe: Recipe, processes: int) -> tuple[int, int]:
     return max(update // processes, row), row
 
 
-def asked_of(recipe: Recipe, kernel: str, processes: int) -> dict:
+def memory_settings(recipe: Recipe, kernel: str, processes: int) -> dict:
     """Return a training's size, as `memory.training_need` takes it."""
     tokens, row = largest_pass(recipe, processes)
     sizes = {name: getattr(recipe, name) for name in SIZES}
@@ -110,7 +110,7 @@ def blocks_alone(config, recipe: Recipe, world) -> int:
     import torch
 
     has = torch.cuda.get_device_properties(world.device).total_memory
-    asked = asked_of(recipe, config._attn_implementation, world.size)
+    asked = memory_settings(recipe, config._attn_implementation, world.size)
     return memory.most_alone(shape, has, **asked)
 
 
@@ -125,7 +125,7 @@ def check_memory(shape: flops.Shape | None, recipe: Recipe, kernel: str, how: di
     import torch
 
     card = torch.cuda.get_device_properties(world.device)
-    asked = asked_of(recipe, kernel, world.size)
+    asked = memory_settings(recipe, kernel, world.size)
     need = memory.training_need(shape, **asked)
     memory.check(need, card.total_memory, card.name, asked)
 

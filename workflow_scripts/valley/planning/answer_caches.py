@@ -1,38 +1,38 @@
-"""Which book of answers in the store a result is cut out of."""
+"""Which cache of answers in the store a result is cut out of."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from valley.asking.questions import teacher_book
+from valley.asking.questions import teacher_cache
 from valley.core.spending import GONE
-from valley.lm.book import Book, of_job
+from valley.lm.answer_cache import AnswerCache, cache_of_checkpoint
 
 STAGES = ("generate", "answer")
 TEACHERS = ("ask_endpoint", "ask_model")
 
 
-def book_of(rule: str, params: dict, inputs: Iterable[str], store: str) -> Book | None:
-    """Return the book that a job's answers are in; None where there are none, or can't be known.
+def cache_of_job(rule: str, params: dict, inputs: Iterable[str], store: str) -> AnswerCache | None:
+    """Return the cache that a job's answers are in; None where there are none, or can't be known.
 
     Args:
         rule: the job's rule.
         params: its params, as its sidecar has them.
         inputs: its files, as its sidecar has them: with the digest of each. Where there are none,
-            as of a job that has not run, the book of a teacher that is a folder can't be known.
+            as of a job that has not run, the cache of a teacher that is a folder can't be known.
         store: root of the store.
     """
     if rule in TEACHERS:
         content = {Path(path).name: path for path in inputs if Path(path).parent == _folder(params)}
         if content and not isinstance(inputs, Mapping):
             return None
-        return teacher_book(store, params, {name: inputs[path] for name, path in content.items()})
+        return teacher_cache(store, params, {name: inputs[path] for name, path in content.items()})
     manifests = [path for path in inputs if Path(path).name == "checkpoint.json"]
     if rule not in STAGES or not manifests:
         return None
     manifest = next((p for p in (Path(manifests[0]), tombstone(manifests[0])) if p.is_file()), None)
     if manifest is None:
         return None
-    return of_job(manifest, store, params)
+    return cache_of_checkpoint(manifest, store, params)
 
 
 def _folder(params: dict) -> Path | None:

@@ -8,7 +8,7 @@ _HEAVY = ("numpy",)
 _TESTS_A_KEEPER = 200  # its forks count as its own processor time, which is limited
 
 
-class Boxes:
+class SandboxPool:
     """For plain programs, call-based ones, and the checkers and published tests beside them."""
 
     def __init__(
@@ -28,7 +28,7 @@ class Boxes:
         self._tester: tuple[Program, Limits] | None = None
         self._tests = 0
 
-    def __enter__(self) -> "Boxes":
+    def __enter__(self) -> "SandboxPool":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -8,14 +8,14 @@ import time
 
 import pytest
 from places import finding
-from valley.core import asides, processes
-from valley.core.files import whole
+from valley.core import processes, tempfiles
+from valley.core.files import atomic_write
 
 WRITER = """
 import time
-from valley.core.files import whole
+from valley.core.files import atomic_write
 from valley.core.store import Store
-with whole({target!r}) as aside, Store({store!r})._filled("abcd") as folder:
+with atomic_write({target!r}) as aside, Store({store!r})._filled("abcd") as folder:
     aside.write_text("half")
     (folder / "file0").write_text("half")
     print("writing", flush=True)
@@ -36,44 +36,44 @@ def writer(tmp_path):
 
 
 def test_what_a_living_process_writes_is_left_alone(writer, tmp_path):
-    assert asides.sweep(tmp_path) == []
+    assert tempfiles.sweep(tmp_path) == []
     assert len(list(tmp_path.rglob(".*.????????"))) == 2
 
 
 def test_what_a_killed_process_was_writing_is_removed(writer, tmp_path):
     writer.kill()
     writer.wait()
-    assert len(asides.sweep(tmp_path)) == 2
+    assert len(tempfiles.sweep(tmp_path)) == 2
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_another_machine_s_writer_is_taken_for_gone_after_a_day(tmp_path):
+def test_another_machines_writer_is_taken_for_gone_after_a_day(tmp_path):
     path = tmp_path / ".table.csv.00000000-12-345.abcdefgh"
     path.write_text("half")
-    assert asides.sweep(tmp_path) == []
-    os.utime(path, (0, time.time() - asides.LONG - 60))
-    assert asides.sweep(tmp_path) == [path]
+    assert tempfiles.sweep(tmp_path) == []
+    os.utime(path, (0, time.time() - tempfiles.LONG - 60))
+    assert tempfiles.sweep(tmp_path) == [path]
 
 
 @pytest.mark.parametrize("name", [".hidden", "table.csv", ".table.csv.swp", ".table.1-2-3.abc"])
 def test_other_files_are_never_touched(tmp_path, name):
     (tmp_path / name).write_text("mine")
-    assert asides.sweep(tmp_path) == []
+    assert tempfiles.sweep(tmp_path) == []
 
 
 def test_copies_of_scripts_stay_until_their_jobs_have_read_them(tmp_path):
-    for name, age in (("tmpone.train.py", 0), ("tmptwo.train.py", asides.MOMENT + 60)):
+    for name, age in (("tmpone.train.py", 0), ("tmptwo.train.py", tempfiles.MOMENT + 60)):
         (tmp_path / name).write_text("job")
         os.utime(tmp_path / name, (0, time.time() - age))
-    asides.clear_old(tmp_path)
+    tempfiles.clear_old(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["tmpone.train.py"]
-    asides.clear_old(tmp_path / "nowhere")
+    tempfiles.clear_old(tmp_path / "nowhere")
 
 
 def test_a_file_is_written_beside_its_place(tmp_path):
-    with whole(tmp_path / "table.csv") as aside:
+    with atomic_write(tmp_path / "table.csv") as aside:
         assert aside.parent == tmp_path
-        assert asides.NAME.fullmatch(aside.name)["writer"] == processes.name()
+        assert tempfiles.NAME.fullmatch(aside.name)["writer"] == processes.name()
 
 
 def test_a_process_is_told_from_a_later_one_of_the_same_number():
@@ -106,7 +106,7 @@ def run(tmp_path):
     os.kill(job, signal.SIGKILL)
 
 
-def test_a_killed_run_s_jobs_are_found_by_its_results_and_by_its_folder(run, tmp_path):
+def test_a_killed_runs_jobs_are_found_by_its_results_and_by_its_folder(run, tmp_path):
     started, job = run
     assert processes.orphans(tmp_path) == {}, "its run is alive"
     started.kill()

@@ -44,7 +44,7 @@ def needed(update: float, state: float) -> float:
     return SPARE + 2 * update + 2 * state
 
 
-class Limit:
+class TimeLimit:
     """Tells when it is time to stop.
 
     Args:

@@ -27,16 +27,16 @@ def prefix(name: str) -> str:
 
 def file(path: Path) -> Path:
     """Return a new empty file beside a path, to be renamed to it; the umask says who may use it."""
-    aside = path.with_name(prefix(path.name) + secrets.token_hex(4))
-    os.close(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-    return aside
+    temporary = path.with_name(prefix(path.name) + secrets.token_hex(4))
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    return temporary
 
 
 def folder(path: Path, name: str) -> Path:
     """Return a new empty folder beside a path, likewise; `name` tells what it is for."""
-    aside = path.with_name(prefix(name) + secrets.token_hex(4))
-    aside.mkdir()
-    return aside
+    temporary = path.with_name(prefix(name) + secrets.token_hex(4))
+    temporary.mkdir()
+    return temporary
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:

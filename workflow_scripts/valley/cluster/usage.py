@@ -174,7 +174,7 @@ def summed(rows: list[dict]) -> list[dict]:
     return _added([*every, *({**row, "stage": "all"} for row in every)], "stage")
 
 
-def told(rows: list[dict]) -> list[str]:
+def format_table(rows: list[dict]) -> list[str]:
     """Return a table for people."""
     heads = ["jobs", *(name.replace("_hours_", " h ") for name in HOURS)]
     names = [f"{row['stage']}  {row['arm']}".strip() for row in rows]

@@ -1,6 +1,6 @@
-"""Books of answers: what a model said, kept so that only what is missing is sampled.
+"""Caches of answers: what a model said, kept so that only what is missing is sampled.
 
-A book is a folder of the store, named by what determines an answer apart from problem and sample:
+A cache is a folder of the store, named by what determines an answer apart from problem and sample:
 checkpoint, engine, sampling settings, seed, code. Jobs add segments to it: Parquet files written
 whole, never changed, and named by the digest of their bytes. So a damaged one betrays itself, two
 jobs that write the same answers write the same file, and nothing needs a lock.
@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from valley.core.files import GENERATION, digest, file_digest, whole, write_json
+from valley.core.files import GENERATION, atomic_write, digest, file_digest, write_json
 
 Key = tuple[str, str, int]  # digest of the prompt's text, problem, number of the sample
 SEGMENT = pa.schema([("prompt", pa.string()), *GENERATION])
@@ -39,11 +39,11 @@ class Question:
 
     @property
     def key(self) -> Key:
-        """What a book finds its answer by."""
+        """What a cache finds its answer by."""
         return text_digest(self.prompt), self.problem_id, self.sample
 
 
-def answered(question: Question, text: str, finish_reason: str, tokens: int) -> dict:
+def answer_row(question: Question, text: str, finish_reason: str, tokens: int) -> dict:
     """Return the row (schema SEGMENT) of an answer to a question."""
     prompt, problem, sample = question.key
     return {
@@ -69,11 +69,11 @@ def key_of(row: dict) -> Key:
 
 # What a job's params say beside what determines an answer: how many are wanted, in which words (the
 # prompt's digest has them), where they lie, and the code that copies them.
-ASIDE = ("samples", "prompts", "store", "code")
+NOT_DETERMINING = ("samples", "prompts", "store", "code")
 
 
-def of_job(checkpoint: str | Path, store: str | Path, params: dict) -> "Book":
-    """Return the book of a checkpoint's answers, as a job with these params samples them.
+def cache_of_checkpoint(checkpoint: str | Path, store: str | Path, params: dict) -> "AnswerCache":
+    """Return the cache of a checkpoint's answers, as a job with these params samples them.
 
     Args:
         checkpoint: manifest of the model.
@@ -82,11 +82,11 @@ def of_job(checkpoint: str | Path, store: str | Path, params: dict) -> "Book":
     """
     from valley.lm import students
 
-    determining = {name: value for name, value in params.items() if name not in ASIDE}
-    return Book(store, {"checkpoint": students.identity(checkpoint), **determining})
+    determining = {name: value for name, value in params.items() if name not in NOT_DETERMINING}
+    return AnswerCache(store, {"checkpoint": students.identity(checkpoint), **determining})
 
 
-class Book:
+class AnswerCache:
     """The answers of one model under one set of settings.
 
     Args:
@@ -101,7 +101,7 @@ class Book:
         self._read: set[str] = set()
 
     def known(self, wanted: Iterable[Key]) -> dict[Key, dict]:
-        """Return the rows (schema SEGMENT) that the book has of those wanted.
+        """Return the rows (schema SEGMENT) that the cache has of those wanted.
 
         Segments that are damaged, or no segments at all, are left out with a message: their answers
         are sampled again. Where two segments answer the same request, the first by name counts.
@@ -115,7 +115,7 @@ class Book:
 
     def open_as(self, about: dict) -> None:
         """Let the answers be found under other values too: those are said to come to the same."""
-        other = Book(self.folder.parent.parent, about)
+        other = AnswerCache(self.folder.parent.parent, about)
         if self.folder.is_dir():
             write_json(other.folder / "about.json", about)
             for path in self.folder.glob("*.parquet"):
@@ -138,8 +138,8 @@ class Book:
         pq.write_table(table, buffer, compression="zstd", store_schema=False)
         content = buffer.getvalue().to_pybytes()
         name = f"{hashlib.sha256(content).hexdigest()}.parquet"
-        with whole(self.folder / name) as aside:
-            aside.write_bytes(content)
+        with atomic_write(self.folder / name) as temporary:
+            temporary.write_bytes(content)
         self._read.add(name)
         for row in rows:
             self._rows.setdefault(key_of(row), row)

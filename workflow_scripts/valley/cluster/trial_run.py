@@ -1,6 +1,6 @@
 """What a study's jobs do, in small, where they will run: started by `valley doctor` on a node.
 
-    PYTHONPATH=workflow_scripts python -P -m valley.cluster.trying FOLDER
+    PYTHONPATH=workflow_scripts python -P -m valley.cluster.trial_run FOLDER
 
 FOLDER has `trial.json`, a `Trial` in plain values; findings are added to `findings.jsonl` there as
 they come, the last one being that of the end. Trainings and answers go through the functions that
@@ -288,15 +288,15 @@ def answered(trial: Trial, how: dict, manifest: Path, folder: Path) -> str:
     from generate import answer
 
     from valley.lm import replicas
-    from valley.lm.book import Book, Question
+    from valley.lm.answer_cache import AnswerCache, Question
 
     # One answer is a group, so that each engine has one.
     sampling = Sampling(**{**how, "max_tokens": ANSWER_TOKENS, "batch_size": 1, "group": 1})
     engines = replicas.engines(trial.gpus, sampling.tensor_parallel)
     asked = [Question("Add 7 to every number.", "doctor", at, at) for at in range(engines)]
-    book = Book(folder, {"doctor": str(manifest)})
-    found = answer(manifest, [asked], book, sampling, trial.gpus)
-    if len(book.known(question.key for question in asked)) < engines:
+    cache = AnswerCache(folder, {"doctor": str(manifest)})
+    found = answer(manifest, [asked], cache, sampling, trial.gpus)
+    if len(cache.known(question.key for question in asked)) < engines:
         raise RuntimeError("the engine ended without an answer")
     return (
         f"{found['tokens']} tokens in {sampling.precision}; {found['start_seconds']:.0f} s to "
