@@ -253,6 +253,12 @@ def curve_points(wildcards):
     return LAYOUT.curve_points(wildcards.axis, wildcards)
 
 
+@of_wildcards
+def curve_title(wildcards):
+    """Return what the rule's curve is called."""
+    return LAYOUT.curve_title(wildcards.axis, wildcards, wildcards.benchmark)
+
+
 def curve_arms(wildcards):
     """Return the arms of the rule's curve, with their results and what says what they spent."""
     arms = with_results(curve_points(wildcards), wildcards.benchmark)

@@ -31,7 +31,7 @@ rule curve:
             noise_arms=lambda wildcards: with_results(
                 lending_points(wildcards), wildcards.benchmark
             ),
-            title="{student} on {benchmark}",
+            title=curve_title,
             x=curve_unit,
         ),
     message:

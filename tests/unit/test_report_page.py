@@ -13,6 +13,8 @@ from valley.analysis import load
 from valley.analysis.designs import blueprint, judged
 from valley.analysis.plain import plain
 from valley.core.files import PROBLEM, read_json, read_parquet, write_parquet
+from valley.core.layout import Layout
+from valley.core.study import Study
 from valley.pages import answers, drawing, page, paper
 from valley.planning.power import afterwards
 from valley.reporting.command import report as write_report
@@ -345,6 +347,42 @@ def test_nothing_is_wider_than_the_window(opened, width):
     tab, at = opened
     tab.open(at, width=width)
     assert tab.ask("document.documentElement.scrollWidth") <= width
+
+
+def test_the_first_screen_has_the_claims_and_the_curve_beside_them(opened, whole):
+    tab, at = opened
+    tested = [name for name in ("F1", "F2", "F3", "F4") if f">{name} " in whole]
+    assert "F1" in tested and "F2" in tested
+
+    def box(what: str) -> dict:
+        return json.loads(
+            tab.ask(
+                f"JSON.stringify(document.querySelector('.first {what}').getBoundingClientRect())"
+            )
+        )
+
+    tab.open(at, width=1600)
+    words = [
+        tab.ask(f"document.querySelectorAll('.decided li')[{number}].textContent")
+        for number in range(len(tested))
+    ]
+    assert [text.split()[0] for text in words] == tested
+    claims, curve = box(".decided"), box("figure svg")
+    assert curve["left"] > claims["right"] and curve["bottom"] < 1000 > claims["bottom"]
+    assert curve["right"] > 0.75 * 1600, "the right half is no empty one"
+    tab.open(at, width=390)
+    assert box("figure svg")["top"] > box(".decided")["bottom"]
+
+
+def test_curves_that_one_axis_draws_are_told_apart_by_their_titles():
+    config = generated_study.config(SIZES, [0], 6)
+    config["axes"]["scaling"]["slices"] = ["all.any", "easy.any"]
+    layout, one = Layout(Study(config)), {"student": "tiny", "recipe": "distil", "start": "base"}
+    assert layout.curve_title("scaling", {**one, "slice": "easy.any"}, "bank") == (
+        "tiny, easy.any on bank"
+    )
+    alone = Layout(Study(generated_study.config(SIZES, [0], 6)))
+    assert alone.curve_title("scaling", {**one, "slice": "all.any"}, "bank") == "tiny on bank"
 
 
 def test_the_page_prints(opened):

@@ -105,7 +105,7 @@ def blueprint(
         )
         if wanted and on == benchmark:
             points = layout.curve_points(axis, fixed)
-            title = f"{fixed['student']} on {benchmark}"
+            title = layout.curve_title(axis, fixed, benchmark)
             curves.append((title, fixed, layout.lending_points(points), points))
             axes.add(axis)
     contrasts, rates = [], []

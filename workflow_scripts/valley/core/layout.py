@@ -106,6 +106,18 @@ class Layout:
         """Return the points of one curve: an axis' arms that differ in size and replicate only."""
         return self._curves[axis, *(wanted[name] for name in GROUP)]
 
+    def curve_title(self, axis: str, wanted: Mapping[str, str], benchmark: str) -> str:
+        """Return what a curve is called: its student, and what tells it from its axis' others."""
+        others = [
+            group for at, *group in self._curves if at == axis and group[0] == wanted["student"]
+        ]
+        differing = [
+            wanted[name]
+            for name, values in zip(GROUP, zip(*others, strict=True), strict=True)
+            if len({*values}) > 1
+        ]
+        return f"{', '.join([wanted['student'], *differing])} on {benchmark}"
+
     def across_points(self, axis: str, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the points of one fit across students, each with what says its compute.
 

@@ -129,8 +129,8 @@ def verdicts(path: Path) -> dict[str, Counter]:
     }
 
 
-def abstract(curves: list[dict], claims: dict[str, list[dict]]) -> list[str]:
-    """Return the findings in a sentence or two each: first the curves, then the claims."""
+def abstract(curves: list[dict]) -> list[str]:
+    """Return what the first curves show, in a sentence each."""
     said = []
     for curve in curves[:4]:
         points, unit = curve["points"], curve.get("x", "traces")
@@ -150,16 +150,26 @@ def abstract(curves: list[dict], claims: dict[str, list[dict]]) -> list[str]:
             f"{curve['title']}: the student {begun}, {fall}, and stands at "
             f"{last['estimate']:.3f} with {last['size']:,} {unit}."
         )
-    for benchmark, judged in claims.items():
-        by_status: dict[str, list[str]] = {}
-        for claim in judged:
-            if claim["status"] != words.NOT_TESTED:
-                by_status.setdefault(words.verdict(claim), []).append(claim["name"])
-        where = f"On {benchmark}: " if len(claims) > 1 else ""
-        told = [f"{', '.join(names)} {status}" for status, names in by_status.items()]
-        if told:
-            said.append(f"{where}{'; '.join(told)}.")
     return said
+
+
+def decided(claims: dict[str, list[dict]]) -> list[dict]:
+    """Return the claims that were tested, in a line each: `name`, `status`, `verdict`, `text`.
+
+    Args:
+        claims: by benchmark; it is named where there are several.
+    """
+    return [
+        {
+            "name": claim["name"],
+            "status": claim["status"],
+            "verdict": words.verdict(claim),
+            "text": claim["text"] + (f", on {benchmark}" if len(claims) > 1 else ""),
+        }
+        for benchmark, judged in claims.items()
+        for claim in judged
+        if claim["status"] != words.NOT_TESTED
+    ]
 
 
 def training(manifests: list[tuple[dict, Path]]) -> list[dict]:

@@ -137,6 +137,7 @@ class Gathered:
                 continue
             wanted = {"student": student, "recipe": recipe, "start": start, "slice": slice_}
             points = layout.curve_points(axis, wanted)
+            title = layout.curve_title(axis, wanted, benchmark)
             declared = self.study.config["axes"][axis]
             x = of_curve(declared["x"])
             arms = layout.with_spending(self._points(points, benchmark), x)
@@ -150,12 +151,12 @@ class Gathered:
                 self._made(
                     f"curves/{name}.json",
                     [problems, *_results([*arms, *lent]), *spent],
-                    lambda path, arms=arms, lent=lent, chosen=chosen, student=student: write_json(
+                    lambda path, arms=arms, lent=lent, chosen=chosen, title=title: write_json(
                         path,
                         fitting.curve(
                             arms,
                             problems,
-                            title=f"{student} on {benchmark}",
+                            title=title,
                             margin=statistics["margin"],
                             noise_arms=lent,
                             training_noise=statistics["training_noise"],
