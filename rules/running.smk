@@ -25,8 +25,8 @@ def refuse_live_holder(other):
     logger.info(f"{ROOT} is held by {other}; looking whether that is alive (up to 90 s) …")
     if LEASE.lives(other):
         raise WorkflowError(
-            f"{other} is at work on {ROOT}: leave it, or stop it there first. Two runs would "
-            "write the same files."
+            f"{other} is already running on {ROOT}: wait for it, or stop it there first. Two runs "
+            "would write the same files."
         )
     if other.slurm and jobs_left(other.slurm):
         raise WorkflowError(
@@ -42,7 +42,7 @@ def refuse_concurrent_run():
         refuse_live_holder(other)
     if left := processes.orphans(ROOT):
         raise WorkflowError(
-            f"jobs of a run that was killed are still at work on {ROOT} (process "
+            f"jobs of a run that was killed are still running on {ROOT} (process "
             f"{', '.join(map(str, sorted(left)))}). `./valley resume` with this study file waits "
             "for them and then goes on; with --cancel it ends them."
         )

@@ -123,7 +123,7 @@ class AskModel(Asking):
 
 
 class Unanswered(RuntimeError):
-    """Questions are left that nobody answered, and the study file does not let them go."""
+    """Questions are left that nobody answered, and the study file does not skip them."""
 
 
 def ask(
@@ -207,7 +207,7 @@ def costs(cache: AnswerCache, price_in: float | None, price_out: float | None) -
 
 
 def report_unanswered(reasons: dict[str, int], unanswered: str) -> None:
-    """Say which questions were not answered; an error unless the study file lets them go."""
+    """Say which questions were not answered; an error unless the study file skips them."""
     if not reasons:
         return
     why = "; ".join(f"{number} times {reason}" for reason, number in sorted(reasons.items()))

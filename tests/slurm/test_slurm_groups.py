@@ -120,10 +120,10 @@ def test_a_run_on_another_host_is_left_alone(lab):
     job = stopped_job(lab)
     second = lab.start(TARGET, **ALONE)
     assert second.wait(400) != 0, second.said()
-    assert f"is at work on {ROOT}: leave it" in second.said()
+    assert f"is already running on {ROOT}: wait for it" in second.said()
     status, said = lab.valley("resume", "study.yaml", "--profile", PROFILE, within=AWAY)
     assert status == 2, said
-    assert f"is at work on {ROOT}: leave it" in said
+    assert f"is already running on {ROOT}: wait for it" in said
     lab.cluster.command("scontrol", "resume", job)
     assert first.wait(400) == 0, first.said()
     assert len(lab.jobs()) == 1

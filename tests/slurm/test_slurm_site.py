@@ -224,5 +224,5 @@ def test_resuming_refuses_while_a_snakemake_is_at_work(lab):
     lab.job_running()
     status, said = valley(lab, "resume", "small.yaml", "--profile", PROFILE)
     assert status == 2
-    assert "Snakemake is still at work here" in said
+    assert "Snakemake is still running here" in said
     assert run.wait(150) == 0

@@ -15,7 +15,7 @@ What is killed (SIGKILL, drawn as well):
 
 After the death of Snakemake, or its end after a job's death, one command brings the study back:
 `./valley resume STUDY`, every other time with `--cancel`. At each return and at the end is checked
-that no orphan was at work beside the new Snakemake, that no training was repeated whose checkpoint
+that no orphan was running beside the new Snakemake, that no training was repeated whose checkpoint
 was in the store, and, when all is done, that nothing is left behind: no half-written or temporary
 file, no lock, no state, no mark of an unfinished job.
 """
@@ -194,7 +194,7 @@ class Hunt:
                 return 1
             working = working or bool(self._jobs())
             if working and (beside := processes.orphans(self.at.folder)) and self._masters():
-                self._fault(f"orphans at work beside Snakemake: {sorted(beside)}")
+                self._fault(f"orphans running beside Snakemake: {sorted(beside)}")
             if self.ahead:
                 there = (early or working) if passed else len(sidecars(self.at)) >= wanted
                 reached = reached or (now if there else None)

@@ -54,7 +54,7 @@ def orphan(tmp_path):
 def test_no_run_begins_beside_the_jobs_of_one_that_was_killed(orphan, tmp_path):
     workspace = Workspace(tmp_path)
     output = workspace.snakemake("--cores", "1", check=False)
-    assert f"still at work on results/smoke (process {orphan})" in output
+    assert f"still running on results/smoke (process {orphan})" in output
     assert "`./valley resume` with this study file waits" in output
     assert not (tmp_path / "results").exists(), "nothing was begun"
     assert not list((tmp_path / ".snakemake" / "locks").glob("*")), "nothing is to be unlocked"
@@ -83,7 +83,7 @@ def test_resuming_waits_for_orphans_or_ends_them(orphan, tmp_path):
     said = waiting.stdout.readline()
     assert f"1 orphaned jobs on this machine: process {orphan}; waiting" in said
     status, output = workspace.asked("resume", "study.yaml")
-    assert (status, "`valley resume` is at work here already" in output) == (2, True)
+    assert (status, "`valley resume` is already running here" in output) == (2, True)
     time.sleep(1)
     assert waiting.poll() is None
     waiting.kill()

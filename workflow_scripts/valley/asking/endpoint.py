@@ -28,7 +28,7 @@ _REFUSED = {
 
 
 class EndpointError(RuntimeError):
-    """Asking on is of no use; the message says what to mend."""
+    """Asking on is of no use; the message says what to fix."""
 
 
 class _HalfAnswer(Exception):

@@ -196,7 +196,7 @@ def bring(lacking: dict[fetch.Download, str]) -> Iterator[Finding]:
     """Fetch what is missing, if there is room for all of it.
 
     Args:
-        lacking: what is to be had, and why it is not; what was fetched is taken out.
+        lacking: what is missing, and why; what was fetched is taken out.
     """
     try:
         reach("fetching")

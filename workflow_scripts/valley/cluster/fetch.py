@@ -26,7 +26,7 @@ WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first of them that i
 
 
 class FetchError(RuntimeError):
-    """Something of the hub is not to be had; the message says why, and what can be done."""
+    """Something could not be had from the hub; the message says why, and what can be done."""
 
 
 @dataclass(frozen=True)

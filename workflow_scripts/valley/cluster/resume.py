@@ -30,7 +30,7 @@ def add_parser(commands) -> None:
         description="Finds the jobs that killed runs in this folder left behind, on this machine "
         "and on SLURM, waits for them (or ends them), unlocks the folder and starts Snakemake "
         "again. A run that is alive, also another user's or on another host, is left alone.",
-        epilog="Exit status: Snakemake's; 2 if a run is still at work on this study.",
+        epilog="Exit status: Snakemake's; 2 if another run is working on this study.",
     )
     parser.add_argument("study", nargs="?", default="config.yaml", help="study file [config.yaml]")
     parser.add_argument(
@@ -51,7 +51,7 @@ def run(options) -> int:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with this process
         except BlockingIOError:
-            print("`valley resume` is at work here already: let it", file=sys.stderr)
+            print("`valley resume` is already running here; wait for it to end", file=sys.stderr)
             return 2
         return _resume(options, folder)
 
@@ -66,7 +66,8 @@ def _resume(options, folder: Path) -> int:
         settle_here(folder, options.cancel)
     except LeaseTaken as other:
         print(
-            f"{other} is at work on {root}: leave it, or stop it there first. Nothing was started.",
+            f"{other} is already running on {root}: wait for it, or stop it there first. Nothing "
+            "was started.",
             file=sys.stderr,
         )
         return 2
@@ -87,11 +88,11 @@ def _resume(options, folder: Path) -> int:
 
 
 def busy(folder: Path) -> bool:
-    """Tell, also on the terminal, whether a Snakemake is at work in a folder."""
+    """Tell, also on the terminal, whether Snakemake is running in a folder."""
     others = " ".join(map(str, runs.masters(folder)))
     if others:
         print(
-            f"Snakemake is still at work here (process {others}): let it, or stop it first: "
+            f"Snakemake is still running here (process {others}): wait for it, or stop it first: "
             f"kill {others}",
             file=sys.stderr,
         )

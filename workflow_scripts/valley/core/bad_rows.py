@@ -19,7 +19,7 @@ class BadRowLog:
 
     Args:
         policy: "stop" or "skip".
-        key: where the study file says so; None where leaving rows out is no way to mend it.
+        key: where the study file says so; None where leaving rows out does not fix it.
     """
 
     def __init__(self, policy: str, key: str | None = None):

@@ -54,7 +54,7 @@ def settings(declared: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def mistakes(declared: dict[str, dict[str, Any]]) -> list[str]:
-    """Return what is wrong with a study file's claims, each with how to mend it."""
+    """Return what is wrong with a study file's claims, each with how to fix it."""
     found = []
     for name, claim in settings(declared).items():
         where = f"claims.{name}"

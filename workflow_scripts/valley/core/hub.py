@@ -7,7 +7,7 @@ PATIENCE = 15  # seconds for the hub's first answer
 
 
 class SourceError(ValueError):
-    """Files that a source should have are not to be had; the message says how to mend that."""
+    """Files that a source should have were not found; the message says how to fix that."""
 
 
 class Unreached(RuntimeError):

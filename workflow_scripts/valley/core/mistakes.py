@@ -23,7 +23,7 @@ from valley.core.interactions import SIDES
 
 
 def mistakes_in(config: dict[str, Any]) -> list[str]:
-    """Return the mistakes in a completed study file: where, what is wrong, how to mend it."""
+    """Return the mistakes in a completed study file: where, what is wrong, how to fix it."""
     return [
         *sources.mistakes(config["corpus"]),
         *_corpus(config),

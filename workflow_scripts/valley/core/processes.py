@@ -80,7 +80,7 @@ def orphans(place: str | Path) -> dict[int, int]:
 
 
 def _started(pid: int) -> str:
-    """Return when a process began, in ticks since the machine did; "0" if that is not to be had."""
+    """Return when a process began, in ticks since the machine did; "0" if that is not known."""
     with suppress(OSError, IndexError):
         return _stat(pid)[19]
     return "0"

@@ -104,7 +104,7 @@ def as_recorded_now(then: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]
 
 
 def mistakes(config: dict[str, Any]) -> list[str]:
-    """Return the mistakes in a completed study file's recipes, each with how to mend it."""
+    """Return the mistakes in a completed study file's recipes, each with how to fix it."""
     found = []
     for name, recipe in config["recipes"].items():
         where, lora = f"recipes.{name}", recipe["lora"]

@@ -81,7 +81,7 @@ def on_the_curve(
 
 
 def mistakes(config: dict[str, Any]) -> Iterator[str]:
-    """Yield the mistakes in `save_at`, each with how to mend it."""
+    """Yield the mistakes in `save_at`, each with how to fix it."""
     for name, recipe in config["recipes"].items():
         where = f"recipes.{name}.save_at"
         if recipe["save_at"] and recipe["until"]:

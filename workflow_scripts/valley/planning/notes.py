@@ -1,7 +1,7 @@
 """What is to be said of a study beside what would run: results that would come out otherwise now.
 
 Frozen checkpoints older than the code, libraries that have moved, what was adopted, and weights
-that are wanted again after they were let go.
+that are needed again after they were removed.
 """
 
 import json

@@ -79,7 +79,7 @@ def remove_weights(manifest: str | Path, folders: list[Path]) -> None:
 
 
 def undone(jobs: list[PlannedJob]) -> list[PlannedJob]:
-    """Return the trainings that would run again only because their weights were let go."""
+    """Return the trainings that would run again only because their weights were removed."""
     return [
         job
         for job in jobs
