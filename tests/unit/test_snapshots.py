@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-import torch
 from test_training_parallel import launched
-from training_material import description, hub_student, made, work
+from training_material import description, hub_student, made, same, work
 from valley.core import snapshots
 from valley.core.arms import Arm
 from valley.core.config import StudyError
@@ -111,12 +110,6 @@ def test_a_snapshot_costs_no_training_and_a_recipe_that_ends_early_its_share():
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
     return hub_student(tmp_path_factory.mktemp("student"))
-
-
-def same(one, other):
-    assert one["losses"] == other["losses"]
-    assert one["looks"] == other["looks"]
-    assert all(torch.equal(w, other["weights"][n]) for n, w in one["weights"].items())
 
 
 @pytest.mark.parametrize(

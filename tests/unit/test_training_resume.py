@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import train
-from training_material import begin, description, hub_student, made, stop, work
+from training_material import begin, description, hub_student, made, same, stop, work
 from valley.core.files import read_json
 from valley.core.resume import Stopped
 from valley.lm import launch, time_limit
@@ -21,14 +21,6 @@ OFTEN = {"save_every": 1e-9}  # after every update
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
     return hub_student(tmp_path_factory.mktemp("student"))
-
-
-def same(one, other):
-    assert one["losses"] == other["losses"]
-    assert one["looks"] == other["looks"]
-    assert one["weights"].keys() == other["weights"].keys()
-    for name, weight in one["weights"].items():
-        assert torch.equal(weight, other["weights"][name]), name
 
 
 def after(updates):

@@ -163,6 +163,17 @@ def made(job: dict) -> dict:
     return {"weights": weights, "losses": losses, "looks": read_json(job["validated"])}
 
 
+def same(one: dict, other: dict) -> None:
+    """Check that two trainings left the same (see `made`)."""
+    import torch
+
+    assert one["losses"] == other["losses"]
+    assert one["looks"] == other["looks"]
+    assert one["weights"].keys() == other["weights"].keys()
+    for name, weight in one["weights"].items():
+        assert torch.equal(weight, other["weights"][name]), name
+
+
 def begin(job: dict, **settings: str) -> subprocess.Popen:
     """Start a training as a process of its own, which a test may stop or kill.
 
