@@ -11,6 +11,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
@@ -78,6 +79,18 @@ if workflow.is_main_process and not workflow.output_settings.dryrun:
 # The image that rules which run models work in, with `--sdm apptainer`. How a site runs things is no
 # part of a study: a variable says it, which jobs inherit.
 CONTAINER = os.environ.get("VALLEY_CONTAINER")
+if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+    if not CONTAINER:
+        raise WorkflowError(
+            "--sdm apptainer: VALLEY_CONTAINER names no image, so every rule would run outside of "
+            "one. Set it to an image that all nodes see (docs/gpu.md says how to build one), or "
+            "leave --sdm apptainer out."
+        )
+    if "://" not in CONTAINER and not os.path.isfile(CONTAINER):
+        raise WorkflowError(
+            f"--sdm apptainer: VALLEY_CONTAINER is {CONTAINER}, and there is no such file. Give the "
+            "absolute path of an image, or an address such as docker://…"
+        )
 
 # What is frozen or adopted is no rule's output, whatever has changed.
 NOT_PINNED = not_pinned_pattern(ROOT, PINNED)

@@ -38,5 +38,10 @@ def test_a_models_rule_runs_in_the_image_and_the_corpus_outside(tmp_path, monkey
     (inside,) = noted.read_text().splitlines()
     assert f"--nv {image}" in " ".join(inside.split()) or str(image) in inside
     assert "train.py" in inside, "and not the script that makes the pairs it is trained on"
+    monkeypatch.setenv("VALLEY_CONTAINER", str(tmp_path / "other.sif"))
+    said = workspace.snakemake("--dry-run", "--sdm", "apptainer", check=False)
+    assert f"VALLEY_CONTAINER is {tmp_path}/other.sif, and there is no such file" in said
     monkeypatch.delenv("VALLEY_CONTAINER")
+    said = workspace.snakemake("--dry-run", "--sdm", "apptainer", check=False)
+    assert "--sdm apptainer: VALLEY_CONTAINER names no image" in said
     assert workspace.plan("--", STUDENT) == {}, "where it is made is no reason to make it again"
