@@ -63,7 +63,7 @@ def test_each_stages_commonest_failure_says_its_cause_and_where_the_log_is(copy)
             "Lower the learning rate",
             "logs/train/tiny/distil/base/all.any/n32-s0.log",
         ),
-        "Answer: tiny/base answers all benchmarks": (
+        "Answer: tiny/base answers its benchmarks (answers)": (
             "RuntimeError: sampling.engine is vllm, but this Python has no vLLM",
             "or choose engine: transformers",
             "logs/answer/tiny/base.log",
