@@ -40,7 +40,7 @@ def test_livecodebench_files_are_read_and_graded_as_the_study_was(finished, expo
 
     for path in (exported / "livecodebench").rglob("bank.json"):
         answers = read_answers(path)
-        assert not answers.complaints
+        assert not answers.bad_rows
         assert len(answers.rows) == 24 * 2
         graded = json.loads(path.with_name("bank_eval_all.json").read_text())
         assert [row["question_id"] for row in graded] == sorted(r["question_id"] for r in graded)
