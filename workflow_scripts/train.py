@@ -22,7 +22,7 @@ from valley.core.files import (
     write_text,
 )
 from valley.core.recipes import Recipe
-from valley.core.resume import Stopped, state_folder, stop_signals
+from valley.core.resume import Stopped, stop_signals
 from valley.lm.encoded import FOLDER as ENCODED
 from valley.lm.training import Training, new_student, train
 from valley.workflow import tracking
@@ -98,12 +98,8 @@ class Train(Task):
 
     def snapshots(self, job: Job) -> list[tuple[float, str]]:
         """Return each snapshot's share of the updates, with the folder of its job's state."""
-        params = job.about["params"]
-        return [
-            (share, str(state_folder(self.store, {**job.about, "params": params | own}, "discard")))
-            for share in self.recipe.save_at or ()
-            for own in [{"until": share}]
-        ]
+        shares = self.recipe.save_at or ()
+        return [(share, str(job.state_of(until=share))) for share in shares]
 
 
 @task

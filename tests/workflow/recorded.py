@@ -39,6 +39,8 @@ OUTSIDE = {
     "valley.workflow.job": "the job around the stage: its log, its sidecar, its place in the store",
     "valley.workflow.contract": "fields filled from a Snakemake job; the classes are digested",
     "valley.core.config": "the study file, for settings of how a job runs; they move no result",
+    "valley.core.snapshots": "recipes that `save_at` adds to the study file, by their params",
+    "valley.workflow.tracking": "losses and scores given to trackers; no result depends on them",
     "valley.core.disk": "room on the disk, and what is said where there is none",
     "valley.core.files": "digests of inputs and outputs, the sidecar's own file",
     "valley.core.resume": "where a stopped job's state lies, and signals",

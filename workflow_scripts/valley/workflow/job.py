@@ -68,6 +68,11 @@ class Job:
     measured: dict[str, object] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
 
+    def state_of(self, **params: object) -> Path:
+        """Return the folder for the state of the same job with other params, made if need be."""
+        about = {**self.about, "params": {**self.about["params"], **params}}
+        return state_folder(self.state.parents[1], about, "discard")
+
     def digest_of(self, path: Path) -> str:
         """Return the digest of an input; large ones are not read twice."""
         return self.digests.get(str(path)) or file_digest(path)
