@@ -203,7 +203,7 @@ def files_of(source):
 
 
 def source_origin(wildcards):
-    """Return the home of a benchmark's source, as published."""
+    """Return where a benchmark's source was published."""
     source = STUDY.sources[wildcards.benchmark]
     return origin(source["format"], source["release"])
 

@@ -159,10 +159,10 @@ def answer(
     Raises:
         Stopped: the job was asked to stop; what had been answered is in the cache.
     """
-    batches, by_key = [], {}
+    batches, by_key, groups = [], {}, groups_of(checkpoint, sampling)
     for questions in composed_apart(benchmarks, sampling):
         new = {question.key: question for question in questions if question.key not in by_key}
-        batches += share(cache, list(new.values()), part, groups_of(checkpoint, sampling))
+        batches += share(cache, list(new.values()), part, groups)
         by_key |= new
     known, missing = len(cache.known(by_key)), sum(map(len, batches))
     measured = {"answers": len(by_key), "reused": known, "sampled": missing}
@@ -175,7 +175,6 @@ def answer(
         if engines == 1:
             ran = sampled(checkpoint, batches, cache, sampling, gpus, stopping, known)
         else:
-            groups = groups_of(checkpoint, sampling)
             shares = deal(batches, engines, groups)
             ran = sampled_side_by_side(checkpoint, shares, cache, sampling, threads, stopping)
     return {**measured, **ran}
