@@ -209,9 +209,17 @@ class Cluster:
         return name, home
 
     def jobs(self) -> list[dict[str, str]]:
-        """Return every job that the accounting knows, oldest first; none where there is none."""
+        """Return every job that the accounting knows, oldest first; none where there is none.
+
+        The controller reports jobs to the accounting a little later: what it knows is waited for.
+        """
         if not self.accounting:
             return []
+        known = set(self.command("squeue", "-h", "-t", "all", "-o", "%i").split())
+        self.until(lambda: known <= {job["JobID"] for job in self._accounted()}, 120)
+        return self._accounted()
+
+    def _accounted(self) -> list[dict[str, str]]:
         fields = ("JobID", "JobName", "State", "Comment", "AllocTRES", "NodeList", "Partition")
         asked = ("-a", "-X", "-n", "-P", "--starttime=now-1days", "-o", ",".join(fields))
         printed = self.command("sacct", *asked)
