@@ -10,7 +10,7 @@ from generate import Answer, Generate
 
 
 wildcard_constraints:
-    way=f"({'|'.join(f'-{way}' for way in WAYS if way)})?",
+    way="(" + "|".join(f"-{way}" for way in WAYS if way) + ")?",
     part=PATTERN,
 
 

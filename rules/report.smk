@@ -4,12 +4,12 @@ from report import AcrossFigure, Answers, Figure, Report, Table
 
 # Every kind of figure, with the fits that it is drawn from.
 DRAWN = {
-    **{f"scaling/{name}": f"curves/{name}" for name in CURVE_NAMES},
-    **{f"learning/{name}": f"learning/{name}" for name in LEARNING_NAMES},
-    **{f"forecast/{name}": f"curves/{name}" for name in CURVE_NAMES},
+    **{f"scaling/{name}": f"{ROOT}/curves/{name}.json" for name in CURVE_NAMES},
+    **{f"learning/{name}": f"{ROOT}/learning/{name}.json" for name in LEARNING_NAMES},
+    **{f"forecast/{name}": f"{ROOT}/curves/{name}.json" for name in CURVE_NAMES},
     # Rates are of the arms on curves.
     **{
-        f"{kind}/{benchmark}": f"rates/{benchmark}"
+        f"{kind}/{benchmark}": f"{ROOT}/rates/{benchmark}.json"
         for kind in ("rates", "correlation")
         for benchmark in STUDY.benchmarks
         if CURVE_NAMES
@@ -28,7 +28,7 @@ wildcard_constraints:
 
 rule figure:
     input:
-        fits=lambda wildcards: f"{ROOT}/{DRAWN[f'{wildcards.kind}/{wildcards.fit}']}.json",
+        fits=lambda wildcards: DRAWN[f"{wildcards.kind}/{wildcards.fit}"],
     output:
         svg=report(
             f"{ROOT}/figures/{{kind}}/{{fit}}.svg",

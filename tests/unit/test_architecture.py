@@ -105,3 +105,11 @@ def test_pythons_path_is_edited_in_few_places():
         if edit.match(line)
     }
     assert found == EDITED
+
+
+def test_rules_nest_no_f_strings():
+    """`snakefmt` cannot read them from Python 3.12 on."""
+    for path in [SCRIPTS.parent / "Snakefile", *RULES.glob("*.smk")]:
+        text = path.read_text(encoding="utf-8")
+        for found in re.finditer(r"""f"[^"\n]*\{[^"\n]*\bf'""", text):
+            raise AssertionError(f"{path.name}: {found[0]}")
