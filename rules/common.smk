@@ -123,8 +123,8 @@ wildcard_constraints:
     slice=f"[A-Za-z0-9_-]+([.]({'|'.join(slices.WORDS)}))?",
     size="[1-9][0-9]*",
     seed="[0-9]+",
-    # where an arm's generations, verdicts and scores lie: the student itself, or a trained arm
-    place=f"{NOT_PINNED}[A-Za-z0-9_-]+/({BASE}|[A-Za-z0-9_-]+/[A-Za-z0-9_-]+/[^/]+/n[1-9][0-9]*-s[0-9]+)",
+    # the folder of a checkpoint's generations, verdicts and scores: an arm, or the student itself
+    checkpoint=f"{NOT_PINNED}[A-Za-z0-9_-]+/({BASE}|[A-Za-z0-9_-]+/[A-Za-z0-9_-]+/[^/]+/n[1-9][0-9]*-s[0-9]+)",
 
 
 def of_wildcards(function):
@@ -240,18 +240,18 @@ def start_checkpoint(wildcards):
 
 
 @of_wildcards
-def place_checkpoint(wildcards):
-    """Return the manifest of the checkpoint whose answers lie at a place."""
-    student, _, rest = wildcards.place.partition("/")
+def checkpoint_manifest(wildcards):
+    """Return the manifest of the checkpoint that a rule's wildcard names."""
+    student, _, rest = wildcards.checkpoint.partition("/")
     if rest == BASE:
         return f"{ROOT}/students/{student}/checkpoint.json"
-    return f"{ROOT}/checkpoints/{wildcards.place}/checkpoint.json"
+    return f"{ROOT}/checkpoints/{wildcards.checkpoint}/checkpoint.json"
 
 
 @of_wildcards
 def cutoff_of(wildcards):
-    """Return the cut-off day of the student whose answers lie at a place, if it has one."""
-    student, _, _ = wildcards.place.partition("/")
+    """Return the cut-off day of the checkpoint's student, if it has one."""
+    student, _, _ = wildcards.checkpoint.partition("/")
     return STUDY.config["students"][student]["cutoff"]
 
 
@@ -339,8 +339,8 @@ def rate_points(_wildcards=None):
 
 
 def evaluated_points():
-    """Return every scored arm, with the place of its results."""
-    return [{**vars(arm), "place": STUDY.place(arm)} for arm in STUDY.evaluated()]
+    """Return every scored arm, with its checkpoint's name."""
+    return [{**vars(arm), "place": STUDY.checkpoint_name(arm)} for arm in STUDY.evaluated()]
 
 
 def contrast_of(wildcards):

@@ -16,16 +16,16 @@ wildcard_constraints:
 
 rule answer:
     input:
-        checkpoint=place_checkpoint,
+        checkpoint=checkpoint_manifest,
         benchmarks=lambda wildcards: [
             f"{ROOT}/benchmarks/{benchmark}.parquet" for benchmark in of_way(wildcards)
         ],
     output:
-        f"{ROOT}/generations/{{place}}/answers{{way}}{{part}}.json",
+        f"{ROOT}/generations/{{checkpoint}}/answers{{way}}{{part}}.json",
     log:
-        f"{ROOT}/logs/answer/{{place}}{{way}}{{part}}.log",
+        f"{ROOT}/logs/answer/{{checkpoint}}{{way}}{{part}}.log",
     benchmark:
-        f"{ROOT}/timings/answer/{{place}}{{way}}{{part}}.tsv"
+        f"{ROOT}/timings/answer/{{checkpoint}}{{way}}{{part}}.tsv"
     # The longest first: a long one left for the end would leave the other GPUs idle.
     priority: lambda wildcards: request_of("answer", 1, **wildcards).runtime
     conda:
@@ -49,22 +49,22 @@ rule answer:
             store=STUDY.store,
         ),
     message:
-        "Answer: {wildcards.place} answers its benchmarks (answers{wildcards.way}{wildcards.part})"
+        "Answer: {wildcards.checkpoint} answers its benchmarks (answers{wildcards.way}{wildcards.part})"
     script:
         "../workflow_scripts/generate.py"
 
 
 rule generate:
     input:
-        checkpoint=place_checkpoint,
+        checkpoint=checkpoint_manifest,
         benchmarks=f"{ROOT}/benchmarks/{{benchmark}}.parquet",
         answered=answered,
     output:
-        f"{ROOT}/generations/{{place}}/{{benchmark}}.parquet",
+        f"{ROOT}/generations/{{checkpoint}}/{{benchmark}}.parquet",
     log:
-        f"{ROOT}/logs/generate/{{place}}/{{benchmark}}.log",
+        f"{ROOT}/logs/generate/{{checkpoint}}/{{benchmark}}.log",
     benchmark:
-        f"{ROOT}/timings/generate/{{place}}/{{benchmark}}.tsv"
+        f"{ROOT}/timings/generate/{{checkpoint}}/{{benchmark}}.tsv"
     conda:
         "../envs/models.yaml"
     container:
@@ -84,6 +84,6 @@ rule generate:
             store=STUDY.store,
         ),
     message:
-        "Generate: {wildcards.place} answers {wildcards.benchmark}"
+        "Generate: {wildcards.checkpoint} answers {wildcards.benchmark}"
     script:
         "../workflow_scripts/generate.py"

@@ -8,11 +8,11 @@ rule judge:
         problems=f"{ROOT}/benchmarks/{{benchmark}}.parquet",
         generations=rules.generate.output[0],
     output:
-        f"{ROOT}/verdicts/{{place}}/{{benchmark}}.parquet",
+        f"{ROOT}/verdicts/{{checkpoint}}/{{benchmark}}.parquet",
     log:
-        f"{ROOT}/logs/judge/{{place}}/{{benchmark}}.log",
+        f"{ROOT}/logs/judge/{{checkpoint}}/{{benchmark}}.log",
     benchmark:
-        f"{ROOT}/timings/judge/{{place}}/{{benchmark}}.tsv"
+        f"{ROOT}/timings/judge/{{checkpoint}}/{{benchmark}}.tsv"
     group:
         grouped("verdicts")
     conda:
@@ -24,7 +24,7 @@ rule judge:
     params:
         **declared(Judge, form=form_of, store=STUDY.store),
     message:
-        "Judge: programs of {wildcards.place} on {wildcards.benchmark}"
+        "Judge: programs of {wildcards.checkpoint} on {wildcards.benchmark}"
     script:
         "../workflow_scripts/judge.py"
 

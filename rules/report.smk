@@ -131,7 +131,7 @@ rule table:
                 {
                     **vars(arm),
                     "benchmark": benchmark,
-                    "path": f"{ROOT}/scores/{STUDY.place(arm)}/{benchmark}.json",
+                    "path": f"{ROOT}/scores/{STUDY.checkpoint_name(arm)}/{benchmark}.json",
                 }
                 for arm in STUDY.evaluated()
                 for benchmark in STUDY.benchmarks

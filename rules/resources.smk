@@ -54,7 +54,7 @@ def at_most(minutes):
 def bound_groups():
     """Fit groups to the cluster's nodes and limits, before Snakemake sorts jobs into them."""
     judged = {
-        (arm.student, benchmark): STUDY.place(arm)
+        (arm.student, benchmark): STUDY.checkpoint_name(arm)
         for arm in STUDY.evaluated()
         for benchmark in STUDY.benchmarks
     }
@@ -62,8 +62,8 @@ def bound_groups():
         "verdicts",
         "judge",
         (
-            request_of("judge", 1, place=place, benchmark=benchmark)
-            for (_, benchmark), place in judged.items()
+            request_of("judge", 1, checkpoint=checkpoint, benchmark=benchmark)
+            for (_, benchmark), checkpoint in judged.items()
         ),
         at_most(SHORT_MINUTES),
     )

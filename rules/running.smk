@@ -80,8 +80,8 @@ def track_scores():
         Path(f"{ROOT}/{name}") for name in ("report.html", "findings.txt", "tables/scores.csv")
     ]
     scored = {
-        f"{benchmark}/{{}}/{STUDY.place(arm)}": f"{ROOT}/scores/{STUDY.place(arm)}/{benchmark}.json"
-        for arm in STUDY.evaluated()
+        f"{benchmark}/{{}}/{name}": f"{ROOT}/scores/{name}/{benchmark}.json"
+        for name in map(STUDY.checkpoint_name, STUDY.evaluated())
         for benchmark in STUDY.benchmarks
     }
     if not all(map(os.path.isfile, [*files, *scored.values()])):

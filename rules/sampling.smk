@@ -34,7 +34,7 @@ def answered(wildcards):
     """Return what tells that a checkpoint's answers are in its cache, where other jobs sample."""
     if SAMPLES != "answer":
         return []
-    folder = f"{ROOT}/generations/{wildcards.place}"
+    folder = f"{ROOT}/generations/{wildcards.checkpoint}"
     return [
         ancient(f"{folder}/answers{job['way']}{job['part']}.json")
         for job in JOBS_OF[wildcards.benchmark]

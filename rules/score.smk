@@ -9,9 +9,9 @@ rule score:
         generations=rules.generate.output[0],
         verdicts=rules.judge.output[0],
     output:
-        f"{ROOT}/scores/{{place}}/{{benchmark}}.json",
+        f"{ROOT}/scores/{{checkpoint}}/{{benchmark}}.json",
     log:
-        f"{ROOT}/logs/score/{{place}}/{{benchmark}}.log",
+        f"{ROOT}/logs/score/{{checkpoint}}/{{benchmark}}.log",
     group:
         grouped("verdicts")
     conda:
@@ -19,6 +19,6 @@ rule score:
     params:
         **declared(Score, cutoff=cutoff_of),
     message:
-        "Score: {wildcards.place} on {wildcards.benchmark}"
+        "Score: {wildcards.checkpoint} on {wildcards.benchmark}"
     script:
         "../workflow_scripts/score.py"

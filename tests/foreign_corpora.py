@@ -131,11 +131,11 @@ def write_arrow(path: Path, rows: list[dict]) -> None:
 def cache(home: Path, rows: list[dict], questions: int) -> None:
     """Fill a cache: OpenCodeReasoning-2 in two shards, and the questions that it points to."""
     half = len(rows) // 2
-    place = snapshot(home, "nvidia/OpenCodeReasoning-2") / "train" / "python"
-    write_parquet(place / "train-00000-of-00002.parquet", rows[:half])
-    write_parquet(place / "train-00001-of-00002.parquet", rows[half:])
-    place = snapshot(home, "BAAI/TACO") / "train"
+    folder = snapshot(home, "nvidia/OpenCodeReasoning-2") / "train" / "python"
+    write_parquet(folder / "train-00000-of-00002.parquet", rows[:half])
+    write_parquet(folder / "train-00001-of-00002.parquet", rows[half:])
+    folder = snapshot(home, "BAAI/TACO") / "train"
     asked = taco(questions)
-    write_arrow(place / "data-00000-of-00002.arrow", asked[: questions // 3])
-    write_arrow(place / "data-00001-of-00002.arrow", asked[questions // 3 :])
+    write_arrow(folder / "data-00000-of-00002.arrow", asked[: questions // 3])
+    write_arrow(folder / "data-00001-of-00002.arrow", asked[questions // 3 :])
     jsonl(snapshot(home, "codeparrot/apps") / "train.jsonl", apps(questions))

@@ -71,11 +71,11 @@ class Published(Task):
             how |= {"jobs": job.threads}
             how["packages_in"] = self.store and self.store / "packages"
             how["cache"] = self.store and self.store / "programs"
-            for place, problem, refused in proved(problems, **how):
+            for location, problem, refused in proved(problems, **how):
                 try:
                     row = _checked(problem)
                 except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-                    bad_row_log(f"{place}: {str(error)[:200]}")
+                    bad_row_log(f"{location}: {str(error)[:200]}")
                     continue
                 read["problems"] += 1
                 reason = self._outside(problem)
@@ -87,7 +87,7 @@ class Published(Task):
                 if refused is not None:
                     kept["reference_not_accepted"] += 1
                 if problem.get("mark"):
-                    print(f"{place}: {problem['id']}: marked: {problem['mark']}")
+                    print(f"{location}: {problem['id']}: marked: {problem['mark']}")
                 kept["undated"] += not problem.get("date")
                 stream.write_batch(row)
             rows = read["problems"] + bad_row_log.count

@@ -75,9 +75,9 @@ class Judge(Task):
         """Judge; return counts by verdict, and the tier of isolation."""
         rows = read_parquet(self.generations, columns=["problem_id", "sample", "text"])
         rows.sort(key=lambda row: (row["problem_id"], row["sample"]))
-        places: dict[str, list[int]] = {}
-        for place, row in enumerate(rows):
-            places.setdefault(row["problem_id"], []).append(place)
+        indices: dict[str, list[int]] = {}
+        for index, row in enumerate(rows):
+            indices.setdefault(row["problem_id"], []).append(index)
         found: dict[int, Verdict] = {}
         others: dict[int, str] = {}
         finding = Extraction.of(self.options.extraction, self.form, self.options.reasoning)
@@ -86,35 +86,35 @@ class Judge(Task):
         def settle(portion: dict[str, dict | None]) -> None:
             tasks = []
             for name, problem in portion.items():
-                for place in places.pop(name, ()):
-                    program, other = finding.both(rows[place]["text"], problem)
-                    tasks.append(Program((place, True), program, problem))
+                for index in indices.pop(name, ()):
+                    program, other = finding.both(rows[index]["text"], problem)
+                    tasks.append(Program((index, True), program, problem))
                     if other != program:
-                        tasks.append(Program((place, False), other, problem))
+                        tasks.append(Program((index, False), other, problem))
             judged = _judged(tasks, self, job.threads) if tasks else []
             for program, verdict in zip(tasks, judged, strict=True):
-                place, counts = program.key
+                index, counts = program.key
                 if counts:
-                    found[place] = verdict
+                    found[index] = verdict
                 else:
-                    others[place] = verdict.verdict
+                    others[index] = verdict.verdict
 
         for portion in _portions(self.problems):
             untold = [name for name, problem in portion.items() if problem.get("trusted") is False]
             doubtful += len(untold)
             if self.options.untrusted == "leave_out":
-                left_out += sum(len(places.pop(name, ())) for name in untold)
+                left_out += sum(len(indices.pop(name, ())) for name in untold)
             settle(portion)
-        settle(dict.fromkeys([*places]))  # answers to problems that are not known
+        settle(dict.fromkeys([*indices]))  # answers to problems that are not known
         keyed = [
-            {name: rows[place][name] for name in ("problem_id", "sample")} | vars(verdict)
-            for place, verdict in sorted(found.items())
+            {name: rows[index][name] for name in ("problem_id", "sample")} | vars(verdict)
+            for index, verdict in sorted(found.items())
         ]
         schema = VERDICT
         if others:
             schema = schema.append(pa.field(f"{finding.other}_verdict", pa.string()))
-            for place, row in zip(sorted(found), keyed, strict=True):
-                row[schema.names[-1]] = others.get(place)
+            for index, row in zip(sorted(found), keyed, strict=True):
+                row[schema.names[-1]] = others.get(index)
         _write(self.verdicts, keyed, schema)
         _write(self.verdicts.with_suffix(".times.parquet"), keyed, TIMES)
         words = [verdict.verdict for verdict in found.values()]
@@ -167,7 +167,7 @@ class Labels(Task):
                     programs.add(len(found) - 1, row["problem_id"], program)
             for portion in _portions(self.problems):
                 waiting = programs.of(portion)
-                tasks = [Program(place, program, portion[name]) for place, name, program in waiting]
+                tasks = [Program(index, program, portion[name]) for index, name, program in waiting]
                 judged = _judged(tasks, self, job.threads)
                 for program, verdict in zip(tasks, judged, strict=True):
                     found[program.key] = VERDICTS.index(verdict.verdict)
@@ -210,7 +210,7 @@ def _judged(programs: list[Program], how: Judge | Labels, jobs: int) -> list[Ver
             cache=how.store and how.store / "programs",
             packages=how.options.packages,
             packages_in=how.store and how.store / "packages",
-            each=lambda _place, _verdict: bar.update(),
+            each=lambda _index, _verdict: bar.update(),
         )
 
 

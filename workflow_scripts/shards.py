@@ -53,8 +53,8 @@ class Shard(Task):
         """
         subset = derive("subset", self.seed)
         rows = _light(self.pool, self.held_out)
-        places, held = chosen(rows, self.slice, self.size, subset, self.examples)
-        if len(places) < self.size:
+        indices, held = chosen(rows, self.slice, self.size, subset, self.examples)
+        if len(indices) < self.size:
             kind = slices.COUNTED[self.examples]
             if slices.split(self.slice)[2]:
                 by_rows = self.examples == "rows"
@@ -65,7 +65,7 @@ class Shard(Task):
             )
         problems = set()
         with parquet_stream(self.out, POOL) as stream:
-            for row in in_order(self.pool, places):
+            for row in in_order(self.pool, indices):
                 problems.add(row["problem_id"])
                 stream.write(row)
         return {"examples": self.size, "problems": len(problems)}
@@ -96,8 +96,8 @@ class HeldOut(Task):
             ValueError: the pool has no problem that is held out.
         """
         lowest: dict[str, tuple[str, int]] = {}  # by problem: its traces' lowest id, and where
-        for place, row in enumerate(stream_rows(self.pool, ["id", "problem_id"])):
-            problem, trace = row["problem_id"], (row["id"], place)
+        for index, row in enumerate(stream_rows(self.pool, ["id", "problem_id"])):
+            problem, trace = row["problem_id"], (row["id"], index)
             if holdout.is_held_out(problem, self.share):
                 lowest[problem] = min(trace, lowest.get(problem, trace))
         if not lowest:
@@ -205,10 +205,10 @@ class DeclaredShard(Task):
             for part, base in zip(self.parts, self.bases, strict=True)
         ]
         drawn = mixed(ranked, self.shares, self.size, names, slices.COUNTED[self.examples])
-        each = [[place for part, place in drawn if part == at] for at in range(len(self.parts))]
+        each = [[index for part, index in drawn if part == at] for at in range(len(self.parts))]
         rows = [
-            in_order(part, places) if places else iter(())
-            for part, places in zip(self.parts, each, strict=True)
+            in_order(part, indices) if indices else iter(())
+            for part, indices in zip(self.parts, each, strict=True)
         ]
         problems = set()
         with parquet_stream(self.out, POOL) as stream:
@@ -220,17 +220,17 @@ class DeclaredShard(Task):
         return {"examples": self.size, "problems": len(problems), "of_each": counts}
 
     def _ranked(self, part: Path, base: str, subset: int) -> list[tuple[str, int]]:
-        """Return what is drawn from a slice in its order: the example's name, and its place."""
+        """Return what is drawn from a slice in its order: each example's name and row index."""
         column = "id" if self.examples == "rows" else "problem_id"
         named: dict[int, str] = {}
 
         def noted() -> Iterator[tuple[int, dict]]:
-            for place, row in _light(part, self.held_out):
-                named[place] = row[column]
-                yield place, row
+            for index, row in _light(part, self.held_out):
+                named[index] = row[column]
+                yield index, row
 
-        places, _ = chosen(noted(), base, sys.maxsize, subset, self.examples)
-        return [(named[place], place) for place in places]
+        indices, _ = chosen(noted(), base, sys.maxsize, subset, self.examples)
+        return [(named[index], index) for index in indices]
 
 
 def rank(seed: int, identifier: str) -> bytes:
@@ -241,27 +241,27 @@ def rank(seed: int, identifier: str) -> bytes:
 def chosen(
     rows: Iterator[tuple[int, dict]], slice: str, size: int, subset: int, examples: str
 ) -> tuple[list[int], int]:
-    """Return the places of the rows that make a shard, by rank, and how many examples there are."""
+    """Return the indices of a shard's rows, by rank, and how many examples there are."""
     held = 0
     if examples == "rows" and not slices.split(slice)[2]:
 
         def ranked() -> Iterator[tuple[bytes, int]]:
             nonlocal held
-            for place, row in rows:
+            for index, row in rows:
                 if slices.holds(slice, row):
                     held += 1
-                    yield rank(subset, row["id"]), place
+                    yield rank(subset, row["id"]), index
 
         lowest = heapq.nsmallest(size, ranked())
-        return [place for _, place in lowest], held
+        return [index for _, index in lowest], held
     ranked_pairs = sorted(_by_problem(rows, slice, subset, examples))
-    return [place for _, place in ranked_pairs[:size]], len(ranked_pairs)
+    return [index for _, index in ranked_pairs[:size]], len(ranked_pairs)
 
 
 def _by_problem(
     rows: Iterator[tuple[int, dict]], slice: str, subset: int, examples: str
 ) -> Iterator[tuple[bytes, int]]:
-    """Yield (rank, place) of a problem's answers: the n-th of each problem, whichever it is.
+    """Yield (rank, index) of a problem's answers: the n-th of each problem, whichever it is.
 
     The rank is that of the problem and n. So the two sides of a pair have the same ranks, and
     problems are drawn alike however many answers they have.
@@ -269,35 +269,35 @@ def _by_problem(
     difficulty, correctness, paired = slices.split(slice)
     other = f"{difficulty}.{'incorrect' if correctness == 'correct' else 'correct'}"
     own_rows, other_rows = defaultdict(list), defaultdict(int)
-    for place, row in rows:
+    for index, row in rows:
         if slices.holds(slice, row):
-            own_rows[row["problem_id"]].append((rank(subset, row["id"]), place))
+            own_rows[row["problem_id"]].append((rank(subset, row["id"]), index))
         elif paired and slices.holds(other, row):
             other_rows[row["problem_id"]] += 1
     for problem, answers in own_rows.items():
         most = min(len(answers), other_rows[problem]) if paired else len(answers)
         if examples == "problems":
             most = min(most, 1)
-        for number, (_, place) in enumerate(sorted(answers)[:most]):
-            yield rank(subset, f"{problem}\x1f{number}"), place
+        for number, (_, index) in enumerate(sorted(answers)[:most]):
+            yield rank(subset, f"{problem}\x1f{number}"), index
 
 
 def _light(pool: Path, held_out: float) -> Iterator[tuple[int, dict]]:
-    """Yield the place and labels of each row whose problem is not held out."""
-    for place, row in enumerate(stream_rows(pool, ["id", "problem_id", "difficulty", "correct"])):
+    """Yield the index and labels of each row whose problem is not held out."""
+    for index, row in enumerate(stream_rows(pool, ["id", "problem_id", "difficulty", "correct"])):
         if not holdout.is_held_out(row["problem_id"], held_out):
-            yield place, row
+            yield index, row
 
 
-def in_order(pool: Path, places: list[int]) -> Iterator[dict]:
-    """Yield rows of the pool in the order of `places`, which the pool need not have.
+def in_order(pool: Path, indices: list[int]) -> Iterator[dict]:
+    """Yield rows of the pool in the order of `indices`, which the pool need not have.
 
     The pool is read once; the rows wait on disk as Arrow, which `datasets` maps into memory. It is
     mapped anew for each portion of the order: what was read of a mapping counts as memory in use.
     """
     from datasets import Dataset
 
-    ordered, before = np.sort(places), 0
+    ordered, before = np.sort(indices), 0
     with tempfiles.scratch() as folder:
         waiting = f"{folder}/rows.arrow"
         with pa.ipc.new_stream(waiting, POOL) as writer:
@@ -305,7 +305,7 @@ def in_order(pool: Path, places: list[int]) -> Iterator[dict]:
                 first, last = np.searchsorted(ordered, [before, before + batch.num_rows])
                 writer.write_batch(batch.take(pa.array(ordered[first:last] - before)))
                 before += batch.num_rows
-        wanted = np.searchsorted(ordered, places)
+        wanted = np.searchsorted(ordered, indices)
         for begin in range(0, len(wanted), PORTION):
             rows = Dataset.from_file(waiting).select(wanted[begin : begin + PORTION])
             yield from rows.with_format("arrow")[:].to_pylist()

@@ -3,16 +3,16 @@
 # as a study's are; which script matters not, for nothing is ever run.
 
 ROOT = config["root"]
-CURVES, PLACES = config["curves"], config["places"]
+CURVES, CHECKPOINTS = config["curves"], config["checkpoints"]
 
 
 rule all:
     input:
         f"{ROOT}/report.html",
         f"{ROOT}/corpus/summary.html",
-        [f"{ROOT}/generations/{place}/bank.parquet" for place in PLACES],
-        [f"{ROOT}/verdicts/{place}/bank.parquet" for place in PLACES],
-        [f"{ROOT}/scores/{place}/bank.json" for place in PLACES],
+        [f"{ROOT}/generations/{checkpoint}/bank.parquet" for checkpoint in CHECKPOINTS],
+        [f"{ROOT}/verdicts/{checkpoint}/bank.parquet" for checkpoint in CHECKPOINTS],
+        [f"{ROOT}/scores/{checkpoint}/bank.json" for checkpoint in CHECKPOINTS],
 
 
 rule benchmark:
@@ -100,10 +100,10 @@ rule train:
 
 rule generate:
     input:
-        f"{ROOT}/checkpoints/{{place}}/checkpoint.json",
+        f"{ROOT}/checkpoints/{{checkpoint}}/checkpoint.json",
         f"{ROOT}/benchmarks/{{benchmark}}.parquet",
     output:
-        f"{ROOT}/generations/{{place}}/{{benchmark}}.parquet",
+        f"{ROOT}/generations/{{checkpoint}}/{{benchmark}}.parquet",
     script:
         "bench_dag.py"
 
@@ -111,9 +111,9 @@ rule generate:
 rule judge:
     input:
         f"{ROOT}/benchmarks/{{benchmark}}.parquet",
-        f"{ROOT}/generations/{{place}}/{{benchmark}}.parquet",
+        f"{ROOT}/generations/{{checkpoint}}/{{benchmark}}.parquet",
     output:
-        f"{ROOT}/verdicts/{{place}}/{{benchmark}}.parquet",
+        f"{ROOT}/verdicts/{{checkpoint}}/{{benchmark}}.parquet",
     script:
         "bench_dag.py"
 
@@ -121,19 +121,19 @@ rule judge:
 rule score:
     input:
         f"{ROOT}/benchmarks/{{benchmark}}.parquet",
-        f"{ROOT}/generations/{{place}}/{{benchmark}}.parquet",
-        f"{ROOT}/verdicts/{{place}}/{{benchmark}}.parquet",
+        f"{ROOT}/generations/{{checkpoint}}/{{benchmark}}.parquet",
+        f"{ROOT}/verdicts/{{checkpoint}}/{{benchmark}}.parquet",
     output:
-        f"{ROOT}/scores/{{place}}/{{benchmark}}.json",
+        f"{ROOT}/scores/{{checkpoint}}/{{benchmark}}.json",
     script:
         "bench_dag.py"
 
 
-def read_by(places):
+def read_by(checkpoints):
     """Return what a fit reads of some arms."""
     return [
-        f"{ROOT}/{kind}/{place}/bank.parquet"
-        for place in places
+        f"{ROOT}/{kind}/{checkpoint}/bank.parquet"
+        for checkpoint in checkpoints
         for kind in ("generations", "verdicts")
     ]
 
@@ -151,7 +151,7 @@ rule curve:
 rule rates:
     input:
         f"{ROOT}/benchmarks/bank.parquet",
-        read_by(PLACES),
+        read_by(CHECKPOINTS),
     output:
         f"{ROOT}/rates/bank.json",
     script:
@@ -188,7 +188,7 @@ rule figure_of_rates:
 
 rule table:
     input:
-        [f"{ROOT}/scores/{place}/bank.json" for place in PLACES],
+        [f"{ROOT}/scores/{checkpoint}/bank.json" for checkpoint in CHECKPOINTS],
     output:
         f"{ROOT}/tables/scores.csv",
         f"{ROOT}/tables/verdicts.csv",
@@ -208,7 +208,7 @@ rule corpus_page:
 rule answers:
     input:
         f"{ROOT}/benchmarks/bank.parquet",
-        read_by(PLACES),
+        read_by(CHECKPOINTS),
     output:
         f"{ROOT}/tables/answers/bank.json",
     script:
@@ -218,7 +218,7 @@ rule answers:
 rule report:
     input:
         f"{ROOT}/tables/answers/bank.json",
-        [f"{ROOT}/checkpoints/{place}/checkpoint.json" for place in PLACES],
+        [f"{ROOT}/checkpoints/{checkpoint}/checkpoint.json" for checkpoint in CHECKPOINTS],
         f"{ROOT}/tables/scores.csv",
         f"{ROOT}/corpus/summary.json",
         f"{ROOT}/claims/bank.json",

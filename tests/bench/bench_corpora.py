@@ -41,10 +41,10 @@ UNSET = {
 def make(folder: Path, size: int) -> int:
     """Write about `size` bytes of Parquet, and the questions; return the number of rows."""
     schema = pa.schema([(name, pa.string()) for name in made.TEXT])
-    place, rows, part, written = folder / "train" / "python", 0, 0, 0
-    place.mkdir(parents=True)
+    target, rows, part, written = folder / "train" / "python", 0, 0, 0
+    target.mkdir(parents=True)
     while written < size:
-        path = place / f"train-{part:05d}.parquet"
+        path = target / f"train-{part:05d}.parquet"
         with pq.ParquetWriter(path, schema, compression="none") as writer:
             while path.stat().st_size < min(SHARD, size - written):
                 portion = made.opencodereasoning2(1000, words=WORDS, seed=rows)

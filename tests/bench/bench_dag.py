@@ -61,8 +61,8 @@ def write_configs(folder: Path, jobs: int) -> dict[str, Path]:
     curves: dict[str, list[str]] = {}
     for arm in study.evaluated():
         curves.setdefault(arm.slice, []).append(arm.path)
-    places = [path for paths in curves.values() for path in paths]
-    bare = {"root": "results/bare", "curves": curves, "places": places}
+    checkpoints = [path for paths in curves.values() for path in paths]
+    bare = {"root": "results/bare", "curves": curves, "checkpoints": checkpoints}
     paths = {name: folder / f"{name}.yaml" for name in SNAKEFILES}
     paths["study"].write_text(yaml.safe_dump(config, sort_keys=False))
     paths["bare"].write_text(json.dumps(bare))

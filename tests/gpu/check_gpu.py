@@ -24,7 +24,7 @@ LEAST = {"torch": (2, 11), "transformers": (5, 17)}
 KINDS = ("qwen2", "llama")
 
 
-def lines(place, folder: Path, gpus: int) -> Iterator[tuple[str, str, Callable]]:
+def lines(setup, folder: Path, gpus: int) -> Iterator[tuple[str, str, Callable]]:
     """Yield lines: what is checked, the tolerance in words, and what returns (passed, figure)."""
     import trainings
     from comparing import apart, once, peak_against_estimate
@@ -35,15 +35,15 @@ def lines(place, folder: Path, gpus: int) -> Iterator[tuple[str, str, Callable]]
 
     def learning(kind, lora):
         def check():
-            left, kernel = trainings.learns(scratch(f"{kind}-{lora}"), place, kind, lora)
-            return left < 0.9 and kernel == place.packed, f"{left:.2f}, by {kernel}"
+            left, kernel = trainings.learns(scratch(f"{kind}-{lora}"), setup, kind, lora)
+            return left < 0.9 and kernel == setup.packed, f"{left:.2f}, by {kernel}"
 
         return check
 
     def agreeing(kind, one, other):
         def check():
-            loss, gradient = apart(once(place, kind, **one), once(place, kind, **other))
-            close = loss <= place.loss and gradient <= place.gradient
+            loss, gradient = apart(once(setup, kind, **one), once(setup, kind, **other))
+            close = loss <= setup.loss and gradient <= setup.gradient
             return close, f"loss {loss:.1e}, gradient {gradient:.1e}"
 
         return check
@@ -51,11 +51,11 @@ def lines(place, folder: Path, gpus: int) -> Iterator[tuple[str, str, Callable]]
     for kind in KINDS:
         for lora in (False, True):
             way = "LoRA" if lora else "full"
-            tolerance = f"held-out loss < 0.9 of the first, {place.packed}"
+            tolerance = f"held-out loss < 0.9 of the first, {setup.packed}"
             yield f"{kind}, {way}: trains", tolerance, learning(kind, lora)
-    tolerance = f"loss {place.loss:g}, gradient {place.gradient:g}"
+    tolerance = f"loss {setup.loss:g}, gradient {setup.gradient:g}"
     ways = {
-        f"{place.packed} against {place.plain}": ({}, {"kernel": place.plain}),
+        f"{setup.packed} against {setup.plain}": ({}, {"kernel": setup.plain}),
         "packed against unpacked": ({}, {"row_tokens": 1}),
         "recomputed against not": ({"recomputed": True}, {}),
         "recomputed selectively against not": ({"recomputed": "selective"}, {}),
@@ -67,30 +67,30 @@ def lines(place, folder: Path, gpus: int) -> Iterator[tuple[str, str, Callable]]
             yield f"{kind}: {name}", tolerance, agreeing(kind, one, other)
 
     def resuming():
-        apart, same = trainings.resumed(scratch("resume"), place)
-        equal = same if place.device == "cpu" else apart <= 2 * place.loss
+        apart, same = trainings.resumed(scratch("resume"), setup)
+        equal = same if setup.device == "cpu" else apart <= 2 * setup.loss
         return equal, f"{apart:.1e}, {'the same' if same else 'other'} bytes"
 
     wanted = (
         "the same bytes"
-        if place.device == "cpu"
-        else f"losses apart {2 * place.loss:g} of the first"
+        if setup.device == "cpu"
+        else f"losses apart {2 * setup.loss:g} of the first"
     )
     yield "SIGTERM, and going on", wanted, resuming
 
     def poison():
-        said = trainings.poisoned(scratch("poison"), place)
+        said = trainings.poisoned(scratch("poison"), setup)
         return "gradient" in said, said.partition(",")[0]
 
     yield "a gradient that is not finite", "stops, saves nothing, is named", poison
     for kind in KINDS:
 
         def answering(kind=kind):
-            share = trainings.greedy(scratch(f"greedy-{kind}"), place, kind)
+            share = trainings.greedy(scratch(f"greedy-{kind}"), setup, kind)
             return share >= 0.95, f"{share:.0%}"
 
         yield f"{kind}: greedy answers are those of generate()", ">= 95%", answering
-    if place.device == "cuda":
+    if setup.device == "cuda":
         for length in (4096, 16384):
             for recomputed, lora in ((True, False), (False, False), (True, True)):
 
@@ -104,12 +104,12 @@ def lines(place, folder: Path, gpus: int) -> Iterator[tuple[str, str, Callable]]
     if gpus > 1:
 
         def sharing():
-            apart = trainings.sharded(scratch("sharded"), place, gpus)
-            return apart <= 2 * place.loss, f"{apart:.1e}"
+            apart = trainings.sharded(scratch("sharded"), setup, gpus)
+            return apart <= 2 * setup.loss, f"{apart:.1e}"
 
         yield (
             f"{gpus} processes against one",
-            f"losses apart {2 * place.loss:g} of the first",
+            f"losses apart {2 * setup.loss:g} of the first",
             sharing,
         )
 
@@ -182,14 +182,14 @@ def main() -> int:
         return 2
     import torch
     import transformers
-    from comparing import PLACES
+    from comparing import SETUPS
 
     name = torch.cuda.get_device_name() if options.device == "cuda" else "the CPU"
     print(f"{name}, PyTorch {torch.__version__}, transformers {transformers.__version__}\n")
     print("| | what | figure | tolerance | took |\n| --- | --- | --- | --- | ---: |", flush=True)
     begun, failed, count = time.monotonic(), 0, 0
     with tempfile.TemporaryDirectory() as folder:
-        for line in lines(PLACES[options.device], Path(folder), options.gpus):
+        for line in lines(SETUPS[options.device], Path(folder), options.gpus):
             log = Path(folder) / "log"
             failed += not run(*line, log, late=time.monotonic() - begun > LIMIT_S)
             count += 1

@@ -14,7 +14,7 @@ LORA = {"rank": 8, "alpha": 16, "dropout": 0.0, "targets": "all-linear"}
 
 
 @dataclass(frozen=True)
-class Place:
+class Setup:
     """Where checks run, and how large they are.
 
     Attributes:
@@ -38,8 +38,8 @@ class Place:
     gradient: float
 
 
-CPU = Place("cpu", "fp32", "eager", "sdpa", "aot_eager", {}, 24, 1e-5, 1e-4)
-CUDA = Place(
+CPU = Setup("cpu", "fp32", "eager", "sdpa", "aot_eager", {}, 24, 1e-5, 1e-4)
+CUDA = Setup(
     device="cuda",
     precision="bf16",
     plain="sdpa",
@@ -58,11 +58,11 @@ CUDA = Place(
     loss=0.01,
     gradient=0.05,
 )
-PLACES = {"cpu": CPU, "cuda": CUDA}
+SETUPS = {"cpu": CPU, "cuda": CUDA}
 
 
 def once(
-    place: Place,
+    setup: Setup,
     kind: str,
     *,
     kernel: str | None = None,
@@ -73,7 +73,7 @@ def once(
     """Return the loss of some examples, and its gradients as one vector.
 
     Args:
-        place: where.
+        setup: where.
         kind: "qwen2" or "llama".
         kernel: of attention; None is the place's own.
         row_tokens: of a packed row; 1 has an example in each.
@@ -83,23 +83,23 @@ def once(
     tokenizer = tokenizer_of(kind)
     examples = [
         chat.encode(tokenizer, row["id"], row["prompt"], row["response"])
-        for row in pool_rows(place.rows // 4)
+        for row in pool_rows(setup.rows // 4)
     ]
     attention.register()
-    model = model_of(kind, tokenizer, **place.shape)
-    model.set_attn_implementation(kernel or place.packed)
+    model = model_of(kind, tokenizer, **setup.shape)
+    model.set_attn_implementation(kernel or setup.packed)
     learner = Learner(model)
     blocks.recompute(parallel.blocks(learner), recomputed)
     if compiled:
-        blocks.compile_each(parallel.blocks(learner), place.backend)
-    learner.to(place.device).train()
+        blocks.compile_each(parallel.blocks(learner), setup.backend)
+    learner.to(setup.device).train()
     forward = Forward(
         learner,
-        parallel.World(device=place.device),
+        parallel.World(device=setup.device),
         pad_id=0,
         row_tokens=row_tokens,
         micro_tokens=4 * row_tokens,
-        precision=place.precision,
+        precision=setup.precision,
         few_shapes=compiled,
     )
     loss = forward.train(examples)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 import train
-from comparing import LORA, Place
+from comparing import LORA, Setup
 from training_material import begin, description, hub_student, made, stop, work
 from valley.core.files import read_json, write_json
 from valley.lm import launch, students
@@ -16,15 +16,15 @@ from valley.lm.requests import Request
 OFTEN = {"save_every": 1e-9}  # minutes: after every update
 
 
-def start_of(folder: Path, place: Place, kind: str) -> Path:
+def start_of(folder: Path, setup: Setup, kind: str) -> Path:
     """Save a student as the hub would have it; return its manifest."""
     folder.mkdir(parents=True)
-    return hub_student(folder, kind, **place.shape)
+    return hub_student(folder, kind, **setup.shape)
 
 
-def recipe_of(place: Place, lora: bool) -> dict:
+def recipe_of(setup: Setup, lora: bool) -> dict:
     """Return what the recipes of these trainings have in common."""
-    settings = {"precision": place.precision, "micro_tokens": 1024, "learning_rate": 0.002}
+    settings = {"precision": setup.precision, "micro_tokens": 1024, "learning_rate": 0.002}
     if lora:
         settings |= {"lora": LORA, "learning_rate": 0.01}
     return settings
@@ -35,30 +35,30 @@ def losses(job: dict) -> list[float]:
     return [entry["loss"] for entry in made(job)["losses"]]
 
 
-def learns(folder: Path, place: Place, kind: str, lora: bool) -> tuple[float, str]:
+def learns(folder: Path, setup: Setup, kind: str, lora: bool) -> tuple[float, str]:
     """Train a student; return its last held-out loss over its first, and the kernel used."""
-    start = start_of(folder / "start", place, kind)
+    start = start_of(folder / "start", setup, kind)
     folder = folder / "job"
     folder.mkdir()
-    job = description(folder, start, rows=place.rows, epochs=3, **recipe_of(place, lora))
+    job = description(folder, start, rows=setup.rows, epochs=3, **recipe_of(setup, lora))
     measured = work(job)
     looks = [look["loss"] for look in made(job)["looks"]]
     return looks[-1] / looks[0], measured["attention"]
 
 
-def resumed(folder: Path, place: Place) -> tuple[float, bool]:
+def resumed(folder: Path, setup: Setup) -> tuple[float, bool]:
     """Stop a training by SIGTERM and go on.
 
     Returns:
         The largest difference of a loss from an undisturbed run's (see `differ`), and whether
         weights and losses are the same to the last bit.
     """
-    start = start_of(folder / "start", place, "qwen2")
+    start = start_of(folder / "start", setup, "qwen2")
     jobs = {}
     for name, how in (("straight", None), ("stopped", OFTEN)):
         (folder / name).mkdir()
         jobs[name] = description(
-            folder / name, start, rows=place.rows, how=how, epochs=8, **recipe_of(place, False)
+            folder / name, start, rows=setup.rows, how=how, epochs=8, **recipe_of(setup, False)
         )
     straight, job = jobs["straight"], jobs["stopped"]
     work(straight)
@@ -83,13 +83,13 @@ def differ(these: list[float], those: list[float]) -> float:
     return max(abs(a - b) for a, b in zip(these, those, strict=True)) / those[0]
 
 
-def poisoned(folder: Path, place: Place) -> str:
+def poisoned(folder: Path, setup: Setup) -> str:
     """Train a student whose loss is finite and whose gradient's norm is not; return what it says.
 
     Raises:
         RuntimeError: it trained all the same, or left a checkpoint or a state.
     """
-    start = start_of(folder / "start", place, "llama")
+    start = start_of(folder / "start", setup, "llama")
     model, _ = students.load(start)
     with torch.no_grad():  # logits stay as they are; the norm weight's gradient squared overflows
         model.model.norm.weight.mul_(1e-25)
@@ -97,7 +97,7 @@ def poisoned(folder: Path, place: Place) -> str:
     model.save_pretrained(read_json(start)["hub"]["id"])
     folder = folder / "job"
     folder.mkdir()
-    job = description(folder, start, rows=place.rows, **recipe_of(place, False))
+    job = description(folder, start, rows=setup.rows, **recipe_of(setup, False))
     try:
         work(job)
     except FloatingPointError as error:
@@ -108,22 +108,22 @@ def poisoned(folder: Path, place: Place) -> str:
     raise RuntimeError("the training ended as if nothing were wrong")
 
 
-def greedy(folder: Path, place: Place, kind: str) -> float:
+def greedy(folder: Path, setup: Setup, kind: str) -> float:
     """Return the share of greedy answers that are those of transformers' own `generate()`."""
-    manifest = start_of(folder / "start", place, kind)
+    manifest = start_of(folder / "start", setup, kind)
     engine = with_transformers.Engine(
         manifest, precision="fp32", temperature=0, top_p=1.0, stop=[], batch_size=8
     )
     prompts = [
-        engine.encode(f"Add {n} and {n * 7 % 31}. " * (1 + n % 5)) for n in range(place.rows // 4)
+        engine.encode(f"Add {n} and {n * 7 % 31}. " * (1 + n % 5)) for n in range(setup.rows // 4)
     ]
     requests = [Request(prompt, n, 32) for n, prompt in enumerate(prompts)]
     ours = dict(found for some in engine.answers(requests, lambda: False) for found in some)
     model, tokenizer = students.load(manifest)
-    model.to(place.device).eval()
+    model.to(setup.device).eval()
     equal = 0
     for number, prompt in enumerate(prompts):
-        ids = torch.tensor([prompt], device=place.device)
+        ids = torch.tensor([prompt], device=setup.device)
         ends = {tokenizer.eos_token_id, *_listed(model.generation_config.eos_token_id)}
         with torch.no_grad():
             whole = model.generate(
@@ -144,13 +144,13 @@ def _listed(value) -> list:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def sharded(folder: Path, place: Place, processes: int) -> float:
+def sharded(folder: Path, setup: Setup, processes: int) -> float:
     """Return the largest difference of a loss (see `differ`): several processes against one."""
-    start = start_of(folder / "start", place, "qwen2")
+    start = start_of(folder / "start", setup, "qwen2")
     jobs = []
     for name in ("alone", "sharded"):
         (folder / name).mkdir()
-        jobs.append(description(folder / name, start, rows=place.rows, **recipe_of(place, False)))
+        jobs.append(description(folder / name, start, rows=setup.rows, **recipe_of(setup, False)))
     alone, several = jobs
     work(alone)
     file = folder / "sharded" / "job.json"

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from places import finding
+from paths import finding
 from valley.judging import batch, identity
 from valley.judging.batch import Task, judge
 from valley.judging.cache import Cache

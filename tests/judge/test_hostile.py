@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hostile_programs import CASES, SEARCHES
-from places import finding
+from paths import finding
 from tiers import tiers
 from valley.judging.batch import Task, judge
 from valley.judging.sandbox import Sandbox

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from places import finding
+from paths import finding
 from test_hostile import ORDINARY
 from tiers import tiers
 from valley.judging import identity, packages
@@ -141,9 +141,9 @@ def test_another_user_shares_what_is_installed_and_is_told_what_to_do_about_the_
     version = "import pip, sys; sys.exit(sys.version_info < (3, 11))"
     if not os.path.exists(interpreter) or subprocess.run([interpreter, "-c", version]).returncode:
         pytest.skip("needs a system Python >= 3.11 with pip, which an ordinary user may read")
-    with tempfile.TemporaryDirectory() as place:
-        os.chmod(place, 0o755)
-        shared, own = Path(place, "shared"), Path(place, "own")
+    with tempfile.TemporaryDirectory() as shop:
+        os.chmod(shop, 0o755)
+        shared, own = Path(shop, "shared"), Path(shop, "own")
         own.mkdir()
         os.chmod(own, 0o777)
         settings = finding(Path(__file__).parent)
@@ -152,7 +152,7 @@ def test_another_user_shares_what_is_installed_and_is_told_what_to_do_about_the_
             "provided(sys.argv[1], pinned(['tiny==1.0']))"
         )
         subprocess.run([interpreter, "-c", install, str(shared)], env=settings, check=True)
-        settings |= {"PIP_FIND_LINKS": place}  # where there are no wheels
+        settings |= {"PIP_FIND_LINKS": shop}  # where there are no wheels
         done = subprocess.run(
             [interpreter, "-c", ORDINARY, AS_USER, isolation, str(shared), str(own)],
             input=repr(problem("imported\n42\n")),

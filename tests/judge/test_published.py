@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from benchmark_material import HARNESS
-from places import finding
+from paths import finding
 from published_programs import HOSTILE, HUMANEVAL, MBPP, SHADOWING
 from test_hostile import ORDINARY
 from tiers import tiers
@@ -83,7 +83,7 @@ def test_looking_at_an_endless_value_is_the_programs_failure():
     )
     problem |= {"time_limit_s": 0.5}
     programs = ["def f():\n    while True: yield 1", "def f():\n    while True: pass"]
-    found = judge([Task(place, program, problem) for place, program in enumerate(programs)])
+    found = judge([Task(name, program, problem) for name, program in enumerate(programs)])
     assert {verdict.verdict for verdict in found} <= {"time_limit", "memory_limit"}
 
 
@@ -114,7 +114,7 @@ def test_a_problems_own_solution_decides_whether_its_test_is_usable():
     unknown = {name: value for name, value in good.items() if name != "reference"}
     items = [("a", unknown), ("b", good), ("c", bad), ("d", broken), ("e", unknown)]
     found = list(proved(items, isolation="auto"))
-    assert [place for place, _, _ in found] == list("abcde")
+    assert [name for name, _, _ in found] == list("abcde")
     assert [problem["trusted"] for _, problem, _ in found] == [True, True, False, False, True]
     assert [(why or "").split(":")[0] for _, _, why in found] == [
         "", "", "wrong_answer", "judge_error", "",

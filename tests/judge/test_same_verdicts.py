@@ -92,8 +92,8 @@ def _published(kinds: dict, marked: dict, names: list[str], first: int) -> tuple
         entry = row.get("entry_point") or right.partition("def ")[2].partition("(")[0]
         answers.append(answers_for(entry, right))
     few = ("right", "wrong", "raises")
-    for place in range(len(names), len(rows)):  # of the marked ones a few say all
-        answers[place] = {name: answers[place][name] for name in few}
+    for index in range(len(names), len(rows)):  # of the marked ones a few say all
+        answers[index] = {name: answers[index][name] for name in few}
     return rows, answers
 
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from places import finding
+from paths import finding
 from tiers import tiers
 from valley.judging import batch, isolation
 from valley.judging.batch import Task, judge

@@ -144,7 +144,7 @@ def test_a_loop_in_a_published_test_is_run_as_it_is():
     assert problem["trusted"] is True and len(problem["tests"]) == 1
     first_only = "def f(x, y): return [*x, y] if y in (2, 'a', 0) else []"
     programs = [ROWS["humaneval"][1], first_only]
-    found = judge([Task(place, program, problem) for place, program in enumerate(programs)])
+    found = judge([Task(index, program, problem) for index, program in enumerate(programs)])
     assert [verdict.verdict for verdict in found] == ["accepted", "wrong_answer"]
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from honest_programs import STDIN, SUM, problem
-from places import finding
+from paths import finding
 from tiers import tiers
 from valley.judging import isolation
 from valley.judging.batch import Task, judge

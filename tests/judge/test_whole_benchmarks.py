@@ -60,9 +60,9 @@ SANITIZED_SPLITS = {"prompt": 7, "test": 257, "validation": 43, "train": 120}
 
 def spread(kinds: dict, marked: dict, number: int) -> list[dict]:
     """`number` rows: every kind many times, each marked one once, far apart."""
-    rows = [list(kinds.values())[place % len(kinds)] for place in range(number)]
-    for place, row in enumerate(marked.values()):
-        rows[(place + 1) * number // (len(marked) + 1)] = row
+    rows = [list(kinds.values())[index % len(kinds)] for index in range(number)]
+    for index, row in enumerate(marked.values()):
+        rows[(index + 1) * number // (len(marked) + 1)] = row
     return rows
 
 

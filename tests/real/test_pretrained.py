@@ -19,7 +19,7 @@ from valley.lm import chat, headers, packaged, students
 from workspace import Workspace
 
 pytestmark = pytest.mark.timeout(1200)  # the first test that needs the study waits for it
-PLACE = "smollm2/distil/base/all.any/n6-s0"
+CHECKPOINT = "smollm2/distil/base/all.any/n6-s0"
 
 
 def folder(study: Workspace) -> Path:
@@ -27,7 +27,7 @@ def folder(study: Workspace) -> Path:
 
 
 def checkpoint(study: Workspace) -> Path:
-    return folder(study) / "checkpoints" / PLACE / "checkpoint.json"
+    return folder(study) / "checkpoints" / CHECKPOINT / "checkpoint.json"
 
 
 def weights(manifest: Path) -> dict[str, torch.Tensor]:
@@ -110,14 +110,14 @@ def test_a_prompt_carries_the_templates_own_system_message(model):
     assert asked.endswith("<|im_start|>assistant\n")
 
 
-@pytest.mark.parametrize("place", ["smollm2/base", PLACE])
-def test_answers_are_written_judged_and_scored(study, place):
-    answers = read_parquet(folder(study) / "generations" / place / "bank.parquet")
-    verdicts = read_parquet(folder(study) / "verdicts" / place / "bank.parquet")
+@pytest.mark.parametrize("checkpoint", ["smollm2/base", CHECKPOINT])
+def test_answers_are_written_judged_and_scored(study, checkpoint):
+    answers = read_parquet(folder(study) / "generations" / checkpoint / "bank.parquet")
+    verdicts = read_parquet(folder(study) / "verdicts" / checkpoint / "bank.parquet")
     assert len(answers) == len(verdicts) == ANSWERS
     assert all(answer["text"].strip() for answer in answers)
     assert "judge_error" not in {verdict["verdict"] for verdict in verdicts}
-    score = read_json(folder(study) / "scores" / place / "bank.json")["overall"]["pass@1"]
+    score = read_json(folder(study) / "scores" / checkpoint / "bank.json")["overall"]["pass@1"]
     assert score["samples"] == ANSWERS and 0 <= score["estimate"] <= 1
 
 

@@ -14,7 +14,7 @@ import sys
 from bisect import bisect
 
 FOLDER, RULE = "VALLEY_TRACE", "VALLEY_TRACE_RULE"
-PLACES, DIGESTS, RECORD = "places.marshal", "digests.txt", ".record"
+NUMBERS, DIGESTS, RECORD = "numbers.marshal", "digests.txt", ".record"
 SCRIPTS = os.path.join(".snakemake", "scripts", "tmp")  # where Snakemake copies a job's script
 PROGRAM = "solution.py"  # the file name under which the judge compiles a program
 CO_NEWLOCALS = 2  # functions have it; bodies of modules and classes run when these are defined
@@ -45,9 +45,9 @@ class _Recorder:
 
     def __init__(self, folder: str, rule: str | None):
         self.folder, self.rule = folder, rule
-        with open(os.path.join(folder, PLACES), "rb") as file:
+        with open(os.path.join(folder, NUMBERS), "rb") as file:
             # By file: the first lines of its top-level statements, and the number of the first.
-            self.root, self.places, self.size = marshal.load(file)
+            self.root, self.numbers, self.size = marshal.load(file)
         self.record: mmap.mmap | None = None
         self.seen: dict[int, object] = {}  # by id: to hash a code object takes long
         self.shifts: dict[str, int] = {}
@@ -93,24 +93,24 @@ class _Recorder:
     def called(self, frame) -> bool:
         """Note a call; tell whether the same code needs no further look."""
         code = frame.f_code
-        place = self.place(code)
-        if place is None:
+        number = self.number_of(code)
+        if number is None:
             if code.co_filename == PROGRAM:
                 self.end()
                 return False
         elif self.importing(frame) or not self.open():
             return False
         else:
-            self.record[place] = 1
+            self.record[number] = 1
         self.seen[id(code)] = code
         return True
 
-    def place(self, code) -> int | None:
+    def number_of(self, code) -> int | None:
         """Return the number of the top-level statement that the code stands in."""
         name, line = code.co_filename, code.co_firstlineno
         if SCRIPTS in name:
             name, line = self.original(name, line)
-        lines, first = self.places.get(name, (None, 0))
+        lines, first = self.numbers.get(name, (None, 0))
         if lines is None or not code.co_flags & CO_NEWLOCALS:
             return None
         return first + bisect(lines, line) - 1
@@ -127,7 +127,7 @@ class _Recorder:
         """Tell whether the call comes from a module that is just being imported."""
         while frame is not None:
             code = frame.f_code
-            if code.co_name == "<module>" and code.co_filename in self.places:
+            if code.co_name == "<module>" and code.co_filename in self.numbers:
                 return frame.f_globals.get("__name__") != "__main__"
             frame = frame.f_back
         return False

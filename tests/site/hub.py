@@ -168,11 +168,11 @@ class _Handler(BaseHTTPRequestHandler):
         if size <= LARGE:
             return self._bytes(path, about)
         host = self.headers["Host"].replace("127.0.0.1", "localhost")
-        place = f"http://{host}/elsewhere/{path}"
+        location = f"http://{host}/elsewhere/{path}"
         linked = {
             "X-Linked-Size": str(size + told),
             "X-Linked-ETag": about["ETag"],
-            "Location": place,
+            "Location": location,
         }
         self._reply(302, b"", {**about, **linked})
 

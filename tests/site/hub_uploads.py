@@ -26,9 +26,9 @@ class Uploads:
         wanted = self.path.rpartition("/")[2]
         if hashlib.sha256(body).hexdigest() != wanted:
             return self._refuse(400, "", "The content is not what its digest says")
-        place = self.has.kept / "lfs" / wanted
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(body)
+        target = self.has.kept / "lfs" / wanted
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(body)
         self._reply(200, b"", {})
 
     def do_POST(self) -> None:
@@ -112,12 +112,12 @@ class Uploads:
             value = line["value"]
             if line["key"] == "header":
                 continue
-            place = folder / value["path"]
-            place.parent.mkdir(parents=True, exist_ok=True)
+            target = folder / value["path"]
+            target.parent.mkdir(parents=True, exist_ok=True)
             if line["key"] == "lfsFile":
-                shutil.copyfile(self.has.kept / "lfs" / value["oid"], place)
+                shutil.copyfile(self.has.kept / "lfs" / value["oid"], target)
             elif line["key"] == "file":
-                place.write_bytes(base64.b64decode(value["content"]))
+                target.write_bytes(base64.b64decode(value["content"]))
             else:
                 return self._refuse(400, "", f"Unknown: {line['key']}")
         repository.commits[digest] = folder

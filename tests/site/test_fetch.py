@@ -45,8 +45,8 @@ def material(tmp_path_factory) -> Path:
     taco, apps = (hub_files.snapshot(folder, n) for n in ("BAAI/TACO", "codeparrot/apps"))
     foreign_corpora.write_arrow(taco / "test" / "a.arrow", foreign_corpora.taco(2))
     hub_files.jsonl(apps / "test.jsonl", foreign_corpora.apps(2))
-    place = hub_files.snapshot(folder, "livecodebench/code_generation_lite")
-    benchmark_material.release(place, 4)
+    snapshot = hub_files.snapshot(folder, "livecodebench/code_generation_lite")
+    benchmark_material.release(snapshot, 4)
     return folder
 
 

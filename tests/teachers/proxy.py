@@ -31,10 +31,10 @@ class FaultyProxy(ThreadingHTTPServer):
 
     def __init__(self, upstream: str, faults: Iterable[str], hang_s: float = 0.5):
         super().__init__(("127.0.0.1", 0), _Handler)
-        place = urlsplit(upstream)
-        if place.hostname != "127.0.0.1":
+        url = urlsplit(upstream)
+        if url.hostname != "127.0.0.1":
             raise ValueError("this proxy serves loopback only")
-        self.upstream = place.hostname, place.port
+        self.upstream = url.hostname, url.port
         self.faults = list(faults)[:MOST_FAULTS]
         self.hang_s = min(hang_s, LONGEST_HANG_S)
         self.seen: list[str] = []

@@ -34,9 +34,9 @@ def server():
         yield serving
 
 
-def endpoint(place: str, kind: type[Client] = Client, **changed) -> Client:
+def endpoint(address: str, kind: type[Client] = Client, **changed) -> Client:
     settings = {"model": "procedural", "concurrent": 4, "timeout_s": 20.0, "backoff_s": 0.01}
-    return kind(Endpoint(base_url=place, **{**settings, **changed}), ASKED)
+    return kind(Endpoint(base_url=address, **{**settings, **changed}), ASKED)
 
 
 def said(cache: AnswerCache, asked) -> list[str]:
@@ -75,9 +75,9 @@ def test_what_is_known_is_not_asked_again(tmp_path, asked, server):
 def test_a_stopped_job_goes_on(tmp_path, asked, server):
     class Slow(Client):
         def answers(self, questions, stopping):
-            for place, finished in enumerate(super().answers(questions, stopping)):
+            for number, finished in enumerate(super().answers(questions, stopping)):
                 yield finished
-                if place == 1:
+                if number == 1:
                     os.kill(os.getpid(), signal.SIGTERM)
 
     cache = AnswerCache(tmp_path, {})

@@ -111,13 +111,13 @@ def release(folder: Path, *counts: int) -> list[dict]:
     """Write LiveCodeBench's files, each with that many problems, and return all of them."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    for place, count in enumerate(counts, 1):
+    for number, count in enumerate(counts, 1):
         start = len(rows) + 1
         part = [
             (lcb_stdin if number % 2 else lcb_function)(number)
             for number in range(start, start + count)
         ]
-        jsonl(folder / f"test{place if place > 1 else ''}.jsonl", part)
+        jsonl(folder / f"test{number if number > 1 else ''}.jsonl", part)
         rows += part
     return rows
 

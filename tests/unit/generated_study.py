@@ -154,7 +154,7 @@ def _answers(layout, arm, ids, ease, answer, told: str, all_right: bool | None) 
     rng = np.random.default_rng(sum(map(ord, arm.path)))
     mean = min(max(level(arm), 0.002), 0.95)
     shares = 1 / (1 + np.exp(-(np.log(mean / (1 - mean)) + 1.4 * ease)))
-    place, generations, verdicts = layout.study.place(arm), [], []
+    checkpoint, generations, verdicts = layout.study.checkpoint_name(arm), [], []
     for name, value in zip(ids, shares, strict=True):
         for sample in range(layout.study.config["sampling"]["samples"]):
             right, cut = bool(rng.random() < value), bool(rng.random() < 0.1)
@@ -178,8 +178,10 @@ def _answers(layout, arm, ids, ease, answer, told: str, all_right: bool | None) 
                     "detail": detail,
                 }
             )
-    write_parquet(layout.result("generations", place, "bank", "parquet"), generations, GENERATION)
-    write_parquet(layout.result("verdicts", place, "bank", "parquet"), verdicts, VERDICT)
+    write_parquet(
+        layout.result("generations", checkpoint, "bank", "parquet"), generations, GENERATION
+    )
+    write_parquet(layout.result("verdicts", checkpoint, "bank", "parquet"), verdicts, VERDICT)
 
 
 def embedded(page: str) -> list[dict]:

@@ -173,10 +173,10 @@ def test_programs_that_lacked_a_package_are_counted(study, tmp_path):
     lacked = {"verdict": "runtime_error"}
     lacked["detail"] = "ModuleNotFoundError: numpy; judge.packages can provide it"
     generations, verdicts = [], []
-    for place, name in enumerate(ids):
+    for index, name in enumerate(ids):
         row = {"problem_id": name, "sample": 0}
         generations.append({**row, "text": "", "finish_reason": "stop", "tokens": 1})
-        verdicts.append(row | (lacked if place < 3 else {"verdict": "accepted", "detail": ""}))
+        verdicts.append(row | (lacked if index < 3 else {"verdict": "accepted", "detail": ""}))
     write_parquet(tmp_path / "g.parquet", generations, GENERATION)
     write_parquet(tmp_path / "v.parquet", verdicts, VERDICT)
     files = {"generations": tmp_path / "g.parquet", "verdicts": tmp_path / "v.parquet"}

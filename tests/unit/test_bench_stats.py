@@ -27,8 +27,8 @@ def test_a_section_made_anew_replaces_its_own_tables_only():
 def test_a_new_section_takes_its_place_in_the_order_of_sections():
     page = bench_stats.merged(PAGE, {"worlds": "worlds"})
     names = ("worlds", "coverage", "known")
-    places = [page.index(bench_stats.SECTION.format(name)) for name in names]
-    assert places == sorted(places) and "old known" in page
+    positions = [page.index(bench_stats.SECTION.format(name)) for name in names]
+    assert positions == sorted(positions) and "old known" in page
 
 
 def test_a_page_without_tables_keeps_its_words():

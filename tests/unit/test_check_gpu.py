@@ -36,8 +36,8 @@ import check_gpu, comparing
 
 once, lines = comparing.once, check_gpu.lines
 
-def lying(place, kind, **how):
-    loss, gradient = once(place, kind, **how)
+def lying(setup, kind, **how):
+    loss, gradient = once(setup, kind, **how)
     return loss * (1.001 if how.get("row_tokens") == 1 else 1), gradient
 
 comparing.once = lying

@@ -69,24 +69,24 @@ def test_a_student_that_tells_nothing_of_its_size_gets_a_day():
 
 def test_the_judge_gets_cores_for_its_programs():
     config = study(estimates={"program_seconds": 20}, sampling={"samples": 2})
-    wildcards = {"place": "big/base", "benchmark": "bank"}
+    wildcards = {"checkpoint": "big/base", "benchmark": "bank"}
     assert request(config, "judge", wildcards).cpus == 16
     assert request(study(), "judge", wildcards).cpus == 1
 
 
 def test_requests_learn_from_finished_jobs(tmp_path):
     config = study()
-    place = tmp_path / "checkpoints/big/paper/base/all.any/n1000-s0"
-    place.mkdir(parents=True)
+    folder = tmp_path / "checkpoints/big/paper/base/all.any/n1000-s0"
+    folder.mkdir(parents=True)
     about = {**MADE, "rule": "train", "restored": False, "measured": {"wall_seconds": 1e6}}
-    (place / "checkpoint.meta.json").write_text(json.dumps(about))
+    (folder / "checkpoint.meta.json").write_text(json.dumps(about))
     seen = measured(config, tmp_path)
     before = request(config, "train", {**ARM, "size": 1000})
     after = request(config, "train", {**ARM, "size": 1000}, seen=seen)
     assert seen["train", "big"] > 1
     assert after.runtime * 60 > 1e6 > before.runtime * 60
     about["restored"] = True
-    (place / "checkpoint.meta.json").write_text(json.dumps(about))
+    (folder / "checkpoint.meta.json").write_text(json.dumps(about))
     assert measured(config, tmp_path) == {}
 
 
@@ -184,8 +184,8 @@ def test_costs_are_added_up_by_stage_and_arm():
     assert usage.summed([row])[-1]["gpu_hours_held"] == 2
 
 
-def sidecar(root, place, rule, seconds, **measured):
-    path = root / f"{place}.meta.json"
+def sidecar(root, folder, rule, seconds, **measured):
+    path = root / f"{folder}.meta.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     asked = {"minutes": 60, "gpus": 0, "nodes": 1, "cpus": 2}
     took = {"wall_seconds": seconds, "cpu_seconds": seconds, "asked": asked, **measured}

@@ -43,9 +43,9 @@ def test_differences_are_paired_on_common_problems(two):
     means = []
     for layout in two:
         for seed in (0, 1):
-            place = f"tiny/distil/base/all.any/n1024-s{seed}"
+            checkpoint = f"tiny/distil/base/all.any/n1024-s{seed}"
             files = [
-                layout.result(k, place, "bank", "parquet") for k in ("generations", "verdicts")
+                layout.result(k, checkpoint, "bank", "parquet") for k in ("generations", "verdicts")
             ]
             ids, _ = load.problem_table(f"{layout.root}/benchmarks/bank.parquet")
             means.append(load.evaluation(ids, *files, {}).mean("pass@1")[:30].mean())

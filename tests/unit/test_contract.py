@@ -86,7 +86,7 @@ def test_stages_are_imported_by_the_rules_without_anything_heavy():
 TEACHER = "properties.corpus.properties.teachers.additionalProperties"
 STUDENT = "properties.students.additionalProperties"
 CORPUS = "properties.corpus.properties"
-SETTINGS = [  # the schema's place, keys that are elsewhere, fields that no key is
+SETTINGS = [  # the schema's path, keys that are elsewhere, fields that no key is
     (Recipe, "$defs.recipe", set(), set()),
     (Sampling, "properties.sampling", set(), set()),
     (Chat, STUDENT, {"published", "cutoff", "hub", "scratch"}, set()),
@@ -104,9 +104,9 @@ KINDS = {"string": str, "number": float, "integer": int, "boolean": bool, "array
 KINDS |= {"object": dict, "null": type(None)}
 
 
-def schema_of(place):
+def schema_of(path):
     found = _schema()
-    for step in place.split("."):
+    for step in path.split("."):
         found = found[step]
     return {name: resolved(key, _schema()) for name, key in found["properties"].items()}
 
@@ -115,19 +115,19 @@ def default_of(field):
     return field.default if field.default_factory is MISSING else field.default_factory()
 
 
-def completed(cls, place):
+def completed(cls, path):
     """Return a completed mapping of the schema's defaults, as `complete` makes one."""
     value = {}
-    _fill(value, {"properties": schema_of(place)}, _schema())
+    _fill(value, {"properties": schema_of(path)}, _schema())
     return value
 
 
-@pytest.mark.parametrize(("cls", "place", "elsewhere", "own"), SETTINGS)
-def test_settings_have_the_schemas_keys_and_defaults(cls, place, elsewhere, own):
-    keys = schema_of(place)
+@pytest.mark.parametrize(("cls", "path", "elsewhere", "own"), SETTINGS)
+def test_settings_have_the_schemas_keys_and_defaults(cls, path, elsewhere, own):
+    keys = schema_of(path)
     fields = {field.name: field for field in dataclasses.fields(cls)}
     assert {*fields} - own == {*keys} - elsewhere
-    filled = completed(cls, place)
+    filled = completed(cls, path)
     for name in {*fields} - own:
         if name in FILLED.get(cls, ()):
             assert filled[name] is None and default_of(fields[name]) is MISSING, name
@@ -145,9 +145,9 @@ def kinds(wanted):
     return {int, float} if wanted is float else {wanted or type(None)}
 
 
-@pytest.mark.parametrize(("cls", "place", "elsewhere", "own"), SETTINGS)
-def test_settings_have_the_schemas_types(cls, place, elsewhere, own):
-    keys = schema_of(place)
+@pytest.mark.parametrize(("cls", "path", "elsewhere", "own"), SETTINGS)
+def test_settings_have_the_schemas_types(cls, path, elsewhere, own):
+    keys = schema_of(path)
     for own_field in dataclasses.fields(cls):
         name = own_field.name
         if name in own:

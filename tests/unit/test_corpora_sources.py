@@ -26,8 +26,8 @@ PLAIN = {
     "longest_line": 1 << 26,
 }
 OCR2 = {"hub": "nvidia/OpenCodeReasoning-2", "revision": COMMIT}
-PLACE = {"hub": None, "revision": COMMIT, "path": None, "files": None}
-QUESTIONS = resolved_questions({"taco": PLACE, "apps": PLACE})
+LOCATION = {"hub": None, "revision": COMMIT, "path": None, "files": None}
+QUESTIONS = resolved_questions({"taco": LOCATION, "apps": LOCATION})
 
 
 @pytest.fixture
@@ -176,12 +176,12 @@ def test_opencodereasoning_has_some_questions_itself_and_ids_of_questions(tmp_pa
         }
         for at in range(6)
     ]
-    place = snapshot(cache, "nvidia/OpenCodeReasoning")
-    made.write_parquet(place / "split_0" / "train-00000-of-00001.parquet", rows, names)
+    folder = snapshot(cache, "nvidia/OpenCodeReasoning")
+    made.write_parquet(folder / "split_0" / "train-00000-of-00001.parquet", rows, names)
     pointing = [
         {**row, "input": "-", "dataset": "taco", "split": "train", "index": "3"} for row in rows
     ]
-    made.write_parquet(place / "split_1" / "train-0.parquet", pointing[:2], [*names, "index"])
+    made.write_parquet(folder / "split_1" / "train-0.parquet", pointing[:2], [*names, "index"])
     made.cache(cache, made.opencodereasoning2(4), questions=5)
     problems, traces, _ = read({"hub": "nvidia/OpenCodeReasoning", "revision": COMMIT})
     assert [p["id"] for p in problems] == ["src/q0", "src/q1", "src/q2", "taco/train/3"]
@@ -222,9 +222,9 @@ def test_questions_of_codeforces_and_code_contests_come_with_sections_tests_and_
             made.opencodereasoning2(2), ("open-r1/codeforces", "code_contests"), strict=True
         )
     ]
-    place = snapshot(cache, "nvidia/OpenCodeReasoning-2") / "train" / "python"
-    made.write_parquet(place / "train-00000-of-00001.parquet", rows)
-    named = {name: PLACE for name in ("open-r1/codeforces", "code_contests")}
+    folder = snapshot(cache, "nvidia/OpenCodeReasoning-2") / "train" / "python"
+    made.write_parquet(folder / "train-00000-of-00001.parquet", rows)
+    named = {name: LOCATION for name in ("open-r1/codeforces", "code_contests")}
     problems, traces, _ = read(OCR2, questions=resolved_questions(named))
     assert [problem["id"] for problem in problems] == [
         "code_contests/train/0",

@@ -61,7 +61,7 @@ def test_assumptions_stand_in_the_study_file():
 
 def test_answers_are_two_flops_a_parameter_and_token():
     config = large(answer_tokens=10000)
-    made = estimate(config, "generate", {"place": "qwen/base", "benchmark": "bank"})
+    made = estimate(config, "generate", {"checkpoint": "qwen/base", "benchmark": "bank"})
     assert made.amount == pytest.approx(2 * 7.616e9 * 24 * 4 * 10000)
     assert made.gpu_seconds > 0
 
@@ -69,7 +69,7 @@ def test_answers_are_two_flops_a_parameter_and_token():
 def test_answers_are_never_longer_than_the_limit():
     limit = large(answer_tokens=32768)
     beyond = large(answer_tokens=99999)
-    where = {"place": "qwen/base", "benchmark": "bank"}
+    where = {"checkpoint": "qwen/base", "benchmark": "bank"}
     assert estimate(limit, "generate", where) == estimate(beyond, "generate", where)
 
 
@@ -148,7 +148,7 @@ def test_a_wrong_student_among_the_parameters_is_a_mistake():
 def test_every_rule_has_an_estimate_and_unknown_ones_are_small():
     config = study()
     assert estimate(config, "curve", {}).wall_seconds() == config["estimates"]["job_seconds"]
-    assert estimate(config, "judge", {"place": "tiny/base", "benchmark": "bank"}).amount == 48
+    assert estimate(config, "judge", {"checkpoint": "tiny/base", "benchmark": "bank"}).amount == 48
     assert estimate(config, "labels", {}).amount == 200
     assert estimate(config, "shard", {"size": "16"}).disk_bytes > 0
 
@@ -178,20 +178,24 @@ def test_a_benchmarks_own_sampling_is_what_its_answers_cost():
     config["benchmarks"]["long"] = {"bank": bank, "sampling": own}
 
     def flops(config, benchmark):
-        return estimate(config, "generate", {"place": "tiny/base", "benchmark": benchmark}).amount
+        return estimate(
+            config, "generate", {"checkpoint": "tiny/base", "benchmark": benchmark}
+        ).amount
 
     made = Study(config).config
     assert flops(made, "long") == pytest.approx(5 * flops(made, "bank"))  # ten times, half as many
     judged = [
-        estimate(made, "judge", {"place": "x", "benchmark": name}) for name in ("bank", "long")
+        estimate(made, "judge", {"checkpoint": "x", "benchmark": name}) for name in ("bank", "long")
     ]
     assert [one.amount for one in judged] == [48, 24]
     config["sampling"]["engine"] = "vllm"
     together = Study(config).config
-    apart = [estimate(together, "answer", {"place": "tiny/base", "way": w}) for w in ("", "-long")]
+    apart = [
+        estimate(together, "answer", {"checkpoint": "tiny/base", "way": w}) for w in ("", "-long")
+    ]
     assert [one.amount for one in apart] == [flops(made, "bank"), flops(made, "long")]
     config["sampling"] |= {"engine": "transformers", "jobs": 3}
-    part = {"place": "tiny/base", "way": "-long", "part": ".2-of-3"}
+    part = {"checkpoint": "tiny/base", "way": "-long", "part": ".2-of-3"}
     share = estimate(Study(config).config, "answer", part)
     assert share.amount == pytest.approx(flops(made, "long") / 3)
 
@@ -200,7 +204,7 @@ def test_a_part_of_the_answers_takes_its_share_of_the_time():
     def asked(rule, jobs, **wildcards):
         config = large()
         config["sampling"]["jobs"] = jobs
-        return estimate(config, rule, {"place": "qwen/base", **wildcards}).gpu_seconds
+        return estimate(config, rule, {"checkpoint": "qwen/base", **wildcards}).gpu_seconds
 
     alone = asked("generate", 1, benchmark="bank")
     assert asked("answer", 4, part=".3-of-4") == pytest.approx(alone / 4)

@@ -186,7 +186,7 @@ def test_counted_lengths_go_before_assumed_ones(pooled):
 
 
 def test_reading_the_question_is_counted_where_its_length_is_known(pooled):
-    where = {"place": "mine/base", "benchmark": "bank"}
+    where = {"checkpoint": "mine/base", "benchmark": "bank"}
     without = estimate(pooled.config, "generate", where)
     made = estimate(pooled.config, "generate", where, lengths.of_study(pooled))
     question = sum(lengths.of_study(pooled)("mine").prompts) / lengths.ROWS

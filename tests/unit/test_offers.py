@@ -20,7 +20,7 @@ PartitionName=cpu MaxCPUsPerNode=UNLIMITED MaxMemPerNode=UNLIMITED MaxNodes=UNLI
 PartitionName=gpu MaxCPUsPerNode=24 MaxMemPerNode=400000 MaxNodes=4
 """
 FOUND = offers.read(SINFO, ALLOWED)
-JUDGED = {"place": "big/base", "benchmark": "bank"}
+JUDGED = {"checkpoint": "big/base", "benchmark": "bank"}
 
 
 def test_partitions_are_read_with_what_they_allow_of_a_node():
@@ -30,8 +30,8 @@ def test_partitions_are_read_with_what_they_allow_of_a_node():
     assert FOUND["gpu"].nodes == (Nodes(2, 24, 400000, (("a100", 2), ("h100", 4))),)
     assert (FOUND["gpu"].minutes, FOUND["gpu"].most_nodes) == (240, 4)
     assert (FOUND["free"].minutes, FOUND["free"].nodes[0].gpus) == (None, (("", 8),))
-    assert offers.place(FOUND, None).name == "cpu"
-    assert offers.place(FOUND, "gpu,cpu").name == "gpu"
+    assert offers.partition_of(FOUND, None).name == "cpu"
+    assert offers.partition_of(FOUND, "gpu,cpu").name == "gpu"
     assert offers.room(FOUND["cpu"]) == Room(64, 256000)
     assert str(FOUND["gpu"]) == (
         "gpu: 2 nodes of 24 cores, 400000 MB, 2 GPUs (a100), 4 GPUs (h100); up to 240 minutes"
@@ -120,7 +120,7 @@ def vllm(**resources) -> Study:
 def test_what_samples_is_asked_for_by_its_rules_name():
     named, old = vllm(answer={"gpus": 2, "cpus": 3}), vllm(generate={"gpus": 2, "cpus": 3})
     for one in (named, old):
-        asked = request(one.config, "answer", {"place": "big/base"})
+        asked = request(one.config, "answer", {"checkpoint": "big/base"})
         assert (asked.gpus, asked.cpus) == (2, 3)
         assert request(one.config, "generate", JUDGED).gpus == 0
     assert named.notes == []

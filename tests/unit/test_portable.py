@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from places import finding
+from paths import finding
 from valley.core.study import RESULT_NEUTRAL_KEYS, Study
 from workspace import Workspace
 

@@ -102,8 +102,8 @@ def test_designs_share_the_chance_of_what_they_share():
     ]
     shared = one[0].keys() & one[1].keys()
     assert len(shared) > 5
-    for place in shared:
-        assert np.array_equal(one[0][place].accepted, one[1][place].accepted)
+    for checkpoint in shared:
+        assert np.array_equal(one[0][checkpoint].accepted, one[1][checkpoint].accepted)
 
 
 def test_the_rules_are_the_studys_own():
@@ -221,9 +221,9 @@ def test_finished_arms_tell_what_they_were_drawn_with(real):
     levels = levels_of(one.plan, one.truths[0], one.students)
     made = drawn(one.plan, levels, design, 4, 0)
     arms = [
-        replace(made[place], setting={**vars(cell.arm), "seed": number})
+        replace(made[checkpoint], setting={**vars(cell.arm), "seed": number})
         for cell in one.plan.cells
-        for number, place in enumerate(cell.places)
+        for number, checkpoint in enumerate(cell.checkpoints)
     ]
     found = assumptions.measured(arms, "a test", bootstrap=20)
     low, high = found["run_sd"].interval
@@ -239,7 +239,7 @@ def test_one_seed_tells_nothing_of_training_noise():
         one.plan, levels_of(one.plan, one.truths[0], one.students), Design(problems=200), 1, 0
     )
     arms = [
-        replace(made[cell.places[0]], setting={**vars(cell.arm), "seed": 0})
+        replace(made[cell.checkpoints[0]], setting={**vars(cell.arm), "seed": 0})
         for cell in one.plan.cells
     ]
     assert "run_sd" not in assumptions.measured(arms, "a test", bootstrap=5)

@@ -66,8 +66,8 @@ def test_finished_arms_are_where_assumptions_and_the_start_come_from(asked, tmp_
     rows = [{"id": name, "tests": []} for name in names]
     (tmp_path / f"{BASE}/benchmarks").mkdir(parents=True)
     write_parquet(tmp_path / f"{BASE}/benchmarks/bank.parquet", rows, PROBLEM)
-    places = ["tiny/base", *(f"tiny/distil/base/all.any/n16-s{seed}" for seed in (0, 1))]
-    for shift, place in enumerate(places):
+    checkpoints = ["tiny/base", *(f"tiny/distil/base/all.any/n16-s{seed}" for seed in (0, 1))]
+    for shift, checkpoint in enumerate(checkpoints):
         answers = [
             {
                 "problem_id": name,
@@ -77,7 +77,7 @@ def test_finished_arms_are_where_assumptions_and_the_start_come_from(asked, tmp_
             for number, name in enumerate(names)
             for sample in (0, 1)
         ]
-        folder = tmp_path / BASE / "verdicts" / place
+        folder = tmp_path / BASE / "verdicts" / checkpoint
         folder.mkdir(parents=True)
         write_parquet(folder / "bank.parquet", answers, VERDICT)
     status, printed, _ = asked("--studies", "5")

@@ -72,15 +72,15 @@ def test_seeds_keep_their_names_and_one_of_each_stays():
 
 def test_an_arms_cost_is_its_training_its_answers_and_its_starts():
     made = study()
-    places = ["tiny/distil/mid/easy.any/n16-s0"]
+    checkpoints = ["tiny/distil/mid/easy.any/n16-s0"]
     config = made.config
     parts = [
-        at.cost(made, places),
+        at.cost(made, checkpoints),
         *(at.estimate(config, rule, how) for rule, how in (
             ("train", {"student": "tiny", "recipe": "distil", "size": 16}),
             ("train", {"student": "tiny", "recipe": "distil", "size": 32}),
-            ("generate", {"place": "tiny/base", "benchmark": "bank"}),
-            ("judge", {"place": "tiny/base", "benchmark": "bank"}),
+            ("generate", {"checkpoint": "tiny/base", "benchmark": "bank"}),
+            ("judge", {"checkpoint": "tiny/base", "benchmark": "bank"}),
         )),
     ]  # fmt: skip
     seconds = sum(part.core_seconds + part.start_seconds for part in parts[1:])

@@ -239,8 +239,8 @@ PROGRAMS = {
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_other_benchmarks_lie_where_the_hub_has_them(tmp_path, out, name):
-    write, place, options = FORMATS[name]
-    write(tmp_path / place, **options)
+    write, name_in, options = FORMATS[name]
+    write(tmp_path / name_in, **options)
     known = origin(name)
     settings = {**LCB, "files": list(known.files), "path": str(tmp_path)}
     published(out, **settings)

@@ -5,7 +5,7 @@ import sys
 import textwrap
 
 import pytest
-from numbered import LOOSE, Places
+from numbered import LOOSE, Numbering
 from workspace import REPOSITORY
 
 STAGE = """
@@ -121,8 +121,8 @@ def job(tmp_path):
     (root / "stage.py").write_text(STAGE)
     (root / "helpers.py").write_text(HELPERS)
     (scripts / "tmpabc.stage.py").write_text(PREAMBLE + STAGE)
-    places = Places(root)
-    places.write(trace)
+    numbering = Numbering(root)
+    numbering.write(trace)
 
     def run(on: bool) -> dict:
         environment = {"PYTHONPATH": f"{REPOSITORY / 'tests' / 'recorder'}:{root}"}
@@ -130,7 +130,7 @@ def job(tmp_path):
         command = [sys.executable, str(scripts / "tmpabc.stage.py")]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        return places.executed(trace)
+        return numbering.executed(trace)
 
     return run
 
@@ -158,7 +158,7 @@ def test_places_name_the_top_level_statement_of_a_line(tmp_path):
             """
         )
     )
-    assert Places(tmp_path).names == [
+    assert Numbering(tmp_path).names == [
         ("one", LOOSE),
         ("one", "A"),
         ("one", "f"),

@@ -71,14 +71,14 @@ def test_a_simulated_study_is_judged_as_the_workflow_judges_the_same_arms(tmp_pa
     ids, _ = load.problem_table(f"{layout.root}/benchmarks/bank.parquet")
     plan = blueprint(layout.study, "bank", len(ids))
     arms = {
-        place: load.evaluation(
+        checkpoint: load.evaluation(
             ids,
-            layout.result("generations", place, "bank", "parquet"),
-            layout.result("verdicts", place, "bank", "parquet"),
+            layout.result("generations", checkpoint, "bank", "parquet"),
+            layout.result("verdicts", checkpoint, "bank", "parquet"),
             {},
         )
         for cell in plan.cells
-        for place in cell.places
+        for checkpoint in cell.checkpoints
     }
     settings = layout.study.config["statistics"]
     again = plain(judged(plan, arms, settings["bootstrap"], settings["seed"]))

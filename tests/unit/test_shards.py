@@ -205,8 +205,8 @@ assert "datasets" in sys.modules
 def test_rows_wait_in_a_scratch_folder_that_goes_and_in_no_cache(pool, tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    places = {"HF_HOME": str(tmp_path / "home"), "TMPDIR": str(scratch), "HF_HUB_OFFLINE": "1"}
-    variables = {**os.environ, **places, "PYTHONPATH": "workflow_scripts"}
+    folders = {"HF_HOME": str(tmp_path / "home"), "TMPDIR": str(scratch), "HF_HUB_OFFLINE": "1"}
+    variables = {**os.environ, **folders, "PYTHONPATH": "workflow_scripts"}
     for name in ("HF_DATASETS_CACHE", "HF_HUB_CACHE"):
         variables.pop(name, None)
     out = tmp_path / "shards" / "all.parquet"

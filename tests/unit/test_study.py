@@ -340,9 +340,9 @@ def test_an_arm_wanted_by_two_axes_is_one_arm():
 def test_size_zero_is_the_start_itself():
     study = Study(SMOKE)
     base = Arm("tiny", "distil", "base", "all.any", 0, 1)
-    assert study.place(study.resolve(base)) == "tiny/base"
+    assert study.checkpoint_name(study.resolve(base)) == "tiny/base"
     late = Arm("tiny", "distil", "mid", "easy.any", 0, 1)
-    assert study.place(study.resolve(late)) == "tiny/distil/base/all.any/n32-s1"
+    assert study.checkpoint_name(study.resolve(late)) == "tiny/distil/base/all.any/n32-s1"
 
 
 def test_replicates_share_the_point_of_size_zero():

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from places import finding
+from paths import finding
 from valley.core import processes, tempfiles
 from valley.core.files import atomic_write
 

@@ -53,8 +53,8 @@ def events(folder: Path) -> dict[str, dict[int, float]]:
     """Return what TensorBoard shows of a run: values by update, by name."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    (place,) = {path.parent for path in folder.rglob("events.out.tfevents.*")}
-    shown = EventAccumulator(str(place)).Reload()
+    (run_folder,) = {path.parent for path in folder.rglob("events.out.tfevents.*")}
+    shown = EventAccumulator(str(run_folder)).Reload()
     values = {}
     for name in shown.Tags()["scalars"]:
         points = shown.Scalars(name)

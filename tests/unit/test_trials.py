@@ -121,9 +121,9 @@ def test_answers_that_are_cut_over_jobs_are_tried_as_a_benchmark_draws_them():
     made = study(**changes)
     wildcards = [one for one, _ in demands.each(made, "answer", {}, OFFERED)]
     ways, ends = ("-warm", "-cold"), (".1-of-3", ".2-of-3", ".3-of-3")
-    places = {made.place(arm) for arm in made.evaluated()}
-    assert {(one["place"], one["way"], one["part"]) for one in wildcards} == {
-        (place, way, end) for place in places for way in ways for end in ends
+    checkpoints = {made.checkpoint_name(arm) for arm in made.evaluated()}
+    assert {(one["checkpoint"], one["way"], one["part"]) for one in wildcards} == {
+        (checkpoint, way, end) for checkpoint in checkpoints for way in ways for end in ends
     }
     partitions = [f"{rule}:slurm_partition=gpu" for rule in ("train", "answer")]
     profile = {**PROFILE, "set-resources": partitions}

@@ -12,7 +12,7 @@ import pytest
 from bench_vllm import Overhead, share
 from generate import answer, benchmark_questions, write
 from material import GREEDY, PROMPTS, SMALL, benchmark
-from places import finding
+from paths import finding
 from valley.core.files import read_parquet
 from valley.core.resume import Stopped
 from valley.core.sampling import Sampling

@@ -83,7 +83,7 @@ def asked(tmp_path):
     return questions(tmp_path / "problems.parquet", ASKED, None)
 
 
-def endpoint(place: str, **changed) -> Client:
+def endpoint(address: str, **changed) -> Client:
     settings = {
         "model": "tiny",
         "key_variable": "VLLM_TEST_KEY",
@@ -92,7 +92,7 @@ def endpoint(place: str, **changed) -> Client:
         "timeout_s": 60.0,
         "backoff_s": 0.05,
     }
-    return Client(Endpoint(base_url=place, **{**settings, **changed}), ASKED)
+    return Client(Endpoint(base_url=address, **{**settings, **changed}), ASKED)
 
 
 def test_a_faulty_network_loses_and_doubles_nothing(tmp_path, asked, served, monkeypatch):

@@ -3,7 +3,7 @@
 The smoke study is run once undisturbed: its results are what all others must be, byte for byte, and
 its sidecars tell how many jobs were done after how many seconds. Then fresh studies are run, ten
 kills in each. A kill's moment is drawn evenly over the undisturbed duration. A study that has been
-killed has no such clock any more, so a moment is a place in the work: when as many jobs are done as
+killed has no such clock any more, so a moment is given by the work: when as many jobs are done as
 were at that moment, and as long after the last of them. Moments of a study are in order; where
 one has passed already while a run came back, the kill falls some time after that run's start.
 
@@ -63,7 +63,7 @@ class Timeline:
     def duration(self) -> float:
         return self.done[-1]
 
-    def place(self, moment: float) -> tuple[int, float]:
+    def at(self, moment: float) -> tuple[int, float]:
         """Return how many jobs were done at a moment, and for how many seconds no other."""
         jobs = bisect.bisect_right(self.done, moment)
         return jobs, moment - (self.done[jobs - 1] if jobs else 0.0)
@@ -183,7 +183,7 @@ class Hunt:
     def _until_next(self, process: subprocess.Popen) -> int | None:
         """Wait for the next kill's moment (None), or for the end (the exit status)."""
         reached, working = None, False
-        wanted, after = self.timeline.place(self.ahead[0].moment) if self.ahead else (0, 0.0)
+        wanted, after = self.timeline.at(self.ahead[0].moment) if self.ahead else (0, 0.0)
         passed = self.ahead and wanted <= self.first
         # One that has passed: some fall into the start of the run, most into its work.
         early = self.chance.random() < 0.25
@@ -321,9 +321,9 @@ def table(kills: list[Kill], duration: float) -> str:
     lines = [f"{'killed':8} {'times':>5} {'with orphans':>12}  jobs done when it fell"]
     for kind in KINDS:
         of_kind = [kill for kill in kills if kill.kind == kind]
-        places = " ".join(str(kill.done) for kill in sorted(of_kind, key=lambda kill: kill.done))
+        moments = " ".join(str(kill.done) for kill in sorted(of_kind, key=lambda kill: kill.done))
         with_orphans = sum(kill.orphans > 0 for kill in of_kind)
-        lines.append(f"{kind:8} {len(of_kind):5} {with_orphans:12}  {places}")
+        lines.append(f"{kind:8} {len(of_kind):5} {with_orphans:12}  {moments}")
     tenths = Counter(min(9, int(10 * kill.moment / duration)) for kill in kills)
     lines.append(
         "moments, by tenth of the duration: " + " ".join(str(tenths[i]) for i in range(10))
@@ -343,11 +343,13 @@ def main() -> int:
     options = parser.parse_args()
     from tqdm import tqdm
 
-    place = options.folder or Path(tempfile.mkdtemp(prefix="valley-chaos-"))
-    undisturbed = Workspace(place / "undisturbed")
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="valley-chaos-"))
+    undisturbed = Workspace(folder / "undisturbed")
     undisturbed.snakemake("--cores", str(options.cores))
     expected, timeline = undisturbed.results(), Timeline.of(undisturbed)
-    print(f"undisturbed: {len(timeline.done)} jobs, {timeline.duration:.0f} s, {place}", flush=True)
+    print(
+        f"undisturbed: {len(timeline.done)} jobs, {timeline.duration:.0f} s, {folder}", flush=True
+    )
 
     chance, outcomes, late = random.Random(options.seed), [], []
     waiting = draw(timeline, options.kills, chance)
@@ -357,7 +359,7 @@ def main() -> int:
             # A kill that came too late for one study is done to the next.
             kills = sorted([*(waiting.pop(0) if waiting else []), *late], key=lambda k: k.moment)
             number = len(outcomes) + 1
-            workspace = Workspace(place / f"study-{number}")
+            workspace = Workspace(folder / f"study-{number}")
             hunt = Hunt(workspace, timeline, kills, options.cores, chance)
             outcome = hunt.run(lambda _kill: bar.update())
             late = hunt.ahead
@@ -382,7 +384,7 @@ def main() -> int:
     )
     print("\n".join(faults) if faults else "every study ended with the same bytes")
     if not faults and options.folder is None:
-        shutil.rmtree(place)
+        shutil.rmtree(folder)
     return int(bool(faults) or len(kills) < options.kills)
 
 

@@ -78,13 +78,13 @@ def _logic(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns", "type_params"):
             continue
-        for place, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
+        for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if not isinstance(child, ast.AST):
                 continue
             if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
                 continue  # a docstring
             if not isinstance(node, ast.JoinedStr | ast.MatchValue | ast.MatchMapping):
-                yield node, field, place, child
+                yield node, field, index, child
             yield from _logic(child)
 
 
@@ -94,17 +94,17 @@ def mutated(source: str, name: str, kind: str, seed: str) -> str | None:
     if definition(tree, name) is None:
         return None
     sites = [
-        (parent, field, place, new)
-        for parent, field, place, node in _logic(definition(tree, name))
+        (parent, field, index, new)
+        for parent, field, index, node in _logic(definition(tree, name))
         if (new := KINDS[kind](node)) is not None
     ]
     if not sites:
         return None
-    parent, field, place, new = random.Random(seed).choice(sites)
-    if place is None:
+    parent, field, index, new = random.Random(seed).choice(sites)
+    if index is None:
         setattr(parent, field, new)
     else:
-        getattr(parent, field)[place] = new
+        getattr(parent, field)[index] = new
     return ast.unparse(ast.fix_missing_locations(tree))
 
 

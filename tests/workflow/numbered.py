@@ -5,7 +5,7 @@ import marshal
 from collections import defaultdict
 from pathlib import Path
 
-from recorder.recorder import DIGESTS, PLACES, RECORD
+from recorder.recorder import DIGESTS, NUMBERS, RECORD
 
 LOOSE = "<module>"
 
@@ -35,7 +35,7 @@ def statements(path: Path) -> list[tuple[int, str]]:
     return found
 
 
-class Places:
+class Numbering:
     """The numbered top-level statements below a folder of scripts."""
 
     def __init__(self, root: Path):
@@ -50,7 +50,7 @@ class Places:
     def write(self, folder: Path) -> None:
         """Write what the recorder needs into the folder of records."""
         content = str(self.root), self.files, len(self.names)
-        (folder / PLACES).write_bytes(marshal.dumps(content))
+        (folder / NUMBERS).write_bytes(marshal.dumps(content))
 
     def executed(self, folder: Path) -> dict[str, set[tuple[str, str]]]:
         """Return the (module, definition) pairs that each rule's processes have executed."""
@@ -58,7 +58,7 @@ class Places:
         for path in folder.glob(f"*{RECORD}"):
             marks = path.read_bytes()
             rule = path.name.partition(".")[0]
-            found[rule] |= {self.names[place] for place, mark in enumerate(marks) if mark}
+            found[rule] |= {self.names[number] for number, mark in enumerate(marks) if mark}
         return dict(found)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from numbered import Places, digested
+from numbered import Numbering, digested
 from proxy import FaultyProxy
 from server import TeacherServer, address, running
 from valley.bank import problems as bank
@@ -54,8 +54,8 @@ def recorded(workspace: Workspace, *arguments: str) -> Recorded:
     """Run a study with its jobs recorded."""
     folder = workspace.folder / "trace"
     folder.mkdir()
-    places = Places(workspace.repository / STAGES)
-    places.write(folder)
+    numbering = Numbering(workspace.repository / STAGES)
+    numbering.write(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VALLEY_TRACE", str(folder))
         patch.setenv("PYTHONPATH", str(RECORDER))
@@ -65,7 +65,7 @@ def recorded(workspace: Workspace, *arguments: str) -> Recorded:
         about = json.loads(path.read_text(encoding="utf-8"))
         values = [value for value in about["params"].values() if isinstance(value, str)]
         entries[about["rule"]] |= {known[value] for value in values if value in known}
-    return Recorded(workspace, places.executed(folder), dict(entries))
+    return Recorded(workspace, numbering.executed(folder), dict(entries))
 
 
 def smoke(folder: Path) -> Recorded:
@@ -116,12 +116,12 @@ def asked(folder: Path) -> Recorded:
     config["axes"] = {
         "scaling": {"question": "?", "recipes": ["distil"], "sizes": [0, 4], "curve": True}
     }
-    with teacher_behind_endpoint(24, 5) as place:
+    with teacher_behind_endpoint(24, 5) as address:
         config["corpus"]["teachers"] = {
             "far": {
                 "endpoint": {
                     "model": "procedural-apart",
-                    "base_url": place,
+                    "base_url": address,
                     "backoff_s": 0.01,
                     "price_in": 0.5,
                     "price_out": 2.0,

@@ -2,7 +2,7 @@
 
 # The smoke study: eight trained arms (two sizes and two replicates; two slices from two starts) and
 # the undistilled student, answering one benchmark.
-ARMS, PLACES, SHARDS = 8, 9, 6
+ARMS, CHECKPOINTS, SHARDS = 8, 9, 6
 REPORT = {"report": 1}
 TABLE = {"table": 1, **REPORT}
 CLAIMS = {"claims": 1, **REPORT}
@@ -14,19 +14,19 @@ READ = {"answers": 1, **TABLE}  # answers to read, and their scores
 FITS = {**STATISTICS, **READ}
 
 
-def scored(places: int, fits: dict = FITS) -> dict:
+def scored(checkpoints: int, fits: dict = FITS) -> dict:
     """Return the jobs from verdicts on."""
-    return {"judge": places, "score": places, **fits}
+    return {"judge": checkpoints, "score": checkpoints, **fits}
 
 
-def answered(places: int, fits: dict = FITS) -> dict:
+def answered(checkpoints: int, fits: dict = FITS) -> dict:
     """Return the jobs from answers on."""
-    return {"generate": places, **scored(places, fits)}
+    return {"generate": checkpoints, **scored(checkpoints, fits)}
 
 
-def trained(arms: int, fits: dict = FITS, places: int | None = None) -> dict:
+def trained(arms: int, fits: dict = FITS, checkpoints: int | None = None) -> dict:
     """Return the jobs from trainings on."""
-    return {"train": arms, **answered(places or arms, fits)}
+    return {"train": arms, **answered(checkpoints or arms, fits)}
 
 
 def new(shards: int, arms: int, fits: dict = FITS) -> dict:
@@ -39,5 +39,5 @@ FROM_LABELS = {"labels": 1, **FROM_POOL}
 EVERYTHING = {
     **{"benchmark": 1, "problems": 1, "traces": 1, "pairs": 1, "student": 1},
     **FROM_LABELS,
-    **answered(PLACES),
+    **answered(CHECKPOINTS),
 }

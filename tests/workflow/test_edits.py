@@ -7,6 +7,7 @@ import pytest
 from edits import LATER, study
 from smoke_jobs import (
     ARMS,
+    CHECKPOINTS,
     CLAIMS,
     CONTRASTS,
     CURVES,
@@ -14,7 +15,6 @@ from smoke_jobs import (
     FITS,
     FROM_LABELS,
     FROM_POOL,
-    PLACES,
     READ,
     REPORT,
     STATISTICS,
@@ -72,7 +72,7 @@ EDITS = [
         {
             "pairs": 1,
             "student": 1,
-            **trained(ARMS, places=PLACES),
+            **trained(ARMS, checkpoints=CHECKPOINTS),
         },
         "its arms share the shards; the first student's curve stays",
     ),
@@ -82,7 +82,7 @@ EDITS = [
         {
             "benchmark": 1,
             **FROM_POOL,
-            **answered(2 * PLACES - 1, {**FITS, "figure": 8}),
+            **answered(2 * CHECKPOINTS - 1, {**FITS, "figure": 8}),
             **{"curve": 2, "contrast": 2, "rates": 2, "claims": 2, "forest": 2, "answers": 2},
         },
         "the pool is cleaned of its problems too; what the pool leaves as it was comes from the "
@@ -94,24 +94,24 @@ EDITS = [
         trained(2, {**CONTRASTS, **READ}),
         "shards are there already",
     ),
-    ("the temperature", [study(("sampling.temperature", 0.9))], answered(PLACES), ""),
+    ("the temperature", [study(("sampling.temperature", 0.9))], answered(CHECKPOINTS), ""),
     (
         "more samples",
         [study(("sampling.samples", 3))],
-        answered(PLACES),
+        answered(CHECKPOINTS),
         "only the new are sampled",
     ),
-    ("longer answers", [study(("sampling.max_tokens", 65))], answered(PLACES), ""),
+    ("longer answers", [study(("sampling.max_tokens", 65))], answered(CHECKPOINTS), ""),
     (
         "longer answers on one benchmark",
         [study(("benchmarks.bank.sampling", {"max_tokens": 65}))],
-        answered(PLACES),
+        answered(CHECKPOINTS),
         "as if the study said so: it has no other",
     ),
     (
         "the same problems once more, with another budget",
         [study(("benchmarks.long", {"bank": BANK, "sampling": {"max_tokens": 96}}))],
-        {"benchmark": 1, **answered(PLACES), "answers": 2},
+        {"benchmark": 1, **answered(CHECKPOINTS), "answers": 2},
         "the pool avoids these problems already: no shard is cut again, and nothing is trained",
     ),
     (
@@ -160,22 +160,22 @@ EDITS = [
     (
         "the learning rate of the student",
         [study(("recipes.answer.learning_rate", 0.02))],
-        {"student": 1, **trained(ARMS, places=PLACES)},
+        {"student": 1, **trained(ARMS, checkpoints=CHECKPOINTS)},
         "every arm starts from it",
     ),
     (
         "the student's system message",
         [study(("students.tiny.system", "Answer briefly."))],
-        {"student": 1, **trained(ARMS, places=PLACES)},
+        {"student": 1, **trained(ARMS, checkpoints=CHECKPOINTS)},
         "its chain alone: all of it is trained and asked with the message",
     ),
     (
         "another chat template of the student",
         [study(("students.tiny.chat_template", "{{ messages[0].content }}"))],
-        {"student": 1, **trained(ARMS, places=PLACES)},
+        {"student": 1, **trained(ARMS, checkpoints=CHECKPOINTS)},
         "",
     ),
-    ("the k of pass@k", [study(("statistics.ks", [1, 2]))], {"score": PLACES, **TABLE}, ""),
+    ("the k of pass@k", [study(("statistics.ks", [1, 2]))], {"score": CHECKPOINTS, **TABLE}, ""),
     (
         "the margin",
         [study(("statistics.margin", 0.05))],
@@ -185,7 +185,7 @@ EDITS = [
     (
         "resamples",
         [study(("statistics.bootstrap", 300))],
-        {"score": PLACES, **STATISTICS},
+        {"score": CHECKPOINTS, **STATISTICS},
         "scores have intervals too",
     ),
     ("a target of the curve", [study(("axes.scaling.target", 0.3))], CURVES, ""),
@@ -223,7 +223,7 @@ EDITS = [
     (
         "untrusted problems left out",
         [study(("judge.untrusted", "leave_out"))],
-        scored(PLACES),
+        scored(CHECKPOINTS),
         "labels don't ask",
     ),
     (

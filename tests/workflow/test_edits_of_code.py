@@ -19,10 +19,10 @@ from edits import (
 )
 from smoke_jobs import (
     ARMS,
+    CHECKPOINTS,
     CONTRASTS,
     EVERYTHING,
     FROM_LABELS,
-    PLACES,
     READ,
     REPORT,
     TABLE,
@@ -86,12 +86,17 @@ OF_THE_CODE = [
         {},
         "",
     ),
-    ("a log text", [LOG_TEXT], {"student": 1, **trained(ARMS, places=PLACES)}, "can't be told"),
+    (
+        "a log text",
+        [LOG_TEXT],
+        {"student": 1, **trained(ARMS, checkpoints=CHECKPOINTS)},
+        "can't be told",
+    ),
     ("a log text, accepted", [LOG_TEXT, valley("accept", "--all")], {}, "told by who knows"),
     (
         "a log text, accepted for the arms",
         [LOG_TEXT, valley("accept", "--rule", "train")],
-        {"student": 1, **trained(ARMS, places=PLACES)},
+        {"student": 1, **trained(ARMS, checkpoints=CHECKPOINTS)},
         "the student is made again, and arms start from it",
     ),
     (
@@ -103,7 +108,7 @@ OF_THE_CODE = [
     (
         "the chat template",
         [code("workflow_scripts/valley/lm/students.py", "<|user|>", "<|asker|>")],
-        {"student": 1, **trained(ARMS, places=PLACES)},
+        {"student": 1, **trained(ARMS, checkpoints=CHECKPOINTS)},
         "it is the student's tokenizer's",
     ),
     (
@@ -121,7 +126,7 @@ OF_THE_CODE = [
     (
         "the judge's comparison",
         [code(JUDGE, "if got == wanted:", "if bytes(got) == wanted:")],
-        {**FROM_LABELS, **scored(PLACES)},
+        {**FROM_LABELS, **scored(CHECKPOINTS)},
         "whether verdicts change is known when it has run",
     ),
     (
@@ -159,7 +164,7 @@ OF_FILES = [
     (
         "copied elsewhere, and a setting",
         [study(("sampling.temperature", 0.9)), copy_elsewhere],
-        answered(PLACES),
+        answered(CHECKPOINTS),
         "sidecars know the settings",
     ),
     ("a fresh clone beside the results", [forget], {}, "nothing of Snakemake's own is needed"),
@@ -186,7 +191,7 @@ OF_FILES = [
     (
         "a checkpoint deleted, and a setting",
         [delete(f"{ARM}/checkpoint.json"), study(("sampling.temperature", 0.9))],
-        {"train": 1, **answered(PLACES)},
+        {"train": 1, **answered(CHECKPOINTS)},
         "there is something to be made from it",
     ),
     ("labels damaged", [damage("corpus/labels.parquet")], FROM_LABELS, "and mended"),

@@ -44,8 +44,8 @@ def test_livecodebench_files_are_read_and_graded_as_the_study_was(finished, expo
         assert len(answers.rows) == 24 * 2
         graded = json.loads(path.with_name("bank_eval_all.json").read_text())
         assert [row["question_id"] for row in graded] == sorted(r["question_id"] for r in graded)
-        place = path.relative_to(exported / "livecodebench").parent
-        score = finished.folder / "results/smoke/scores" / place / "bank.json"
+        checkpoint = path.relative_to(exported / "livecodebench").parent
+        score = finished.folder / "results/smoke/scores" / checkpoint / "bank.json"
         own = json.loads(score.read_text())["overall"]["pass@1"]["estimate"]
         assert sum(row["pass@1"] for row in graded) / 24 == pytest.approx(own, abs=1e-6)
         for row in graded:

@@ -33,11 +33,11 @@ LOGS["verdicts"] = f"judge/{ARM}/bank"
 class Disk:
     """A small file system at a folder, seen by commands that are put behind `within`."""
 
-    def __init__(self, place: Path, size: int):
-        place.mkdir(parents=True)
+    def __init__(self, folder: Path, size: int):
+        folder.mkdir(parents=True)
         script = f'mount -t tmpfs -o size={size} none "$0" && echo mounted && exec sleep 3600'
         self.keeper = subprocess.Popen(
-            ["unshare", "--map-root-user", "--mount", "sh", "-c", script, str(place)],
+            ["unshare", "--map-root-user", "--mount", "sh", "-c", script, str(folder)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -46,7 +46,7 @@ class Disk:
             self.keeper.wait()
             pytest.skip(f"no file system can be mounted here: {self.keeper.stderr.read().strip()}")
         self.within = ("nsenter", f"--target={self.keeper.pid}", "--user", "--mount")
-        self.seen = Path(f"/proc/{self.keeper.pid}/root{place}")  # from outside
+        self.seen = Path(f"/proc/{self.keeper.pid}/root{folder}")  # from outside
 
     def fill(self, left: int) -> None:
         """Leave so many bytes free, or none if others write meanwhile."""
@@ -106,8 +106,8 @@ class Scene:
         """See what is told, and that what failed left nothing that counts."""
         assert "FAILED" in output, output
         assert f"log: results/smoke/logs/{LOGS[self.stage]}.log" in output
-        place = self.at.folder / "results"
-        asked, met = f"bytes below {place}/", f"the disk at {place} is full: "
+        folder = self.at.folder / "results"
+        asked, met = f"bytes below {folder}/", f"the disk at {folder} is full: "
         assert (asked if told_ahead else met) in output
         assert "Make room there (`./valley prune`" in output
         assert "then give the same command again" in output

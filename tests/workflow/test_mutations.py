@@ -73,17 +73,17 @@ def chosen(rules: Rules) -> list[tuple[str, str, str, str]]:
                 if text is not None:
                     found[module, name, kind] = text
                     taken += 1
-    return [(*place, text) for place, text in found.items()]
+    return [(*key, text) for key, text in found.items()]
 
 
 def test_a_mutation_moves_the_digests_of_those_who_execute_it_and_of_nobody_else(rules, tmp_path):
-    places = modules(ROOT)
+    paths = modules(ROOT)
     copied = tmp_path / STAGES
     shutil.copytree(ROOT, copied, ignore=shutil.ignore_patterns("__pycache__"))
     before, faults, seen = rules.digests(copied), [], set()
     mutations = chosen(rules)
     for module, name, kind, text in mutations:
-        path = copied / places[module].relative_to(ROOT)
+        path = copied / paths[module].relative_to(ROOT)
         source = path.read_text(encoding="utf-8")
         path.write_text(text, encoding="utf-8")
         after = rules.digests(copied)

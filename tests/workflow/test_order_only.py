@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import yaml
-from places import finding
+from paths import finding
 
 SNAKEFILE = """
 import snakemake.workflow

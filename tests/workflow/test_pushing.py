@@ -9,14 +9,14 @@ import hub
 import pytest
 
 TOKEN = "hf_" + "OfOneWhoMayWriteHere"
-PLACE, SHARD = "tiny/distil/base/all.any/n32-s0", "all.any/n32-s0"
+CHECKPOINT, SHARD = "tiny/distil/base/all.any/n32-s0", "all.any/n32-s0"
 # Loads what was uploaded, as its pages say, in a process that knows the server alone.
 LOADING = f"""
 import json, sys
 from datasets import load_dataset
 from huggingface_hub import snapshot_download
 from transformers import AutoModelForCausalLM
-model = AutoModelForCausalLM.from_pretrained("group/smoke", subfolder="{PLACE}")
+model = AutoModelForCausalLM.from_pretrained("group/smoke", subfolder="{CHECKPOINT}")
 folder = snapshot_download("group/smoke", repo_type="dataset")
 rows = load_dataset(folder, "{SHARD.replace("/", "-")}", cache_dir=sys.argv[1])["train"]
 print(json.dumps([model.num_parameters(), len(rows)]))
@@ -66,7 +66,7 @@ def test_models_and_data_sets_come_back_from_the_hub_as_they_were(site, has, tmp
             exported.pop("stray/of-another-study.txt", None)
             assert uploaded == exported
             assert "README.md" in uploaded
-        assert f"{PLACE}/model.safetensors" in contents(site.out / "models")
+        assert f"{CHECKPOINT}/model.safetensors" in contents(site.out / "models")
         assert f"{address}/group/smoke/commit/" in said
         assert f"{address}/datasets/group/smoke/commit/" in said
         assert any(line.startswith("PUT /lfs/") for line in has.asked), "weights by themselves"
@@ -97,7 +97,7 @@ def test_dry_prints_what_would_be_uploaded_and_asks_nobody(site, has, monkeypatc
     assert has.asked == []
     assert f"would be uploaded to {address}/me/smoke (model): " in said
     assert f"would be uploaded to {address}/datasets/me/smoke (dataset): " in said
-    assert f"  {PLACE}/model.safetensors\n" in said
+    assert f"  {CHECKPOINT}/model.safetensors\n" in said
     assert f"  {SHARD}/data/train.parquet\n" in said
 
 

@@ -25,10 +25,10 @@ def test_requests_are_learnt_from_the_sidecars_of_a_real_run(copy):
     config = Study.read(copy.study).config
     seen = requests.measured(config, root)
     assert set(seen) == {(rule, "tiny") for rule in ("train", "generate", "judge")}
-    place = root / "checkpoints/tiny/distil/base/all.any/n32-s0/checkpoint.meta.json"
-    about = read_json(place)
+    checkpoint = root / "checkpoints/tiny/distil/base/all.any/n32-s0/checkpoint.meta.json"
+    about = read_json(checkpoint)
     about["measured"]["wall_seconds"] = 3600.0
-    write_json(place, about)
+    write_json(checkpoint, about)
     asked = {**ARM, "size": "32"}
     before = requests.request(config, "train", asked, seen=seen).runtime
     after = requests.request(config, "train", asked, seen=requests.measured(config, root)).runtime
@@ -96,9 +96,9 @@ def test_a_job_asks_for_all_its_cores_and_a_group_for_a_small_nodes(copy, submit
     config = copy.smoke()
     config["resources"] = {"train": {"cpus": 64}, "judge": {"cpus": 3}}
     copy.write(config)
-    place = "tiny/distil/base/all.any/n16-s0"
-    shutil.rmtree(copy.folder / "results/smoke/checkpoints" / place)
-    (training,) = submitted(f"results/smoke/checkpoints/{place}/checkpoint.json")
+    checkpoint = "tiny/distil/base/all.any/n16-s0"
+    shutil.rmtree(copy.folder / "results/smoke/checkpoints" / checkpoint)
+    (training,) = submitted(f"results/smoke/checkpoints/{checkpoint}/checkpoint.json")
     assert training["cpus-per-task"] == "64"
     shutil.rmtree(copy.folder / "results/smoke/verdicts")
     groups = [one for one in submitted("verdicts") if one["cpus-per-task"] != "64"]
@@ -145,11 +145,11 @@ def test_a_group_asks_for_no_longer_than_is_allowed(copy, submitted):
 
 def scores(copy) -> list[str]:
     """Return the files of all scores."""
-    places = sorted((copy.folder / "results/smoke/generations").rglob("bank.parquet"))
+    paths = sorted((copy.folder / "results/smoke/generations").rglob("bank.parquet"))
     folder = copy.folder / "results/smoke"
     return [
         f"results/smoke/scores/{path.relative_to(folder / 'generations').with_suffix('.json')}"
-        for path in places
+        for path in paths
     ]
 
 
@@ -170,9 +170,9 @@ def test_what_fits_nowhere_is_an_error_before_the_first_submission(
     config = copy.smoke()
     config["resources"] = resources
     copy.write(config)
-    place = "tiny/distil/base/all.any/n16-s0"
-    target = f"results/smoke/checkpoints/{place}/checkpoint.json"
-    shutil.rmtree(copy.folder / "results/smoke/checkpoints" / place)
+    checkpoint = "tiny/distil/base/all.any/n16-s0"
+    target = f"results/smoke/checkpoints/{checkpoint}/checkpoint.json"
+    shutil.rmtree(copy.folder / "results/smoke/checkpoints" / checkpoint)
     with pytest.raises(ValueError, match=told):
         submitted(target, offered=offered(8))
 

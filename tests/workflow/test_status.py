@@ -19,9 +19,9 @@ def status(workspace, *arguments):
     return workspace.asked("status", str(workspace.study), *arguments)
 
 
-def cells(seen, place):
+def cells(seen, checkpoint):
     """Return the states of an arm by stage."""
-    arm = next(arm for arm in seen["arms"] if arm["place"] == place)
+    arm = next(arm for arm in seen["arms"] if arm["checkpoint"] == checkpoint)
     return {
         column["rule"]: seen["states"][cell[0]]
         for column, cell in zip(seen["columns"], arm["cells"], strict=True)
@@ -75,14 +75,14 @@ def test_a_failed_arm_is_shown_with_its_log_and_what_waits_for_it(copy):
     axis = {"question": "?", "recipes": ["broken"], "sizes": [16]}
     config["axes"]["broken"] = axis
     copy.write(config)
-    place = "tiny/broken/base/all.any/n16-s0"
+    checkpoint = "tiny/broken/base/all.any/n16-s0"
     copy.snakemake(
-        "--cores", "1", f"results/smoke/checkpoints/{place}/checkpoint.json", check=False
+        "--cores", "1", f"results/smoke/checkpoints/{checkpoint}/checkpoint.json", check=False
     )
     code, printed = status(copy, "--json")
     assert code == 3
     found = json.loads(printed)
-    assert cells(found, place) == {
+    assert cells(found, checkpoint) == {
         "shard": "done",
         "train": "failed",
         "generate": "blocked",
@@ -132,7 +132,7 @@ def test_what_a_study_says_is_text_and_never_markup(seen, tmp_path):
     hostile = "</script><img src=x onerror=alert(1)>\"'&"
     made = json.loads(json.dumps(seen))
     made["study"] = made["note"] = made["axes"][0]["question"] = hostile
-    made["arms"][0]["place"] = hostile
+    made["arms"][0]["checkpoint"] = hostile
     made["failures"] = [{"path": hostile, "rule": hostile, "log": hostile, "said": [hostile]}]
     document, _ = opened(tmp_path, page(made))
     assert "<img" not in document
@@ -149,7 +149,8 @@ def test_2000_arms_open_in_two_seconds(seen, tmp_path):
     made = json.loads(json.dumps(seen))
     pattern = made["arms"][1]
     made["arms"] = [
-        {**pattern, "place": f"tiny/distil/base/all.any/n{number}-s0"} for number in range(1, 2001)
+        {**pattern, "checkpoint": f"tiny/distil/base/all.any/n{number}-s0"}
+        for number in range(1, 2001)
     ]
     text = page(made)
     took = min(opened(tmp_path, text)[1] for _ in range(3))

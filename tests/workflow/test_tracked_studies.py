@@ -10,8 +10,8 @@ TRACKED = study(("tracking.to", ["tensorboard"]))
 
 
 def events(folder) -> EventAccumulator:
-    (place,) = {path.parent for path in folder.rglob("events.out.tfevents.*")}
-    return EventAccumulator(str(place)).Reload()
+    (run_folder,) = {path.parent for path in folder.rglob("events.out.tfevents.*")}
+    return EventAccumulator(str(run_folder)).Reload()
 
 
 def test_tracking_reruns_nothing_and_changes_no_byte_of_what_is_trained(copy):

@@ -35,15 +35,15 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def adopt(folder: Path, manifest: Path) -> None:
-    """Copy a model to a checkpoint's place and write its manifest, last of all."""
-    place = manifest.with_name("model")
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
+    """Copy a model into a checkpoint's folder; write its manifest last."""
+    weights = manifest.with_name("model")
+    shutil.rmtree(weights, ignore_errors=True)
+    weights.mkdir(parents=True)
     for path in files_of(folder):
-        shutil.copyfile(path, place / path.name)
+        shutil.copyfile(path, weights / path.name)
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)}
-        for path in sorted(place.iterdir())
+        for path in sorted(weights.iterdir())
     }
     write_json(manifest, {"files": files})
 

@@ -24,15 +24,15 @@ def read(path: Path, finish_reason: str | None = None) -> list[dict]:
     """
     rows, given = [], defaultdict(int)
     for number, row in read_rows(path, _refuse):
-        place = f"{path}: row {number}"
+        location = f"{path}: row {number}"
         problem = row.get("problem_id", row.get("question_id"))
         if problem is None:
-            raise ValueError(f"{place}: there is neither problem_id nor question_id")
-        for text in _texts(row, place):
+            raise ValueError(f"{location}: there is neither problem_id nor question_id")
+        for text in _texts(row, location):
             end = row.get("finish_reason") or finish_reason
             if end not in ENDS:
                 raise ValueError(
-                    f"{place}: finish_reason is {row.get('finish_reason')!r}; it must be stop "
+                    f"{location}: finish_reason is {row.get('finish_reason')!r}; it must be stop "
                     "(the answer is whole) or length (cut off). Where the file doesn't say, give "
                     "--finish-reason stop to take its answers as whole"
                 )
@@ -85,12 +85,12 @@ def _refuse(complaint: str) -> None:
     raise ValueError(complaint)
 
 
-def _texts(row: dict, place: str) -> list[str]:
+def _texts(row: dict, location: str) -> list[str]:
     if isinstance(row.get("text"), str):
         return [row["text"]]
     for name, form in (("output_list", "{}"), ("code_list", "```python\n{}\n```")):
         if row.get(name) is not None:
             if not all(isinstance(text, str) for text in row[name]):
-                raise ValueError(f"{place}: {name} holds something that is no text")
+                raise ValueError(f"{location}: {name} holds something that is no text")
             return [form.replace("{}", text) for text in row[name]]
-    raise ValueError(f"{place}: there is neither text nor output_list nor code_list")
+    raise ValueError(f"{location}: there is neither text nor output_list nor code_list")

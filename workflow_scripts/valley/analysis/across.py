@@ -160,7 +160,7 @@ def _points(data: Levels) -> list[dict]:
 
 
 def _groups(cells: list[dict], x: str) -> list[tuple[str, list[int]]]:
-    """Return the lines: what each is called and its cells' places, in the order of x."""
+    """Return the lines: what each is called and its cells' indices, in the order of x."""
     field = "student" if x == FLOPS else "size"
     names = sorted({cell[field] for cell in cells})
     return [

@@ -30,11 +30,11 @@ class Cell:
 
     Attributes:
         arm: one of them; size 0 is the undistilled student.
-        places: of each replicate's results.
+        checkpoints: of each replicate.
     """
 
     arm: Arm
-    places: tuple[str, ...]
+    checkpoints: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -73,8 +73,8 @@ class Blueprint:
     axes: tuple[str, ...]
 
     @property
-    def own_places(self) -> set[str]:
-        """Places of the arms that bear on the claims themselves, lenders left out."""
+    def own_checkpoints(self) -> set[str]:
+        """Checkpoints of the arms that bear on the claims themselves, lenders left out."""
         fits = (*self.curves, *self.contrasts, *self.interactions)
         points = [point for *_, points in fits for point in points]
         return {point["place"] for point in points + self.rates}
@@ -136,8 +136,8 @@ def blueprint(
 def cells_of(points: list[dict]) -> tuple[Cell, ...]:
     """Return the arms behind points, replicates together."""
     found: dict[Arm, list[Arm]] = {}
-    for place in sorted({point["place"] for point in points}):
-        arm = Arm.parsed(place) or Arm(place.split("/")[0], "", BASE, "", 0, 0)
+    for checkpoint in sorted({point["place"] for point in points}):
+        arm = Arm.parsed(checkpoint) or Arm(checkpoint.split("/")[0], "", BASE, "", 0, 0)
         found.setdefault(replace(arm, seed=0), []).append(arm)
     return tuple(
         Cell(key, tuple(arm.path if arm.size else f"{arm.student}/{BASE}" for arm in sorted(arms)))
@@ -148,7 +148,7 @@ def cells_of(points: list[dict]) -> tuple[Cell, ...]:
 def drawn(
     plan: Blueprint, truth: dict[str, dict[str, float]], design: Design, seed: int, study: int
 ) -> dict[str, Evaluation]:
-    """Draw one study from a truth; return what each arm did, by its place.
+    """Draw one study from a truth; return what each arm did, by its checkpoint.
 
     Every cell has a stream of its own, so that designs which share a cell share its chance.
 
@@ -164,19 +164,19 @@ def drawn(
     for metric in metrics:
         problems = draw_problems(design, np.random.default_rng(derive(seed, study, metric)))
         for cell in plan.cells:
-            if metric != "pass@1" and cell.places[0] not in rated:
+            if metric != "pass@1" and cell.checkpoints[0] not in rated:
                 continue
             rng = np.random.default_rng(derive(seed, study, metric, cell.name))
             level = truth[cell.name][metric]
-            made = draw_arm(level, len(cell.places), design, problems, rng, not cell.arm.size)
-            for place, share in zip(cell.places, made, strict=True):
-                shares.setdefault(place, {})[metric] = share * design.samples
+            made = draw_arm(level, len(cell.checkpoints), design, problems, rng, not cell.arm.size)
+            for checkpoint, share in zip(cell.checkpoints, made, strict=True):
+                shares.setdefault(checkpoint, {})[metric] = share * design.samples
     full = np.full(design.problems, float(design.samples))
     return {
-        place: Evaluation(
+        checkpoint: Evaluation(
             {}, found["pass@1"], full, full, *(found.get(rate, full) for rate in RATES), full
         )
-        for place, found in shares.items()
+        for checkpoint, found in shares.items()
     }
 
 
@@ -185,7 +185,7 @@ def judged(plan: Blueprint, arms: dict[str, Evaluation], draws: int, seed: int) 
 
     Args:
         plan: which arms answer what.
-        arms: what each did, by its place; every one of the blueprint's.
+        arms: what each did, by its checkpoint; every one of the blueprint's.
         draws: of an interval.
         seed: of these draws.
     """

@@ -21,7 +21,7 @@ def bars(
 
     Args:
         axes: where.
-        x: the points' places.
+        x: the points' positions.
         points: what is drawn.
         color, marker: how.
         what: what is estimated, for those who point at one.
@@ -44,11 +44,11 @@ def bars(
         capthick=0.8,
         zorder=4,
     )
-    for place, point in zip(x, points, strict=True):
+    for position, point in zip(x, points, strict=True):
         at = f"{point['size']:,} {unit}" if point["size"] else "the start"
         said = words.interval(point["estimate"], point["interval"])
         arms = arms_path(group, size_of(point)) if group else ""
-        style.hint(axes, place, point["estimate"], f"{what} at {at}: {said}", arms)
+        style.hint(axes, position, point["estimate"], f"{what} at {at}: {said}", arms)
 
 
 def arms_path(group: dict, size: int) -> str:

@@ -47,12 +47,12 @@ def _line(axes, line: dict, number: int, left: float) -> None:
         lw=0.7,
         label=line["name"],
     )
-    for place, point in zip(x, points, strict=True):
+    for position, point in zip(x, points, strict=True):
         low, high = point["interval"]
         said = f"{point['student']}, {point['size']:,} examples, {point['x']:.3g}"
         style.hint(
             axes,
-            place,
+            position,
             point["estimate"],
             f"{said}: {point['estimate']:.3f} [{low:.3f}, {high:.3f}]",
         )
@@ -63,10 +63,10 @@ def _rows(fit: dict) -> list[dict]:
     columns = ("student", "parameters", "size", "tokens", "flops")
     joint = fit["joint"]
     fitted = {name: one for name, one in joint["families"].items() if not one["reason"]}
-    places = {(c["student"], c["size"]): at for at, c in enumerate(joint["cells"])}
+    indices = {(c["student"], c["size"]): at for at, c in enumerate(joint["cells"])}
     rows = []
     for cell in fit["cells"]:
-        at = places.get((cell["student"], cell["size"]))
+        at = indices.get((cell["student"], cell["size"]))
         predicted = {
             name: one["predicted"][at]["estimate"] if at is not None else ""
             for name, one in fitted.items()

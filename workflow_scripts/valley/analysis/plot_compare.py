@@ -20,12 +20,12 @@ def overlay(title: str, curves: dict[str, list[dict]], svg: Path, pdf: Path, tab
     sizes = sorted({point["size"] for points in curves.values() for point in points})
     rows = []
     with style.figure(height=2.6) as (drawn, axes):
-        places = style.size_axis(axes, sizes, 0 in sizes)
-        width = max(places.values()) - min(places.values()) or 1.0
+        positions = style.size_axis(axes, sizes, 0 in sizes)
+        width = max(positions.values()) - min(positions.values()) or 1.0
         for i, (name, points) in enumerate(curves.items()):
             shift = (i - (len(curves) - 1) / 2) * APART * width
             color, marker = style.SERIES[i % len(style.SERIES)], style.MARKERS[i % 6]
-            x = [places[point["size"]] + shift for point in points]
+            x = [positions[point["size"]] + shift for point in points]
             above = [at for at, point in zip(x, points, strict=True) if point["size"]]
             y = [point["estimate"] for point in points if point["size"]]
             axes.plot(above, y, ls=style.DASHES[i % 4], color=color, lw=0.9, label=name)

@@ -25,18 +25,18 @@ def scaling(curve_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
     points = curve["points"]
     with style.figure(height=2.6) as (drawn, axes):
         has_base = points[0]["size"] == 0
-        places = style.size_axis(
+        positions = style.size_axis(
             axes, [point["size"] for point in points], has_base, LABELS[unit(curve)]
         )
-        x = [places[point["size"]] for point in points]
+        x = [positions[point["size"]] for point in points]
         if has_base:
             axes.axhspan(*points[0]["interval"], color=style.PALE, lw=0, zorder=0)
             axes.axhline(points[0]["estimate"], color=style.GREY, lw=0.6, zorder=1)
         _families(axes, curve)
-        for place, point in zip(x, points, strict=True):
+        for position, point in zip(x, points, strict=True):
             if len(point["seeds"]) > 1:
                 axes.plot(
-                    [place] * len(point["seeds"]),
+                    [position] * len(point["seeds"]),
                     [seed["estimate"] for seed in point["seeds"]],
                     "_",
                     color=style.GREY,
@@ -129,7 +129,7 @@ def fan(curve_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
         points = curve["points"]
         ahead = curve["forecast"]
         sizes = [point["size"] for point in points] + ([ahead["size"]] if ahead else [])
-        places = style.size_axis(axes, sizes, points[0]["size"] == 0, LABELS[unit(curve)])
+        positions = style.size_axis(axes, sizes, points[0]["size"] == 0, LABELS[unit(curve)])
         if curve["fan"]:
             size = np.array(curve["fan"]["size"])
             keep = size > 0
@@ -142,11 +142,11 @@ def fan(curve_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
                 {"size": s, **{f"p{k}": float(v[i]) for k, v in bands.items()}}
                 for i, s in enumerate(size[keep].tolist())
             ]
-        x = [places[point["size"]] for point in points]
+        x = [positions[point["size"]] for point in points]
         bars(axes, x, points, style.INK, "o", group=curve, unit=unit(curve))
         if ahead:
             low, high = ahead["interval"]
-            at, y = places[ahead["size"]], ahead["estimate"]
+            at, y = positions[ahead["size"]], ahead["estimate"]
             axes.errorbar(
                 [at],
                 [y],

@@ -33,11 +33,11 @@ def learning(learning_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
         axes[0].set_ylabel("held-out loss (nats a token)")
         axes[0].legend(ncols=2, title="examples", title_fontsize=6, handlelength=2.4)
         axes[0].set_title(value["title"], loc="left")
-        places = style.size_axis(axes[1], [0, *sizes], True)
+        positions = style.size_axis(axes[1], [0, *sizes], True)
         start = arms[0]["looks"][0]["loss"]
-        axes[1].plot([places[0]], [start], "D", color=style.GREY)
+        axes[1].plot([positions[0]], [start], "D", color=style.GREY)
         axes[1].plot(
-            [places[arm["size"]] for arm in arms],
+            [positions[arm["size"]] for arm in arms],
             [arm["looks"][-1]["loss"] for arm in arms],
             "o",
             color=style.INK,

@@ -6,7 +6,7 @@ from pathlib import Path
 from valley.analysis import style
 from valley.core.files import write_csv
 
-SHOWN = 120  # places along a training at which a loss is drawn: means of the updates around
+SHOWN = 120  # points of a training at which a loss is drawn: means of the updates around
 
 
 def losses(title: str, arms: list[dict], svg: Path, pdf: Path, table: Path) -> None:
@@ -45,7 +45,7 @@ def losses(title: str, arms: list[dict], svg: Path, pdf: Path, table: Path) -> N
 
 
 def _thinned(path: Path) -> list[tuple[int, float]]:
-    """Return (update, mean loss) at no more places than are drawn."""
+    """Return (update, mean loss) at no more points than are drawn."""
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
     width = -(-len(lines) // SHOWN)
     parts = [lines[at : at + width] for at in range(0, len(lines), width)]

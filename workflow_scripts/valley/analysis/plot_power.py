@@ -45,15 +45,15 @@ def _panel(axes, one: dict, claim: dict, color: str) -> None:
     ]
     reach = max(hours for _, _, hours, _ in points) - min(hours for _, _, hours, _ in points)
     for number, (kind, name, hours, chance) in enumerate(points):
-        place = hours + APART * number * reach  # levers of one cost are both seen
+        position = hours + APART * number * reach  # levers of one cost are both seen
         share = sum(chance["outcomes"][word]["chance"] for word in ("supported", "refuted"))
         low, high = wilson(share, chance["studies"])
         axes.errorbar(
-            [place], [share], yerr=[[max(share - low, 0)], [max(high - share, 0)]],
+            [position], [share], yerr=[[max(share - low, 0)], [max(high - share, 0)]],
             fmt=MARKS[kind], color=color, elinewidth=0.8, capsize=1.5,
         )  # fmt: skip
         said = f"{name}: decided in {100 * share:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
-        style.hint(axes, place, share, f"{said} for {hours:,.3g} {UNITS[one['cost']['unit']]}")
+        style.hint(axes, position, share, f"{said} for {hours:,.3g} {UNITS[one['cost']['unit']]}")
     axes.set_ylim(-0.05, 1.08)
     axes.set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
     axes.set_ylabel("decided")

@@ -42,17 +42,17 @@ def rates(rates_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
 
 def _rates_panel(axes, group: dict) -> None:
     sizes = [item["size"] for item in group["levels"]["pass@1"]]
-    places = style.size_axis(axes, sizes, 0 in sizes)
+    positions = style.size_axis(axes, sizes, 0 in sizes)
     ends = []
     for metric, (label, color, marker, dash) in RATE_LOOK.items():
         levels = group["levels"][metric]
-        x = [places[item["size"]] for item in levels]
+        x = [positions[item["size"]] for item in levels]
         above = [i for i, item in enumerate(levels) if item["size"] > 0]
         y = [item["estimate"] for item in levels]
         axes.plot([x[i] for i in above], [y[i] for i in above], ls=dash, color=color, lw=0.9)
         bars(axes, x, levels, color, marker, label, group)
         ends.append((y[-1], label, color))
-    right = max(places.values())
+    right = max(positions.values())
     for y, (_, label, color) in zip(spread([e[0] for e in ends], 0.07), ends, strict=True):
         axes.annotate(
             label,

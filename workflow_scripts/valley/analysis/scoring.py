@@ -58,12 +58,12 @@ def score(
     return plain(value)
 
 
-def _few_judge_errors(arm: load.Evaluation, marked: np.ndarray, place: Path, most: float) -> None:
+def _few_judge_errors(arm: load.Evaluation, marked: np.ndarray, path: Path, most: float) -> None:
     errors = int((arm.samples - arm.judged)[~marked].sum())
     answers = sum(arm.verdicts.values())
     if errors > most * answers:
         raise TooManyJudgeErrors(
-            f"{place}: {errors} of {answers} answers of this arm are judge errors and would be "
+            f"{path}: {errors} of {answers} answers of this arm are judge errors and would be "
             f"left out of pass@k, more than judge.max_judge_errors allows ({most:g}). Read that "
             "file's column `detail`: mend the checker or test that fails for every program, or "
             "mark its problem `trusted: false` and set judge.untrusted to leave_out"

@@ -59,7 +59,7 @@ def draw_arms(
 ) -> list[np.ndarray]:
     """Return accepted shares for each level: a list of (runs, problems) arrays, one study.
 
-    `fixed` names places in `levels` that are one given model: its luck is part of what it is, so
+    `fixed` names indices of `levels` that are one given model: its luck is part of what it is, so
     its level is exact over problems (no run noise).
     """
     problems = draw_problems(design, rng)

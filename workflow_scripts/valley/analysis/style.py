@@ -101,9 +101,9 @@ def _with_hints(svg: str, hints: list[tuple[str, str]]) -> str:
 def size_axis(
     axes, sizes: list[int], base: bool, label: str = "training examples"
 ) -> dict[int, float]:
-    """Put sizes on a log axis with the start at its left, apart; return each size's place.
+    """Put sizes on a log axis with the start at its left, apart; return each size's position.
 
-    Returns places in log10 units. The break between the start and the first size is marked: the
+    Returns positions in log10 units. The break between the start and the first size is marked: the
     start is not the log of anything.
     """
     import math
@@ -114,13 +114,13 @@ def size_axis(
         return {0: 0.0}
     low, high = math.log10(above[0]), math.log10(above[-1])
     gap = max(0.12 * max(high - low, 1.0), 0.15)
-    places = {size: math.log10(size) for size in above}
+    positions = {size: math.log10(size) for size in above}
     ticks = _thin(above, high - low + gap)
-    marks = [places[size] for size in ticks]
+    marks = [positions[size] for size in ticks]
     labels = [short(size) for size in ticks]
     if base:
-        places[0] = low - gap
-        marks, labels = [places[0], *marks], ["start", *labels]
+        positions[0] = low - gap
+        marks, labels = [positions[0], *marks], ["start", *labels]
         axes.text(
             low - gap / 2,
             0,
@@ -134,9 +134,9 @@ def size_axis(
             zorder=5,
         ).set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.2})
     axes.set_xticks(marks, labels)
-    axes.set_xticks([places[size] for size in above], minor=True)
+    axes.set_xticks([positions[size] for size in above], minor=True)
     axes.set_xlabel(label)
-    return places
+    return positions
 
 
 def _thin(sizes: list[int], span: float) -> list[int]:

@@ -92,10 +92,10 @@ def rise(levels: Levels, found: dict | None, level: float = 0.95) -> dict | None
     """
     if not found or not found["possible"]:
         return None
-    place = {int(size): at for at, size in enumerate(levels.sizes)}
+    index_of = {int(size): at for at, size in enumerate(levels.sizes)}
     sure = found["established"]
-    start = np.array([place[size] for size in sure or found["possible"]])
-    any_ = np.array([place[size] for size in {*sure, *found["possible"]}])
+    start = np.array([index_of[size] for size in sure or found["possible"]])
+    any_ = np.array([index_of[size] for size in {*sure, *found["possible"]}])
     main, at = _rise(levels, np.sort(start), level)
     wide, _ = _rise(levels, np.sort(any_), level)
     estimate = max(main["estimate"], 0.0)

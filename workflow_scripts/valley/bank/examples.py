@@ -51,11 +51,11 @@ def choose(plan: Plan, rng: random.Random) -> list[dict]:
     }
     chosen: list[str] = []
     seen: set[int] = set()
-    for place in range(PUBLIC + PRIVATE):
+    for index in range(PUBLIC + PRIVATE):
         # Two samples with one answer teach little.
         answers = {found[t][1] for t in chosen}
         rest = [t for t in found if t not in chosen]
-        if place < PUBLIC:
+        if index < PUBLIC:
             best = max(rest, key=lambda t: (found[t][1] not in answers, len(caught[t]) - len(t)))
         else:
             best = max(rest, key=lambda t: len(caught[t] - seen))

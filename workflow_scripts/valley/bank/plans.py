@@ -100,11 +100,11 @@ def behaviour(plan: Plan) -> str:
 
 def split_of(behaviour_hash: str) -> str:
     """Return the one split that a behaviour belongs to."""
-    place = int(behaviour_hash[:8], 16) % 100
+    percentile = int(behaviour_hash[:8], 16) % 100
     for split, share in SHARES.items():
-        if place < share:
+        if percentile < share:
             return split
-        place -= share
+        percentile -= share
     raise AssertionError("shares do not add up to 100")
 
 

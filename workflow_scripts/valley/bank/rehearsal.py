@@ -66,9 +66,9 @@ def corpus(folder: Path, number: int, seed: int) -> list[str]:
 
     rows, texts = [], []
     homes = {(home, split): [] for home in ("taco", "apps") for split in ("train", "test")}
-    for place, problem in enumerate(problems.generate(number, seed, "train")):
+    for index, problem in enumerate(problems.generate(number, seed, "train")):
         level = int(problem["id"].split("-r")[0][-1])
-        home, split = [*homes][place % 4]
+        home, split = [*homes][index % 4]
         asked = homes[home, split]
         cases = problem["tests"]
         question = {
@@ -96,12 +96,12 @@ def corpus(folder: Path, number: int, seed: int) -> list[str]:
                 "solutions": json.dumps([problems.solution(problem["id"])]),
             }
         for answer, judgement in enumerate(("right", "wrong")):
-            text = teacher.trace(problem, derive("rehearsal", seed, place, answer), float(answer))
+            text = teacher.trace(problem, derive("rehearsal", seed, index, answer), float(answer))
             texts.append(problem["statement"] + text)
             rows.append(
                 {
-                    "id": f"{place:06d}-{answer}",
-                    "question_id": f"{place:06d}",
+                    "id": f"{index:06d}-{answer}",
+                    "question_id": f"{index:06d}",
                     "question": "-",
                     "r1_generation": text,
                     "qwq_critique": f"<judgement>{judgement}</judgement>",
@@ -136,17 +136,17 @@ def benchmark(folder: Path, number: int, seed: int) -> None:
         return {"input": test["input"], "output": test["expected"], "testtype": "stdin"}
 
     rows = []
-    for place, problem in enumerate(problems.generate(number, seed, "eval")):
+    for index, problem in enumerate(problems.generate(number, seed, "eval")):
         cases = [case(test) for test in problem["tests"]]
         packed = zlib.compress(pickle.dumps(json.dumps(cases[1:])))
         rows.append(
             {
-                "question_title": f"Rehearsal {place}",
+                "question_title": f"Rehearsal {index}",
                 "question_content": problem["statement"],
                 "platform": "atcoder",
-                "question_id": f"reh{place:03d}_a",
-                "contest_id": f"reh{place:03d}",
-                "contest_date": f"2024-{1 + place % 12:02d}-01T00:00:00",
+                "question_id": f"reh{index:03d}_a",
+                "contest_id": f"reh{index:03d}",
+                "contest_date": f"2024-{1 + index % 12:02d}-01T00:00:00",
                 "starter_code": "",
                 "difficulty": problem["difficulty"],
                 "public_test_cases": json.dumps(cases[:1]),

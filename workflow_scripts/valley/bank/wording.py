@@ -47,15 +47,15 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."
 
 
-def _define(rng: random.Random, step: Step, kind: str, place: int, form: Form) -> tuple[str, str]:
+def _define(rng: random.Random, step: Step, kind: str, index: int, form: Form) -> tuple[str, str]:
     """Return a definition and the phrase that uses it."""
     one = "word" if kind == WORDS else "number"
     if step.op.trait:
-        name = _ADJECTIVES[(place + rng.randrange(2) * 2) % 4]
+        name = _ADJECTIVES[(index + rng.randrange(2) * 2) % 4]
         trait = _fill(step.op.trait, kind, step.k)
         define = rng.choice((f"Call a {one} {name} if {trait}.", f"A {one} is {name} if {trait}."))
         return define, f"keep only the {name} {one}s"
-    name = _VERBS[(place + rng.randrange(2) * 2) % 4]
+    name = _VERBS[(index + rng.randrange(2) * 2) % 4]
     thing = "number" if kind == NUMBER else form.in_words("the line").removeprefix("the ")
     said = _say(rng, step, kind, form)
     define = rng.choice(
@@ -102,8 +102,8 @@ def telling(rng: random.Random, plan: Plan, form: Form = STDIN) -> tuple[str, st
     defined = []
     if how == "notion":
         named = rng.sample(range(len(parts)), 2 if len(parts) >= 4 and rng.random() < 0.4 else 1)
-        for place, i in enumerate(sorted(named)):
-            define, parts[i] = _define(rng, plan.steps[i], kinds[i], place, form)
+        for index, i in enumerate(sorted(named)):
+            define, parts[i] = _define(rng, plan.steps[i], kinds[i], index, form)
             defined.append(define)
     tell = _backward if how == "backward" else _forward
     body = tell(rng, [*parts, last])

@@ -48,7 +48,7 @@ def each(
     """Yield the wildcards of all jobs of a rule, each with what it asks for; see `largest`."""
     partition = asked.get(f"{rule}:slurm_partition") or asked.get("slurm_partition")
     partition = partition and partition.strip("'\"")
-    where = offers.place(offered, partition)
+    where = offers.partition_of(offered, partition)
     room = where and offers.room(where)
     model = asked.get(f"{rule}:gpu_model") or asked.get("gpu_model")
     for wildcards in wildcards_of(study, rule):
@@ -118,9 +118,13 @@ def wildcards_of(study: Study, rule: str) -> list[dict]:
         return [{"teacher": name} for name in study.teachers_of_kind("model")]
     if rule == "answer":
         shared = answer_jobs(study.config)
-        return [{"place": study.place(arm), **job} for arm in study.evaluated() for job in shared]
+        return [
+            {"checkpoint": study.checkpoint_name(arm), **job}
+            for arm in study.evaluated()
+            for job in shared
+        ]
     return [
-        {"place": study.place(arm), "benchmark": benchmark}
+        {"checkpoint": study.checkpoint_name(arm), "benchmark": benchmark}
         for arm in study.evaluated()
         for benchmark in study.benchmarks
     ]

@@ -157,10 +157,10 @@ def tried_here(study: Study, profile: dict, lacking: bool, dry: bool) -> Iterato
 
 def disk(study: Study) -> Finding:
     """Compare the file system of the results with what the study's arms will leave there."""
-    place = Path(study.root).resolve()
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free / 1e9
+    folder = Path(study.root).resolve()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / 1e9
     try:
         need = sum(
             estimate(study.config, "train", vars(arm)).disk_bytes for arm in study.arms
@@ -169,7 +169,7 @@ def disk(study: Study) -> Finding:
         )
     except EstimateError as error:
         return Finding("disk", "note", f"{free:,.0f} GB free; need not known: {error}")
-    said = f"{need / 1e9:,.1f} GB for checkpoints, {free:,.0f} GB free below {place}"
+    said = f"{need / 1e9:,.1f} GB for checkpoints, {free:,.0f} GB free below {folder}"
     if need > free * 1e9:
         return Finding("disk", "BAD", f"{said}; free some, or keep fewer (`retention`)")
     return Finding("disk", "ok", said)
@@ -210,12 +210,12 @@ def bring(lacking: dict[fetch.Download, str]) -> Iterator[Finding]:
             sizes[thing] = fetch.size(thing)
         except fetch.FetchError as error:
             lacking[thing] = str(error)
-    need, (free, place) = sum(sizes.values()), fetch.room()
-    said = f"{need / 1e9:,.1f} GB to fetch, {free / 1e9:,.1f} GB free below {place}"
+    need, (free, folder) = sum(sizes.values()), fetch.room()
+    said = f"{need / 1e9:,.1f} GB to fetch, {free / 1e9:,.1f} GB free below {folder}"
     if need > free:
         lacking.update(dict.fromkeys(sizes, "not fetched: there is no room for it"))
         yield Finding(
-            "the hub's cache", "BAD", f"{said}; free some, or let HF_HOME name a place with room"
+            "the hub's cache", "BAD", f"{said}; free some, or let HF_HOME name a folder with room"
         )
         return
     yield Finding("the hub's cache", "ok", said)
@@ -304,7 +304,7 @@ def partitions(study: Study, profile: dict) -> Iterator[Finding]:
         if wrong:
             yield Finding(f"partition of {rule}", "BAD", wrong[0])
             continue
-        where = offers.place(offered, wanted[0].partition)
+        where = offers.partition_of(offered, wanted[0].partition)
         said = f"asked {' and '.join(map(str, wanted))}"
         yield Finding(f"partition of {rule}", "ok", f"{where}; {said}")
     yield from groups(study, profile, offered)
@@ -313,7 +313,7 @@ def partitions(study: Study, profile: dict) -> Iterator[Finding]:
 def groups(study: Study, profile: dict, offered: dict[str, offers.Partition]) -> Iterator[Finding]:
     """Tell what a group of verdicts may ask for, and how many arms share one."""
     asked, limits = demands.site(profile), demands.listed(profile.get("resources"))
-    where = offers.place(
+    where = offers.partition_of(
         offered, (asked.get("judge:slurm_partition") or asked.get("slurm_partition"))
     )
     if where is None or "group_cores" not in limits:

@@ -34,7 +34,7 @@ class Download:
     """Something of the hub that a study reads.
 
     Attributes:
-        what: its place in the study file.
+        what: its key in the study file.
         kind: "model" or "dataset".
         files: names or globs; None is all of a model.
     """
@@ -111,10 +111,10 @@ def room() -> tuple[int, Path]:
     """Return the free bytes of the hub's cache, and where it lies."""
     from huggingface_hub import constants
 
-    place = there = Path(constants.HF_HUB_CACHE).expanduser().resolve()
+    cache = there = Path(constants.HF_HUB_CACHE).expanduser().resolve()
     while not there.exists():
         there = there.parent
-    return shutil.disk_usage(there).free, place
+    return shutil.disk_usage(there).free, cache
 
 
 def fetch(thing: Download) -> None:

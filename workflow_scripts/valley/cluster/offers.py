@@ -149,7 +149,7 @@ def _gpus(gres: str) -> tuple[tuple[str, int], ...]:
     return tuple((match[1] or "", int(match[2])) for match in found if match)
 
 
-def place(partitions: dict[str, Partition], name: str | None) -> Partition | None:
+def partition_of(partitions: dict[str, Partition], name: str | None) -> Partition | None:
     """Return the partition of a job that names one, or none; None if there is no such."""
     if name:
         # A job may name several: any of them will do; the first decides here.
@@ -171,7 +171,7 @@ def misfit(wanted: Demand, partitions: dict[str, Partition]) -> str | None:
         wanted: what it asks for.
         partitions: what SLURM offers.
     """
-    where = place(partitions, wanted.partition)
+    where = partition_of(partitions, wanted.partition)
     if where is None:
         lacks = f"there is no partition {wanted.partition!r}"
         if not wanted.partition:

@@ -72,7 +72,7 @@ def request(
     most = room or Room(UNKNOWN, UNKNOWN)
     # Where a snapshot's state is lost, its job trains.
     wildcards = snapshots.as_whole(config, wildcards)
-    student = wildcards.get("student") or str(wildcards.get("place", "")).split("/")[0]
+    student = wildcards.get("student") or str(wildcards.get("checkpoint", "")).split("/")[0]
     described = config["students"].get(student, {})
     samples = sampling_rule(config)
     own = config["resources"].get(rule, {})
@@ -186,12 +186,12 @@ def measured(config: dict, root: Path) -> dict[tuple[str, str], float]:
             took = about["measured"].get("wall_seconds")
             if about.get("restored") or about["rule"] != rule or took is None:
                 continue
-            place = path.relative_to(root / kind).parent.as_posix()
+            checkpoint = path.relative_to(root / kind).parent.as_posix()
             name = path.name.removesuffix(SUFFIX)
-            wildcards = {"place": place, "benchmark": name}
+            wildcards = {"checkpoint": checkpoint, "benchmark": name}
             if rule == "answer":
-                wildcards = {"place": place, **wildcards_of(name)}
-            if rule == "train" and (arm := Arm.parsed(place)):
+                wildcards = {"checkpoint": checkpoint, **wildcards_of(name)}
+            if rule == "train" and (arm := Arm.parsed(checkpoint)):
                 wildcards = vars(arm)
             plan = request(config, rule, wildcards)
             try:
@@ -200,6 +200,6 @@ def measured(config: dict, root: Path) -> dict[tuple[str, str], float]:
             except (EstimateError, KeyError):
                 continue
             ratio = took / expected
-            key = rule, place.partition("/")[0]
+            key = rule, checkpoint.partition("/")[0]
             found[key] = max(found.get(key, 0.0), ratio)
     return found

@@ -36,8 +36,9 @@ class Submission:
     def arm(self) -> str:
         """The arm that it works for, as a path; empty for what all arms share."""
         have = self.wildcards
-        if "place" in have:
-            return have["place"]
+        for name in ("checkpoint", "place"):  # "place": in logs of 0.1.0
+            if name in have:
+                return have[name]
         if set(FIELDS) <= have.keys():
             return Arm.named(have).path
         return have.get("student", "")

@@ -80,14 +80,14 @@ class Site:
         """Return what every node has that a rule's jobs may come to; None if that is not known."""
         name = self._partition(rule)
         if self._workflow.is_main_process:
-            where = offers.place(self.partitions, name)
+            where = offers.partition_of(self.partitions, name)
             return where and offers.room(where)
         told = json.loads(os.environ.get(ROOMS, "{}")).get(name)
         return Room(**told) if told else None
 
     def limit(self, partition: str | None) -> int | None:
         """Return the minutes that a job may ask for on a partition; None is no limit."""
-        where = offers.place(self.partitions, partition)
+        where = offers.partition_of(self.partitions, partition)
         known = [n for n in (self._longest, where and where.minutes) if n]
         return min(known, default=None)
 

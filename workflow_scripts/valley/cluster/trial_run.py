@@ -214,21 +214,21 @@ def trained(trial: Trial, student: str, recipe: str, manifest: Path, folder: Pat
 
     begun = time.monotonic()
     layout = launch.layout(trial.gpus, trial.nodes, trial.training["processes"])
-    place = folder / "trainings" / f"{student}-{recipe}"
-    place.mkdir(parents=True)
+    training_folder = folder / "trainings" / f"{student}-{recipe}"
+    training_folder.mkdir(parents=True)
     job = Job(
-        state=place / "state",
+        state=training_folder / "state",
         threads=trial.threads * trial.nodes,
         gpus=trial.gpus,
         nodes=trial.nodes,
     )
     job.state.mkdir()
     how = small(Recipe(**trial.recipes[recipe]), layout.processes)
-    write_parquet(place / "shard.parquet", _rows(2 * how.batch_examples), POOL)
+    write_parquet(training_folder / "shard.parquet", _rows(2 * how.batch_examples), POOL)
     what = Training(
         start=str(manifest),
-        shard=str(place / "shard.parquet"),
-        manifest=str(place / "made" / "checkpoint.json"),
+        shard=str(training_folder / "shard.parquet"),
+        manifest=str(training_folder / "made" / "checkpoint.json"),
         state=str(job.state),
         recipe=how,
         seed=0,
@@ -240,7 +240,7 @@ def trained(trial: Trial, student: str, recipe: str, manifest: Path, folder: Pat
     straight = _losses(what)
     if read_json(job.state / "position.json")["done"] != 1:
         raise RuntimeError("no state was saved after the first update")
-    shutil.rmtree(place / "made")
+    shutil.rmtree(training_folder / "made")
     again = run_processes(what, job)
     resumed = _losses(what)
     if again["tokens"] >= first["tokens"] or len(resumed) != 2:

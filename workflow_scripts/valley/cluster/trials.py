@@ -77,7 +77,7 @@ class TrialJob:
 
 
 def jobs(study: Study, profile: dict, offered: dict[str, offers.Partition]) -> list[TrialJob]:
-    """Return a job for each place and kind of request that the study's jobs have.
+    """Return a job for each partition and kind of request that the study's jobs have.
 
     Jobs that differ in cores, memory and time alone are one, with the request of that which asks
     for most.
@@ -97,7 +97,7 @@ def jobs(study: Study, profile: dict, offered: dict[str, offers.Partition]) -> l
             request = wanted.request
             kind = wanted.partition, request.gpus, request.nodes, wanted.model, json.dumps(options)
             found.setdefault(kind, []).append((rule, wildcards, wanted))
-    wheres = (offers.place(offered, members[0][2].partition) for members in found.values())
+    wheres = (offers.partition_of(offered, members[0][2].partition) for members in found.values())
     limits = [where and where.minutes for where in wheres]
     each = zip(found.values(), limits, strict=True)
     return [job_of(study, profile, members, limit) for members, limit in each]
@@ -134,7 +134,7 @@ def job_of(
     config, request = study.config, wanted.request
     trained, answers, models = {}, {}, {}
     for rule, wildcards, _ in members:
-        name = wildcards.get("student") or wildcards.get("place", "").split("/")[0]
+        name = wildcards.get("student") or wildcards.get("checkpoint", "").split("/")[0]
         if rule == "ask_model":
             name = f"teacher {wildcards['teacher']}"
             teacher = config["corpus"]["teachers"][wildcards["teacher"]]["model"]

@@ -80,9 +80,9 @@ def finished(root: str | Path, sidecars: Iterable[tuple[Path, dict]]) -> list[Fi
     return found
 
 
-def arm_of(place: str) -> str:
+def arm_of(path: str) -> str:
     """Return the arm of a result by its path below the root; empty for what all arms share."""
-    kind, *parts = place.removesuffix(SUFFIX).split("/")
+    kind, *parts = path.removesuffix(SUFFIX).split("/")
     if kind == "students":
         return parts[0]
     return "/".join(parts[:-1]) if kind in BY_ARM else ""

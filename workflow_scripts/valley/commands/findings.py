@@ -14,7 +14,7 @@ def add_parser(commands) -> None:
 
 
 def run(options) -> int:
-    """Print the report's place and the findings; return the exit status."""
+    """Print the report's path and the findings; return the exit status."""
     try:
         root = Path(Study.read(options.study).root)
     except StudyError as error:

@@ -41,5 +41,5 @@ class BadRowLog:
             print(f"left out: {text}", flush=True)
 
     def about(self, path: Path, name: str) -> Callable[[str], None]:
-        """Return a complainer that calls a file by its name in the source, not by its place."""
+        """Return a complainer that calls a file by its name in the source, not by its path."""
         return lambda text: self(text.replace(str(path), name))

@@ -3,8 +3,8 @@
 Snakemake's own code trigger sees one file and sees its comments. This one follows names from a
 stage's entry function through the project's modules, so that an edit re-runs exactly the stages
 whose logic it can change. Where a name can't be followed (`getattr(module, word)`, a module handed
-on as a value), all that it may stand for is covered. Data files that code names by its own place
-are covered byte by byte.
+on as a value), all that it may stand for is covered. Data files that code names relative
+to its own path are covered byte by byte.
 """
 
 import ast
@@ -260,13 +260,13 @@ class _Module:
         root = self.root.resolve()
         if not path.resolve().is_relative_to(root) or not path.exists():
             return set()
-        place = path.resolve().relative_to(root)
+        inside = path.resolve().relative_to(root)
         if path.suffix == ".py":
             if path.resolve() == self.path.resolve():
                 return set()
-            return _Module.read(".".join(place.with_suffix("").parts), self.root).everything()
+            return _Module.read(".".join(inside.with_suffix("").parts), self.root).everything()
         if path.is_file():
-            return {(place.as_posix(), DATA)}
+            return {(inside.as_posix(), DATA)}
         if any(path.rglob("*.py")):
             return set()  # a folder of modules: these are followed by name
         files = (file.resolve() for file in path.rglob("*") if file.is_file())

@@ -1,4 +1,4 @@
-"""Paths that code names by its own place, such as `Path(__file__).with_name("page.html.j2")`."""
+"""Paths that code names relative to itself, such as `Path(__file__).with_name("page.html.j2")`."""
 
 import ast
 from collections.abc import Iterator

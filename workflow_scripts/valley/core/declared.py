@@ -286,19 +286,19 @@ def _sources(name: str, declared: dict[str, dict[str, Any]], words: list[str]) -
     """Yield what is wrong with the slices that a slice is made of."""
     one, where = declared[name], f"slices.{name}"
     known = [*slices.names(words), *(other for other in declared if other != name)]
-    places = {f"{where}.of": one["of"]} if "of" in one else {}
-    places |= {f"{where}.mix.{part}": part for part in one.get("mix", {})}
-    for place, part in places.items():
+    keys = {f"{where}.of": one["of"]} if "of" in one else {}
+    keys |= {f"{where}.mix.{part}": part for part in one.get("mix", {})}
+    for key, part in keys.items():
         if part in slices.paired_names(words):
             yield (
-                f"{place}: {part} is drawn anew for each replicate, and no file holds it; "
+                f"{key}: {part} is drawn anew for each replicate, and no file holds it; "
                 f"take {part.replace('paired-', '')}"
             )
         elif part == name:
-            yield f"{place}: {name} → {name} is a circle; a slice must lead back to the pool"
+            yield f"{key}: {name} → {name} is a circle; a slice must lead back to the pool"
         elif part not in known:
             yield (
-                f"{place}: there is no slice {part!r}{nearest(part, known)}; "
+                f"{key}: there is no slice {part!r}{nearest(part, known)}; "
                 f"choose from: {', '.join(known)}"
             )
     if one.get("of") in declared and is_mix(one["of"], declared):

@@ -57,11 +57,11 @@ def is_full(error: BaseException | None) -> bool:
 
 
 @contextmanager
-def explained(*places: str | Path) -> Iterator[None]:
+def explained(*paths: str | Path) -> Iterator[None]:
     """Say in plain words what is full or forbidden, where libraries say it in theirs.
 
     Args:
-        places: files or folders on all file systems that may be written to.
+        paths: files or folders on all file systems that may be written to.
 
     Raises:
         DiskFull: in place of whatever a full disk led to.
@@ -77,7 +77,7 @@ def explained(*places: str | Path) -> Iterator[None]:
         if not is_full(error):
             raise
         notes = "".join(f"; {note}" for note in dict.fromkeys(_notes(error)))
-        raise DiskFull(f"{describe_full(*places)}{notes}. {ADVICE}") from error
+        raise DiskFull(f"{describe_full(*paths)}{notes}. {ADVICE}") from error
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def noted(path: Path, temporary: Path) -> Iterator[None]:
 
     Args:
         path: the file.
-        temporary: what is written in its place.
+        temporary: what is written instead.
     """
     try:
         yield
@@ -98,42 +98,42 @@ def noted(path: Path, temporary: Path) -> Iterator[None]:
         raise
 
 
-def describe_full(*places: str | Path) -> str:
-    """Return which of some places has no room, and how little that is."""
+def describe_full(*paths: str | Path) -> str:
+    """Return which of some paths has no room, and how little that is."""
     usage: dict[int, tuple[Path, os.statvfs_result]] = {}
-    for place in map(_existing, places):
+    for path in map(_existing, paths):
         with suppress(OSError):
-            usage.setdefault(os.stat(place).st_dev, (place, os.statvfs(place)))
+            usage.setdefault(os.stat(path).st_dev, (path, os.statvfs(path)))
     if not usage:
         return "the disk is full"
-    place, have = min(usage.values(), key=lambda pair: pair[1].f_bavail * pair[1].f_frsize)
+    path, have = min(usage.values(), key=lambda pair: pair[1].f_bavail * pair[1].f_frsize)
     free, whole = have.f_bavail * have.f_frsize, have.f_blocks * have.f_frsize
     if not have.f_favail and have.f_files:
-        return f"the disk at {_mount(place)} can hold no more files: it has {have.f_files:,}"
+        return f"the disk at {_mount(path)} can hold no more files: it has {have.f_files:,}"
     full = "is full" if free < NOTHING else "has no room for it (a quota?)"
-    return f"the disk at {_mount(place)} {full}: {free:,} of {whole:,} bytes are free"
+    return f"the disk at {_mount(path)} {full}: {free:,} of {whole:,} bytes are free"
 
 
-def no_space_left(place: str | Path) -> bool:
-    """Tell whether next to nothing can be written to a place."""
+def no_space_left(path: str | Path) -> bool:
+    """Tell whether next to nothing can be written to a path."""
     with suppress(OSError):
-        return shutil.disk_usage(_existing(place)).free < NOTHING
+        return shutil.disk_usage(_existing(path)).free < NOTHING
     return False
 
 
-def _existing(place: str | Path) -> Path:
-    """Return a place, or the nearest folder above it that exists."""
-    place = Path(place).resolve()
-    while not place.exists():
-        place = place.parent
-    return place
+def _existing(path: str | Path) -> Path:
+    """Return a path, or the nearest folder above it that exists."""
+    path = Path(path).resolve()
+    while not path.exists():
+        path = path.parent
+    return path
 
 
-def _mount(place: Path) -> Path:
-    """Return the folder at which a place's file system begins."""
-    while place != place.parent and os.stat(place.parent).st_dev == os.stat(place).st_dev:
-        place = place.parent
-    return place
+def _mount(path: Path) -> Path:
+    """Return the folder where a path's file system is mounted."""
+    while path != path.parent and os.stat(path.parent).st_dev == os.stat(path).st_dev:
+        path = path.parent
+    return path
 
 
 def _notes(error: BaseException | None) -> list[str]:

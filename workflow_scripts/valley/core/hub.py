@@ -63,12 +63,12 @@ def find(
         SourceError: a file is missing.
     """
     if path is not None:
-        place = Path(path)
-        if place.is_file():
-            return [place]
-        if not place.is_dir():
+        local = Path(path)
+        if local.is_file():
+            return [local]
+        if not local.is_dir():
             raise SourceError(f"{path}: there is no such file or folder")
-        return _matching(place, patterns, str(place), "")
+        return _matching(local, patterns, str(local), "")
     hub = str(hub)
     hint = _how_to_fetch(hub, revision, patterns)
     return _matching(

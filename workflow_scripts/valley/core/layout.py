@@ -69,14 +69,14 @@ class Layout:
             }
         )
 
-    def result(self, kind: str, place: str, benchmark: str, suffix: str) -> str:
-        """Return one kind of file of the arm whose results lie at a place."""
-        return f"{self.root}/{kind}/{place}/{benchmark}.{suffix}"
+    def result(self, kind: str, checkpoint: str, benchmark: str, suffix: str) -> str:
+        """Return the path of one kind of result of a checkpoint."""
+        return f"{self.root}/{kind}/{checkpoint}/{benchmark}.{suffix}"
 
     def evaluated(self, kind: str, suffix: str) -> list[str]:
         """Return one kind of file of all scored arms and benchmarks."""
         return [
-            self.result(kind, self.study.place(arm), benchmark, suffix)
+            self.result(kind, self.study.checkpoint_name(arm), benchmark, suffix)
             for arm in self.study.evaluated()
             for benchmark in self.study.benchmarks
         ]

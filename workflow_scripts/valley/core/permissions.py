@@ -27,7 +27,7 @@ def forbidden(error: PermissionError) -> PermissionError:
         return error
     path = Path(os.fsdecode(error.filename))
     # What can't be made has a folder that can't be written to.
-    at = next((place for place in (path, *path.absolute().parents) if _there(place)), path)
+    at = next((one for one in (path, *path.absolute().parents) if _there(one)), path)
     folder = at if at.is_dir() else at.parent
     return Forbidden(
         f"{path}: {_named(os.geteuid())} may not use it: {_describe(at)}. "
@@ -35,22 +35,22 @@ def forbidden(error: PermissionError) -> PermissionError:
     )
 
 
-def _there(place: Path) -> bool:
+def _there(path: Path) -> bool:
     try:
-        place.stat()
+        path.stat()
     except OSError:
         return False
     return True
 
 
-def _describe(place: Path) -> str:
-    about = place.stat()
+def _describe(path: Path) -> str:
+    about = path.stat()
     try:
         group = grp.getgrgid(about.st_gid).gr_name
     except KeyError:
         group = str(about.st_gid)
     mode = stat.filemode(about.st_mode)
-    return f"{place} belongs to {_named(about.st_uid)}, group {group}, {mode}"
+    return f"{path} belongs to {_named(about.st_uid)}, group {group}, {mode}"
 
 
 def _named(user: int) -> str:

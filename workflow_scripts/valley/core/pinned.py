@@ -20,13 +20,13 @@ def pinned_files(study: Study) -> set[str]:
     Raises:
         StudyError: an arm is frozen, but has no checkpoint.
     """
-    frozen = {study.checkpoint(arm): study.place(arm) for arm in study.frozen}
-    gone = [place for path, place in frozen.items() if not Path(path).is_file()]
+    frozen = {study.checkpoint(arm): study.checkpoint_name(arm) for arm in study.frozen}
+    gone = [name for path, name in frozen.items() if not Path(path).is_file()]
     if gone:
         raise study_error(
-            f"frozen: {place} has no checkpoint, and what is frozen is never trained; train it "
+            f"frozen: {name} has no checkpoint, and what is frozen is never trained; train it "
             "before it is frozen, adopt one (`./valley adopt`), or let `frozen` name fewer arms"
-            for place in gone
+            for name in gone
         )
     return frozen.keys() | adopted(study).keys()
 
@@ -70,8 +70,8 @@ def frozen_notes(study: Study, code: dict[str, str]) -> list[dict[str, Any]]:
         code: digest of the present code of the rules `train` and `student`.
 
     Returns:
-        For each: its place, when it was made (None where nobody knows), and whether by other code
-        than the present one (None where nobody knows).
+        For each: its checkpoint, when it was made, and whether by other code than the present one.
+        The last two are None where they are unknown.
     """
     notes = []
     for arm in study.frozen:
@@ -80,7 +80,7 @@ def frozen_notes(study: Study, code: dict[str, str]) -> list[dict[str, Any]]:
         now = code["train" if arm.size else "student"]
         notes.append(
             {
-                "place": study.place(arm),
+                "checkpoint": study.checkpoint_name(arm),
                 "made": about.get("measured", {}).get("finished"),
                 "older": code_then != now if code_then else None,
             }

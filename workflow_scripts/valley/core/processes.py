@@ -60,13 +60,13 @@ def mark(root: str | Path) -> str:
     return f"{name()} {Path(root).resolve()}"
 
 
-def orphans(place: str | Path) -> dict[int, int]:
+def orphans(folder: str | Path) -> dict[int, int]:
     """Return the processes of jobs whose run was killed, each with its parent.
 
     Args:
-        place: folder of a study's results, or the working directory of runs (of any study).
+        folder: folder of a study's results, or the working directory of runs (of any study).
     """
-    wanted, found = str(Path(place).resolve()), {}
+    wanted, found = str(Path(folder).resolve()), {}
     for entry in PROC.glob("[0-9]*"):
         with suppress(OSError, ValueError):
             environment = (entry / "environ").read_bytes().decode(errors="replace").split("\0")

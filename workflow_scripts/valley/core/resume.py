@@ -35,7 +35,7 @@ class Stopped(SystemExit):
         print(f"stopped as asked: {message}", flush=True)
 
 
-def state_place(store: str | Path, contents: dict[str, Any]) -> Path:
+def state_path(store: str | Path, contents: dict[str, Any]) -> Path:
     """Return where a job's resumable state lies, if there is any; for arguments see below."""
     params = {name: value for name, value in contents["params"].items() if name != "code"}
     return Path(store) / "resume" / digest({**contents, "params": params})
@@ -54,7 +54,7 @@ def state_folder(store: str | Path, contents: dict[str, Any], policy: str) -> Pa
         RuntimeError: there is state by other code, and the policy is to ask.
     """
     code = str(contents["params"].get("code", ""))
-    folder = state_place(store, contents)
+    folder = state_path(store, contents)
     stamp = folder / "code"
     if stamp.is_file() and stamp.read_text(encoding="utf-8") != code:
         if policy == "ask":

@@ -63,7 +63,7 @@ def on_the_curve(
     Args:
         config: a completed study file.
         axis: settings of the axis.
-        points: arms, each with the place of its results.
+        points: arms, each with its checkpoint's name.
     """
     if axis["x"] not in spending.MANIFEST:
         return points

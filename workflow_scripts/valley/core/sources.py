@@ -94,7 +94,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Location:
     """Where the files of a data set lie.
 
     Attributes:
@@ -108,13 +108,13 @@ class Place:
     path: str | None = None
 
     @property
-    def place(self) -> dict[str, str | None]:
+    def location(self) -> dict[str, str | None]:
         """Where it lies alone, as `valley.core.hub.find` takes it."""
-        return {one.name: getattr(self, one.name) for one in fields(Place)}
+        return {one.name: getattr(self, one.name) for one in fields(Location)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source(Place):
+class Source(Location):
     """A corpus, all that a job needs of it; the fields are the schema's keys, and its defaults.
 
     What its form says is filled in, so the form itself is not here. Nor is `answers`, which decides
@@ -140,7 +140,7 @@ class Source(Place):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Questions(Place):
+class Questions(Location):
     """A data set that holds the questions of others; the fields are the schema's keys.
 
     Attributes:
@@ -218,7 +218,7 @@ def mistakes(corpus: dict[str, Any]) -> list[str]:
     for name, given in corpus["questions"].items():
         where = f"corpus.questions.{name}"
         full = resolved_questions({name: given})[name]
-        found += _place_mistakes(where, full)
+        found += _location_mistakes(where, full)
         if not full.files:
             found.append(
                 f"{where}.files: is missing; name the files of each split, such as "
@@ -242,7 +242,7 @@ def mistakes(corpus: dict[str, Any]) -> list[str]:
     return found
 
 
-def _place_mistakes(where: str, full: Place) -> list[str]:
+def _location_mistakes(where: str, full: Location) -> list[str]:
     if full.path is None and full.hub is None:
         return [f"{where}: say where it is: hub (and revision), or path"]
     if full.path is None and not full.revision:
@@ -259,7 +259,7 @@ def _source_mistakes(
     if name in corpus.get("teachers", {}):
         return [f"{where}: there is a teacher of that name; the two would write one file"]
     full = resolved(name, source)
-    found, columns = _place_mistakes(where, full), full.columns
+    found, columns = _location_mistakes(where, full), full.columns
     for role in source["columns"]:
         if role not in ROLES:
             found.append(

@@ -28,7 +28,7 @@ def where(point: dict[str, Any], root: str, x: str) -> str | None:
     """Return the file that says what an arm spent; None where that is its size, and of a start.
 
     Args:
-        point: the arm, with the place of its results.
+        point: the arm, with its checkpoint's name.
         root: folder of the study's results.
         x: what is asked for.
     """

@@ -60,7 +60,7 @@ class Study:
         }
         idle = [p for p in self.config["frozen"] if not any(self._matching(p))]
         if idle:
-            example = self.place(max(self.evaluated()))
+            example = self.checkpoint_name(max(self.evaluated()))
             raise study_error(
                 f"frozen: no arm matches {pattern!r}; arms are written like {example}, and * is "
                 "any text"
@@ -206,7 +206,7 @@ class Study:
 
     def _matching(self, pattern: str) -> Iterator[Arm]:
         known = {*self.arms, *self.evaluated()}
-        return (arm for arm in known if fnmatchcase(self.place(arm), pattern))
+        return (arm for arm in known if fnmatchcase(self.checkpoint_name(arm), pattern))
 
     def evaluated(self) -> list[Arm]:
         """All arms whose answers are scored: the axes' arms, undistilled students included."""
@@ -241,8 +241,8 @@ class Study:
         start = self.start_of(arm)
         return replace(arm, recipe="", start=BASE, slice="", seed=0) if start is None else start
 
-    def place(self, arm: Arm) -> str:
-        """Return the path part under which an arm's generations, verdicts and scores lie."""
+    def checkpoint_name(self, arm: Arm) -> str:
+        """Return the name of an arm's checkpoint: the folder of its results below `scores/` etc."""
         return arm.path if arm.size else f"{arm.student}/{BASE}"
 
     def checkpoint(self, arm: Arm) -> str:
@@ -252,9 +252,9 @@ class Study:
         return f"{self.root}/students/{arm.student}/checkpoint.json"
 
     def points(self, axis: str) -> list[dict[str, Any]]:
-        """Return an axis' arms as they were asked for, each with the place of its results.
+        """Return an axis' arms as the study asks for them; `place` is the checkpoint's name.
 
-        An arm of size 0 keeps its axis' recipe, start and slice; replicates share its place.
+        An arm of size 0 keeps its axis' recipe, start and slice; replicates share its checkpoint.
         """
         if axis in self._points:
             return self._points[axis]
@@ -264,7 +264,7 @@ class Study:
             point = {
                 **vars(arm),
                 "seed": arm.seed if resolved.size else None,
-                "place": self.place(resolved),
+                "place": self.checkpoint_name(resolved),
             }
             identity = tuple(point.values())
             if identity not in seen:

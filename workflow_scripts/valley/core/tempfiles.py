@@ -1,4 +1,4 @@
-"""What is being written: files and folders beside their place, named by who writes them.
+"""What is being written: files and folders beside their final path, named by who writes them.
 
 A process that is killed can't clear them away. The next run does, for the name says whether the
 writer is gone.

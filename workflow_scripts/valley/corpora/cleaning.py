@@ -144,7 +144,7 @@ class NearDuplicates:
         return dropped & ~gone
 
     def _pairs(self, signatures: np.ndarray, begin: int, end: int) -> np.ndarray:
-        """Return (later, earlier) places that agree in a band and are similar enough."""
+        """Return (later, earlier) indices that agree in a band and are similar enough."""
         mixed = np.zeros(len(signatures), np.uint64)
         for column in range(begin, end):
             mixed = mix(mixed, signatures[:, column])

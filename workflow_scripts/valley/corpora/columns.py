@@ -20,7 +20,7 @@ WRONG = {"wrong", "incorrect", "false", "no", "fail", "failed", "rejected", "0",
 def source_rows(
     source: Source, roles: set[str], bad_row_log: BadRowLog, counts: Counter
 ) -> Iterator[tuple[str, dict]]:
-    """Yield (place, values by role) of each row of a source that is wanted.
+    """Yield (location, values by role) of each row of a source that is wanted.
 
     Args:
         source: the corpus.
@@ -33,7 +33,7 @@ def source_rows(
     columns = {role: path for role, path in source.columns.items() if role in roles}
     needed = {_top(path) for path in columns.values()} | {_top(path) for path in source.only}
     only = {column: {str(value) for value in values} for column, values in source.only.items()}
-    files = find(source.files, **source.place)
+    files = find(source.files, **source.location)
     names = names_of(files)
     with tqdm(desc=source.name, unit=" rows", disable=None) as bar:
         for path in files:

@@ -51,8 +51,10 @@ class BenchmarkIndex:
         hit = high > low
         if not hit.any():
             return 0.0, -1
-        places = np.concatenate([np.arange(a, b) for a, b in zip(low[hit], high[hit], strict=True)])
-        problems, shared = np.unique(self.owners[places], return_counts=True)
+        indices = np.concatenate(
+            [np.arange(a, b) for a, b in zip(low[hit], high[hit], strict=True)]
+        )
+        problems, shared = np.unique(self.owners[indices], return_counts=True)
         overlap = shared / np.minimum(len(own), np.array(self.sizes)[problems])
         best = int(np.argmax(overlap))
         return float(overlap[best]), int(problems[best])

@@ -15,11 +15,11 @@ from valley.corpora.columns import names_of, text, word
 from valley.judging.forms import convert
 from valley.judging.sources import HEAVY
 
-Place = tuple[str, str, int]  # data set, split, row
+RowReference = tuple[str, str, int]  # data set, split, row
 
 
-def place_of(values: dict) -> Place | None:
-    """Return the place of a row's question in another data set; None if it has its own text."""
+def reference_of(values: dict) -> RowReference | None:
+    """Return a row's reference to a question of another data set; None if it has its own text."""
     if word(values, "prompt") is not None:
         return None
     dataset, split, index = (word(values, role) for role in ("dataset", "split", "index"))
@@ -32,9 +32,9 @@ def place_of(values: dict) -> Place | None:
 
 def problem_id(values: dict, source: str) -> str:
     """Return the id of a row's problem, the same for every answer to it."""
-    place = place_of(values)
-    if place is not None:
-        return "/".join(map(str, place))
+    reference = reference_of(values)
+    if reference is not None:
+        return "/".join(map(str, reference))
     own = word(values, "problem")
     if own is not None:
         return f"{source}/{own}"
@@ -45,7 +45,7 @@ def problem_id(values: dict, source: str) -> str:
 def read_questions(
     wanted: dict[str, dict[str, set[int]]], questions: dict[str, Questions], bad_row_log: BadRowLog
 ) -> Iterator[dict]:
-    """Yield the PROBLEM rows of the wanted places, in the order of data sets, splits and rows.
+    """Yield the PROBLEM rows of the wanted rows, in the order of data sets, splits and rows.
 
     Args:
         wanted: rows by data set and split.
@@ -64,7 +64,7 @@ def _read_split(
 
     # A row is known by its number: a file that can't be read to its end would shift all others.
     fatal = BadRowLog("stop")
-    files = find(about.files[split], **about.place)
+    files = find(about.files[split], **about.location)
     names, before, left = names_of(files), 0, len(wanted)
     with tqdm(desc=f"{dataset} {split}", unit=" questions", total=left, disable=None) as bar:
         for path in files:

@@ -6,7 +6,7 @@ from valley.core.bad_rows import BadRow, BadRowLog
 from valley.core.files import ParquetStream
 from valley.core.sources import Questions, Source
 from valley.corpora.columns import source_rows, text, word
-from valley.corpora.join import place_of, plain_problem, problem_id, read_questions
+from valley.corpora.join import plain_problem, problem_id, read_questions, reference_of
 
 ROLES = {"problem", "prompt", "dataset", "split", "index", "difficulty", "origin"}
 
@@ -22,11 +22,11 @@ def gather(
     wanted: dict[str, dict[str, set[int]]] = {}
     told: set[str] = set()
     for source in sources:
-        for place, values in source_rows(source, ROLES, bad_row_log, counts):
+        for location, values in source_rows(source, ROLES, bad_row_log, counts):
             try:
-                joined = place_of(values)
-                if joined is not None:
-                    dataset, split, index = joined
+                reference = reference_of(values)
+                if reference is not None:
+                    dataset, split, index = reference
                     _known(questions, dataset, split, source.name)
                     wanted.setdefault(dataset, {}).setdefault(split, set()).add(index)
                     continue
@@ -38,7 +38,7 @@ def gather(
                     identity, text(values, "prompt"), word(values, "difficulty"), origin
                 )
             except BadRow as error:
-                bad_row_log(f"{source.name}: {place}: {error}")
+                bad_row_log(f"{source.name}: {location}: {error}")
                 continue
             told.add(identity)
             stream.write(row)

@@ -8,7 +8,7 @@ from valley.core.files import ParquetStream
 from valley.core.sources import Source
 from valley.core.text import tokens
 from valley.corpora.columns import correct, source_rows, text, word
-from valley.corpora.join import Statements, place_of, problem_id
+from valley.corpora.join import Statements, problem_id, reference_of
 
 
 def convert(
@@ -23,11 +23,11 @@ def convert(
     bad_row_log, counts, teachers = BadRowLog(bad_rows, "corpus.bad_rows"), Counter(), Counter()
     rows = source_rows(source, set(source.columns), bad_row_log, counts)
     with Statements(problems) as statements:
-        for place, values in rows:
+        for location, values in rows:
             try:
-                row = _row(place, values, source, statements)
+                row = _row(location, values, source, statements)
             except BadRow as error:
-                bad_row_log(f"{source.name}: {place}: {error}")
+                bad_row_log(f"{source.name}: {location}: {error}")
                 continue
             if correctness != "judge":
                 row["correct"] = correct(values, correctness, pass_rate, counts)
@@ -44,7 +44,7 @@ def convert(
     }
 
 
-def _row(place: str, values: dict, source: Source, statements: Statements) -> dict:
+def _row(location: str, values: dict, source: Source, statements: Statements) -> dict:
     identity = problem_id(values, source.name)
     known = statements.get(identity)
     if known is None:
@@ -53,9 +53,9 @@ def _row(place: str, values: dict, source: Source, statements: Statements) -> di
     if "reasoning" in source.columns:
         response = f"<think>\n{text(values, 'reasoning').strip()}\n</think>\n\n{response}"
     # A data set that holds questions knows their difficulty; a row may hold a copy of it.
-    told = known[1] if place_of(values) is not None else ""
+    told = known[1] if reference_of(values) is not None else ""
     return {
-        "id": f"{source.name}/{word(values, 'id') or place}",
+        "id": f"{source.name}/{word(values, 'id') or location}",
         "problem_id": identity,
         "prompt": known[0],
         "response": response,

@@ -17,7 +17,7 @@ _PROGRAMS = ("program", "code", "solution")
 
 @dataclass
 class Answers:
-    """Rows with problem_id, sample, program, a key and a place; and what was wrong with others."""
+    """Rows with problem_id, sample, program, key and location; and what was wrong with others."""
 
     rows: list[dict] = field(default_factory=list)
     bad_rows: list[str] = field(default_factory=list)
@@ -38,16 +38,16 @@ def read_answers(
     found = Answers()
     seen: set[tuple[str, int]] = set()
     for number, row in read_rows(path, found.bad_rows.append):
-        place = f"{path}: row {number}"
+        location = f"{path}: row {number}"
         for problem_id, sample, program in _answers_of(
-            row, place, found.bad_rows, problems, finding
+            row, location, found.bad_rows, problems, finding
         ):
             if sample is None:
                 sample = 0
                 while (problem_id, sample) in seen:
                     sample += 1
             if (problem_id, sample) in seen:
-                found.bad_rows.append(f"{place}: {problem_id!r} sample {sample} is there twice")
+                found.bad_rows.append(f"{location}: {problem_id!r} sample {sample} is there twice")
                 continue
             seen.add((problem_id, sample))
             text = json.dumps([problem_id, sample, program])
@@ -57,39 +57,39 @@ def read_answers(
                     "sample": sample,
                     "program": program,
                     "key": hashlib.sha256(text.encode()).hexdigest(),
-                    "place": place,
+                    "location": location,
                 }
             )
     return found
 
 
 def _answers_of(
-    row: dict, place: str, bad_rows: list[str], problems: dict[str, dict], finding: Extraction
+    row: dict, location: str, bad_rows: list[str], problems: dict[str, dict], finding: Extraction
 ):
     """Yield (problem id, sample or None, program or None) of a row."""
     problem_id = row.get("problem_id", row.get("question_id", row.get("task_id")))
     if not isinstance(problem_id, str | int) or isinstance(problem_id, bool):
-        bad_rows.append(f"{place}: problem_id: there is none")
+        bad_rows.append(f"{location}: problem_id: there is none")
         return
     problem_id = str(problem_id)
     if "code_list" in row:
         codes = row["code_list"]
         if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
-            bad_rows.append(f"{place}: code_list: not a list of texts")
+            bad_rows.append(f"{location}: code_list: not a list of texts")
             return
         for sample, code in enumerate(codes):
             yield problem_id, sample, code or None
         return
     sample = row.get("sample")
     if sample is not None and (not isinstance(sample, int) or sample < 0):
-        bad_rows.append(f"{place}: sample: {sample!r} is no number from 0 on")
+        bad_rows.append(f"{location}: sample: {sample!r} is no number from 0 on")
         return
     for name in (*_PROGRAMS, *_TEXTS):
         if name not in row:
             continue
         text = row[name]
         if text is not None and not isinstance(text, str):
-            bad_rows.append(f"{place}: {name}: {str(text)[:60]!r} is no text")
+            bad_rows.append(f"{location}: {name}: {str(text)[:60]!r} is no text")
             return
         problem = problems.get(problem_id)
         if name in _PROGRAMS:
@@ -100,7 +100,7 @@ def _answers_of(
             try:
                 program = _continued(text or "", problem, finding)
             except ValueError as error:
-                bad_rows.append(f"{place}: completion: {error}")
+                bad_rows.append(f"{location}: completion: {error}")
                 return
         if program is None:
             prompt = row.get("prompt")
@@ -108,7 +108,7 @@ def _answers_of(
             program = finding.program(opened + (text or ""), problem)
         yield problem_id, sample, program
         return
-    bad_rows.append(f"{place}: text: there is none, nor a {' or '.join(_PROGRAMS)}")
+    bad_rows.append(f"{location}: text: there is none, nor a {' or '.join(_PROGRAMS)}")
 
 
 def _continued(text: str, problem: dict | None, finding: Extraction) -> str | None:

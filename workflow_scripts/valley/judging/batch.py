@@ -70,17 +70,17 @@ def judge(
         wall_extra_s=wall_extra_s,
         packages=pinned(packages),
     )
-    verdicts, work, places = _distinct(list(tasks), identity.circumstances(tier, options))
+    verdicts, work, indices = _distinct(list(tasks), identity.circumstances(tier, options))
     if each is not None:
-        for place, verdict in enumerate(verdicts):
+        for index, verdict in enumerate(verdicts):
             if verdict is not None:
-                each(place, verdict)
+                each(index, verdict)
 
     def settle(key: bytes, verdict: Verdict) -> None:
-        for place in places[key]:
-            verdicts[place] = verdict
+        for index in indices[key]:
+            verdicts[index] = verdict
             if each is not None:
-                each(place, verdict)
+                each(index, verdict)
 
     with Cache(cache) if cache is not None else nullcontext() as known:
         if known is not None:
@@ -127,13 +127,13 @@ def _distinct(tasks: list[Task], around: str) -> tuple[list, dict, dict]:
     problems: dict[int, tuple[Problem, str] | str] = {}
     verdicts: list[Verdict | None] = [None] * len(tasks)
     work: dict[bytes, tuple[str, Problem]] = {}
-    places: dict[bytes, list[int]] = {}
-    for place, task in enumerate(tasks):
+    indices: dict[bytes, list[int]] = {}
+    for index, task in enumerate(tasks):
         if task.program is None or not task.program.strip():
-            verdicts[place] = Verdict(NO_CODE)
+            verdicts[index] = Verdict(NO_CODE)
             continue
         if task.problem is None:
-            verdicts[place] = Verdict(JUDGE_ERROR, detail="no problem of that id is known")
+            verdicts[index] = Verdict(JUDGE_ERROR, detail="no problem of that id is known")
             continue
         if id(task.problem) not in problems:
             try:
@@ -143,13 +143,13 @@ def _distinct(tasks: list[Task], around: str) -> tuple[list, dict, dict]:
                 problems[id(task.problem)] = str(error)
         found = problems[id(task.problem)]
         if isinstance(found, str):
-            verdicts[place] = Verdict(JUDGE_ERROR, detail=found[:200])
+            verdicts[index] = Verdict(JUDGE_ERROR, detail=found[:200])
             continue
         problem, content = found
         key = identity.key(around, content, task.program)
         work.setdefault(key, (task.program, problem))
-        places.setdefault(key, []).append(place)
-    return verdicts, work, places
+        indices.setdefault(key, []).append(index)
+    return verdicts, work, indices
 
 
 def _run_all(

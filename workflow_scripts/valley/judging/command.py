@@ -199,7 +199,9 @@ def _chosen(problems: Problems, answers: Answers, trusted_only: bool) -> tuple[l
     for row in answers.rows:
         problem = problems.by_id.get(row["problem_id"])
         if problem is None:
-            answers.bad_rows.append(f"{row['place']}: problem_id: no {row['problem_id']!r} known")
+            answers.bad_rows.append(
+                f"{row['location']}: problem_id: no {row['problem_id']!r} known"
+            )
         elif trusted_only and problem.get("trusted") is False:
             left_out += 1
         else:
@@ -225,7 +227,7 @@ def _judge(rows: list[dict], problems: Problems, options: argparse.Namespace) ->
             key = line.pop("key")
             known[key] = Verdict(**line)
     verdicts: list[Verdict | None] = [known.get(row["key"]) for row in rows]
-    waiting = [place for place, verdict in enumerate(verdicts) if verdict is None]
+    waiting = [index for index, verdict in enumerate(verdicts) if verdict is None]
     tasks = [
         Task(rows[n]["key"], rows[n]["program"], problems.by_id[rows[n]["problem_id"]])
         for n in waiting
@@ -240,10 +242,10 @@ def _judge(rows: list[dict], problems: Problems, options: argparse.Namespace) ->
         if known and file.tell():
             file.write("\n")
 
-        def each(place: int, verdict: Verdict) -> None:
-            verdicts[waiting[place]] = verdict
+        def each(index: int, verdict: Verdict) -> None:
+            verdicts[waiting[index]] = verdict
             if verdict.verdict != JUDGE_ERROR:
-                file.write(json.dumps({"key": tasks[place].key} | _as_row(verdict)) + "\n")
+                file.write(json.dumps({"key": tasks[index].key} | _as_row(verdict)) + "\n")
                 file.flush()
             if bar is not None:
                 bar.update()

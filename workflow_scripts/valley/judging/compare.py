@@ -83,28 +83,28 @@ def _lines_differ(output, expected, where: str | None, rules: Rules) -> str | No
     number = 0
     while True:
         number += 1
-        place = where or f"line {number}"
+        location = where or f"line {number}"
         got, wanted = next(output, None), next(expected, None)
         if got is None and wanted is None:
             return None
         if got is None:
-            return f"{place}: missing, expected {_show(wanted)}"
+            return f"{location}: missing, expected {_show(wanted)}"
         if wanted is None:
-            return f"{place}: {_show(got)} is too much"
+            return f"{location}: {_show(got)} is too much"
         if got == wanted:
             continue
         if len(got) > 4 * len(wanted) + 4096:
-            return f"{place}: {_show(got)}, expected {_show(wanted)}"
+            return f"{location}: {_show(got)}, expected {_show(wanted)}"
         got_tokens, wanted_tokens = got.split(), wanted.split()
         if len(got_tokens) != len(wanted_tokens):
             return (
-                f"{place}: {len(got_tokens)} tokens, expected {len(wanted_tokens)}"
+                f"{location}: {len(got_tokens)} tokens, expected {len(wanted_tokens)}"
                 if where
-                else f"{place}: {_show(got)}, expected {_show(wanted)}"
+                else f"{location}: {_show(got)}, expected {_show(wanted)}"
             )
         for one, other in zip(got_tokens, wanted_tokens, strict=True):
             if not tokens_agree(one, other, rules):
-                return f"{place}: {_show(one)}, expected {_show(other)}"
+                return f"{location}: {_show(one)}, expected {_show(other)}"
 
 
 def tokens_agree(got: bytes, wanted: bytes, rules: Rules = PLAIN) -> bool:

@@ -196,8 +196,8 @@ class _Reader:
         return self._next_fence(number) is not None
 
     def _next_fence(self, number: int) -> int | None:
-        place = bisect.bisect_right(self.fences, number)
-        return self.fences[place] if place < len(self.fences) else None
+        index = bisect.bisect_right(self.fences, number)
+        return self.fences[index] if index < len(self.fences) else None
 
     def _keep(self, line: str) -> None:
         indent = self.opened.indent

@@ -37,8 +37,8 @@ def run_all(code, call, rounds: list[tuple[int, ...]]) -> None:
     limit = sys.getrecursionlimit()
     try:
         for files in rounds:
-            for place, descriptor in zip((0, 1, 3), files, strict=False):
-                dup2(descriptor, place)
+            for target, descriptor in zip((0, 1, 3), files, strict=False):
+                dup2(descriptor, target)
             sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
             sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
             sys.setrecursionlimit(limit)

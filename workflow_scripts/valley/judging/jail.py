@@ -163,9 +163,9 @@ class Jail:
         if self._input < 0:
             return
         os.ftruncate(self._input, 0)
-        place = 0
-        while part := os.pread(source, 1 << 20, place):
-            place += os.pwrite(self._input, part, place)
+        offset = 0
+        while part := os.pread(source, 1 << 20, offset):
+            offset += os.pwrite(self._input, part, offset)
 
     def was_locked(self) -> bool:
         """Whether the program's process got as far as running the program."""

@@ -14,7 +14,7 @@ LONGEST = 64 << 20  # bytes of a message
 _MOST_HANDLES = 1 << 20
 _REPR_SHOWN = 10_000
 GUEST = frozenset({"call", "iter", "next", "bool", "repr"})
-HOST = GUEST | {"len", "item", "attr", "has", "names", "get", "str", "put", "place"}
+HOST = GUEST | {"len", "item", "attr", "has", "names", "get", "str", "put", "set_item"}
 
 
 class ChannelClosed(Exception):
@@ -122,7 +122,7 @@ class Peer:
     def _do_put(self, target, name, value) -> None:
         setattr(target, name, value)
 
-    def _do_place(self, target, key, value) -> None:
+    def _do_set_item(self, target, key, value) -> None:
         target[key] = value
 
     def _do_has(self, target, item) -> bool:
@@ -249,7 +249,7 @@ class Handle:
         return Handle._ask(self, "item", key)
 
     def __setitem__(self, key: object, value: object) -> None:
-        Handle._ask(self, "place", key, value)
+        Handle._ask(self, "set_item", key, value)
 
     def __setattr__(self, name: str, value: object) -> None:
         Handle._ask(self, "put", name, value)  # such as `root.left = Node(2)` in a test's setup

@@ -14,7 +14,7 @@ class Programs:
         self._base = sqlite3.connect(f"{self._folder.name}/programs.sqlite", isolation_level=None)
         self._base.execute("PRAGMA synchronous=OFF")
         self._base.execute("PRAGMA journal_mode=OFF")
-        self._base.execute("CREATE TABLE waiting (place INTEGER, problem TEXT, program BLOB)")
+        self._base.execute("CREATE TABLE waiting (number INTEGER, problem TEXT, program BLOB)")
         self._base.execute("BEGIN")
         self._indexed = False
 
@@ -25,17 +25,17 @@ class Programs:
         self._base.close()
         self._folder.cleanup()
 
-    def add(self, place: int, problem: str, program: str) -> None:
-        """Take the program at a place."""
+    def add(self, index: int, problem: str, program: str) -> None:
+        """Store the program of the row at an index."""
         code = program.encode("utf-8", "surrogatepass")
-        self._base.execute("INSERT INTO waiting VALUES (?, ?, ?)", (place, problem, code))
+        self._base.execute("INSERT INTO waiting VALUES (?, ?, ?)", (index, problem, code))
 
     def of(self, problems: Collection[str]) -> Iterator[tuple[int, str, str]]:
-        """Yield (place, problem, program) of every program for some problems."""
+        """Yield (index, problem, program) of every program for some problems."""
         if not self._indexed:
             self._base.execute("CREATE INDEX by_problem ON waiting (problem)")
             self._indexed = True
-        query = "SELECT place, program FROM waiting WHERE problem = ? ORDER BY place"
+        query = "SELECT number, program FROM waiting WHERE problem = ? ORDER BY number"
         for problem in problems:
-            for place, program in self._base.execute(query, (problem,)):
-                yield place, problem, program.decode("utf-8", "surrogatepass")
+            for index, program in self._base.execute(query, (problem,)):
+                yield index, problem, program.decode("utf-8", "surrogatepass")

@@ -148,7 +148,7 @@ def _spoken_of(text: str, start: int, end: int) -> bool:
 
 
 class _Fences:
-    """Whether a place lies in a fenced block; places are asked for in their order."""
+    """Whether an offset lies in a fenced block; offsets must come in ascending order."""
 
     def __init__(self, text: str):
         self._text = text
@@ -157,9 +157,9 @@ class _Fences:
     def begin(self, at: int) -> None:
         self._at, self._open = at, None
 
-    def open_at(self, place: int) -> bool:
+    def open_at(self, offset: int) -> bool:
         while True:
-            end = self._text.find("\n", self._at, place)
+            end = self._text.find("\n", self._at, offset)
             if end < 0:
                 return self._open is not None
             self._open = step(self._open, self._text[self._at : end])

@@ -9,7 +9,7 @@ _AT_ONCE = 64
 
 
 def proved(problems: Iterable[tuple[str, dict]], **how) -> Iterator[tuple[str, dict, str | None]]:
-    """Yield each problem with its place, and why its reference is not accepted; None if it is.
+    """Yield each problem with its location, and why its reference is not accepted; None if it is.
 
     `how` is passed on to `valley.judging.batch.judge`.
 
@@ -41,9 +41,9 @@ def _settled(items: list[tuple[str, dict]], how: dict) -> Iterator[tuple[str, di
         for task, verdict in zip(tasks, found, strict=True)
         if verdict.verdict != ACCEPTED
     }
-    for number, (place, problem) in enumerate(items):
+    for number, (location, problem) in enumerate(items):
         row = {name: value for name, value in problem.items() if name != "reference"}
         if number in why:
             reason = row.get("mark") or f"its own solution is not accepted: {why[number]}"
             row |= {"trusted": False, "mark": reason}
-        yield place, row, why.get(number)
+        yield location, row, why.get(number)

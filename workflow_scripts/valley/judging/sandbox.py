@@ -165,7 +165,7 @@ class Sandbox:
             program.end()
 
     def without_paths(self, text: bytes) -> bytes:
-        """Return what a program wrote without the place that this machine keeps packages in."""
+        """Return what a program wrote, without the path of this machine's package folder."""
         if self._packages is None:
             return text
         return text.replace(os.fsencode(self._packages.folder), b"/packages")

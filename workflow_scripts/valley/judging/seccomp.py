@@ -131,7 +131,7 @@ def _argument(index: int) -> bytes:
 def _one_of(index: int, values: tuple[int, ...]) -> list[bytes]:
     """Allow the call if the lower half of an argument is one of `values`."""
     tests = [
-        _step(_JUMP_EQUAL, value, len(values) - place, 0) for place, value in enumerate(values)
+        _step(_JUMP_EQUAL, value, len(values) - index, 0) for index, value in enumerate(values)
     ]
     return [_argument(index), *tests, _step(_RETURN, _EPERM), _step(_RETURN, _ALLOW)]
 

@@ -35,26 +35,26 @@ def read_problems(path: Path) -> Problems:
 
 
 def stream_problems(paths: Iterable[Path], complain: Complain) -> Iterator[tuple[str, dict]]:
-    """Yield each good problem of the files with its place (file and row), one at a time.
+    """Yield each good problem of the files with its location (file and row), one at a time.
 
     Of two problems of one id the first is kept.
     """
     seen: set[str] = set()
     for path in paths:
         for number, row in read_rows(path, complain, without=HEAVY):
-            place = f"{path}: row {number}"
+            location = f"{path}: row {number}"
             try:
                 problem = convert(row, f"{path.stem}-{number}")
                 if problem["id"] is None:
                     raise BadProblem("a problem without an id")
             except (BadRow, BadProblem) as error:
-                complain(f"{place}: {error}")
+                complain(f"{location}: {error}")
                 continue
             except UnicodeError as error:
-                complain(f"{place}: not Unicode: {str(error)[:100]}")
+                complain(f"{location}: not Unicode: {str(error)[:100]}")
                 continue
             if problem["id"] in seen:
-                complain(f"{place}: id: {problem['id']!r} is there twice, first one kept")
+                complain(f"{location}: id: {problem['id']!r} is there twice, first one kept")
                 continue
             seen.add(problem["id"])
-            yield place, problem
+            yield location, problem

@@ -126,12 +126,12 @@ def _runs(
         if program.shareable and len(part) > 1:
             runs = program.run_all([test.stdin for test in part])
             if runs is not None and any(
-                _verdict(run, limits, problem, start + place, checker)[0] != ACCEPTED
-                for place, run in enumerate(runs)
+                _verdict(run, limits, problem, start + index, checker)[0] != ACCEPTED
+                for index, run in enumerate(runs)
             ):
                 runs = None
-        for place, test in enumerate(part):
-            yield start + place, program.run(test.stdin) if runs is None else runs[place]
+        for index, test in enumerate(part):
+            yield start + index, program.run(test.stdin) if runs is None else runs[index]
         start += len(part)
 
 

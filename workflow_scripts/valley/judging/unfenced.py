@@ -90,7 +90,7 @@ def bare_program(text: str, asked: str | None, depth: int = 0) -> str | None:
             text = html.unescape(text)
         return _stretch(text, asked)
     # Prose also marks single names as code: what does as asked counts, wherever it stands.
-    known = [(rank(code, asked), place, code) for place, code in enumerate(found) if code]
+    known = [(rank(code, asked), index, code) for index, code in enumerate(found) if code]
     best = max(known)
     if asked is not None and not best[0]:
         outside = _stretch(text, asked)

@@ -193,8 +193,8 @@ def _become_program(jail: Jail, task: dict, test: dict, files: list[int], code, 
         width, count = test["files"], test["tests"]
         if count == 1:
             # Received files have ascending numbers above 2, so none is overwritten too early.
-            for place, descriptor in enumerate(files):
-                os.dup2(descriptor, place)
+            for target, descriptor in enumerate(files):
+                os.dup2(descriptor, target)
             kept = width
         else:
             rounds = [tuple(files[1 + i * width : 1 + (i + 1) * width]) for i in range(count)]

@@ -61,14 +61,14 @@ class Encoded:
         return len(self._keep)
 
     @property
-    def places(self) -> list[int]:
+    def indices(self) -> list[int]:
         """Where in the shard the examples stand."""
         return self._keep.tolist()
 
     def __getitem__(self, at: int) -> Example:
-        place = self._keep[at]
-        part = int(np.searchsorted(self._starts, place, side="right")) - 1
-        row = int(place - self._starts[part])
+        index = self._keep[at]
+        part = int(np.searchsorted(self._starts, index, side="right")) - 1
+        row = int(index - self._starts[part])
         begin = self._offsets[part][row]
         return Example(
             self._batches[part].column("id")[row].as_py(),

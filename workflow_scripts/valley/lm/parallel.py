@@ -195,17 +195,17 @@ def _receive(part, world: World) -> None:
     """
     from torch.distributed.tensor import DTensor
 
-    filled = {}  # by identity, with what it was: some weights have two places
+    filled = {}  # by identity, with what it was: some weights have two names
     for owner in part.modules():
-        places = [(owner._parameters, name) for name in owner._parameters]
-        places += [(owner._buffers, name) for name in owner._buffers]
-        for place, name in places:
-            before = place[name]
+        entries = [(owner._parameters, name) for name in owner._parameters]
+        entries += [(owner._buffers, name) for name in owner._buffers]
+        for table, name in entries:
+            before = table[name]
             if before is None or isinstance(before, DTensor):
                 continue
             if id(before) not in filled:
                 filled[id(before)] = _from_first(before, world), before
-            place[name], _ = filled[id(before)]
+            table[name], _ = filled[id(before)]
 
 
 def _from_first(tensor: torch.Tensor, world: World) -> torch.Tensor:

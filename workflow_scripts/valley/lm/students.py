@@ -98,7 +98,7 @@ def load_tokenizer(source: str | Path, revision: str | None = None):
 
 
 def identity(manifest: str | Path) -> dict:
-    """Return what tells a checkpoint from others: its files' digests, or its place on the hub."""
+    """Return what tells a checkpoint from others: its files' digests, or where the hub has it."""
     described = read_json(manifest)
     if "hub" in described:
         return {name: described[name] for name in ("hub", "chat_template") if name in described}

@@ -123,7 +123,7 @@ def settle(tokenizer, chat: Chat, where: str) -> None:
     Args:
         tokenizer: changed.
         chat: what is said.
-        where: the student's place in the study file.
+        where: the student's key in the study file.
 
     Raises:
         ChatError: the template can't do it, or opens something unknown.

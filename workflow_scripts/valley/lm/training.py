@@ -183,7 +183,7 @@ def train(
         epochs=recipe.epochs,
         steps=recipe.steps,
         batch_tokens=recipe.batch_tokens,
-        first=first_of(recipe.order, lengths, what.shard, examples.places),
+        first=first_of(recipe.order, lengths, what.shard, examples.indices),
     )
     end_at = updates_until(recipe.until, len(plan))
     evaluation_steps = packing.spread(what.evaluations or 1, len(plan)) if held_out else set()
@@ -319,7 +319,7 @@ def not_finite(loss: float, norm: float, when: str, examples: list) -> str:
 
 
 def first_of(
-    order: str | list[str], lengths: list[int], shard: str, places: list[int]
+    order: str | list[str], lengths: list[int], shard: str, indices: list[int]
 ) -> list[int] | None:
     """Return what examples are sorted by in each epoch; None where they are in random order.
 
@@ -327,7 +327,7 @@ def first_of(
         order: "random", "short-first", or the difficulties in their order; others come last.
         lengths: tokens of each example.
         shard: pool rows.
-        places: where the examples stand in it.
+        indices: where the examples stand in it.
     """
     if order == "random":
         return None
@@ -335,7 +335,7 @@ def first_of(
         return lengths
     ranks = {word: number for number, word in enumerate(order)}
     words = [row["difficulty"] for row in read_parquet(shard, ["difficulty"])]
-    return [ranks.get(words[at], len(ranks)) for at in places]
+    return [ranks.get(words[at], len(ranks)) for at in indices]
 
 
 def measured(lengths, learnt: int, seconds: float, world) -> dict:

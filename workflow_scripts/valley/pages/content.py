@@ -76,13 +76,13 @@ def _numbers(row: dict) -> dict:
 
 
 def figures(
-    paths: list[Path], place_of: Callable[[str, str], str | None] | None = None
+    paths: list[Path], anchor_of: Callable[[str, str], str | None] | None = None
 ) -> dict[str, list[dict]]:
     """Return figures by kind (the folder below figures/), in the page's form and order.
 
     Args:
         paths: the drawn files.
-        place_of: from a benchmark and arms to where their answers are in the page.
+        anchor_of: from a benchmark and arms to where their answers are in the page.
     """
     from markupsafe import Markup
 
@@ -93,7 +93,7 @@ def figures(
         cells = read_csv(table)
         caption = CAPTIONS.get(kind, kind.replace("_", " ").capitalize() + ".")
         said = f"{caption.partition('. ')[0].rstrip('.')}: {name}"
-        led = partial(place_of, Path(name).name) if place_of else None
+        led = partial(anchor_of, Path(name).name) if anchor_of else None
         svg = drawing.inline(path.read_text(encoding="utf-8"), f"f{number}-", said, led)
         kinds.setdefault(kind, []).append(
             {
@@ -209,7 +209,6 @@ def examples(found: list[dict], curves: list[dict], study: Study) -> list[dict]:
     several = len(study.students) > 1
     out = []
     for item in found:
-        places = [arm["place"] for arm in item["arms"]]
         first: list[int] = []
         for curve in curves[:1]:
             low = min(curve["points"], key=lambda point: point["estimate"])
@@ -221,13 +220,13 @@ def examples(found: list[dict], curves: list[dict], study: Study) -> list[dict]:
                         first += [] if at in first else [at]
                         break
         arms = [{"label": label(arm, several)} for arm in item["arms"]]
-        rest = [at for at in range(len(places)) if at not in first]
+        rest = [at for at in range(len(item["arms"])) if at not in first]
         defaults = [*first, *rest][:3]
         out.append({**item, "arms": arms, "defaults": defaults})
     return out
 
 
-class Places:
+class Anchors:
     """Where the page shows each arm's answers."""
 
     def __init__(self, found: list[dict], study: Study):
@@ -240,24 +239,24 @@ class Places:
         }
 
     def of_row(self, row: dict) -> str | None:
-        """Return the place of a row of the table of scores."""
+        """Return the anchor of a row of the table of scores."""
         arm = Arm(*(row[name] for name in GROUP), int(row["size"]), int(row["seed"]))
         return self._find(row["benchmark"], arm)
 
     def of_arms(self, benchmark: str, arms: str) -> str | None:
-        """Return the place of arms by their paths without a replicate, the first of each."""
+        """Return the anchor of arms by their paths without a replicate, the first of each."""
         found = [self._first(benchmark, *path.rsplit("/n", 1)) for path in arms.split()]
         if not found or None in found:
             return None
         first, *others = found
-        return "+".join([first, *(place.rpartition("/")[2] for place in others)])
+        return "+".join([first, *(anchor.rpartition("/")[2] for anchor in others)])
 
     def _first(self, benchmark: str, setting: str, size: str) -> str | None:
         arms = (Arm(*setting.split("/"), int(size), seed) for seed in self.seeds)
         return next(filter(None, (self._find(benchmark, arm) for arm in arms)), None)
 
     def _find(self, benchmark: str, arm: Arm) -> str | None:
-        return self.at.get((benchmark, self.study.place(self.study.resolve(arm))))
+        return self.at.get((benchmark, self.study.checkpoint_name(self.study.resolve(arm))))
 
 
 def corpus(summary: dict) -> list[tuple[str, int]]:
@@ -279,7 +278,7 @@ def sources(paths: list[str], aside: Path | None = None) -> list[tuple[str, str]
 
     Args:
         paths: the files.
-        aside: folder of those that were made for this page only; its place says nothing.
+        aside: folder of those that were made for this page only; its path says nothing.
     """
     out = []
     for path in paths:

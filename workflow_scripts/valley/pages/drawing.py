@@ -25,7 +25,7 @@ FONT = re.compile(r"\b(font|font-family):\s*([^;]*)")
 
 
 def inline(
-    svg: str, prefix: str, label: str, place_of: Callable[[str], str | None] | None = None
+    svg: str, prefix: str, label: str, anchor_of: Callable[[str], str | None] | None = None
 ) -> str:
     """Return a figure as an element of the page: nothing but shapes and text is taken over.
 
@@ -33,11 +33,11 @@ def inline(
         svg: the drawn file.
         prefix: goes before its ids, which must be the page's only ones.
         label: what it shows, for those who can't see it.
-        place_of: from the arms that a mark shows to the place in the page where their answers are.
+        anchor_of: from the arms that a mark shows to the anchor of their answers.
     """
     ET.register_namespace("", "http://www.w3.org/2000/svg")
     root = ET.fromstring(svg)
-    _clean(root, prefix, place_of or (lambda arms: None))
+    _clean(root, prefix, anchor_of or (lambda arms: None))
     for name in ("width", "height"):
         root.attrib.pop(name, None)
     root.set("role", "group")
@@ -45,11 +45,11 @@ def inline(
     return ET.tostring(root, encoding="unicode")
 
 
-def _clean(node: ET.Element, prefix: str, place_of: Callable[[str], str | None]) -> None:
+def _clean(node: ET.Element, prefix: str, anchor_of: Callable[[str], str | None]) -> None:
     for child in list(node):
         name = child.tag.removeprefix(SVG) if isinstance(child.tag, str) else ""
         if name in KEPT:
-            _clean(child, prefix, place_of)
+            _clean(child, prefix, anchor_of)
         else:
             node.remove(child)
     for key, value in list(node.attrib.items()):
@@ -63,7 +63,7 @@ def _clean(node: ET.Element, prefix: str, place_of: Callable[[str], str | None])
             del node.attrib[key]
         elif key == "id":
             if value.startswith("hint-"):
-                _hint(node, place_of)
+                _hint(node, anchor_of)
             node.set("id", f"{prefix}{value}")
         elif key == "clip-path":
             node.set(key, value.replace("url(#", f"url(#{prefix}"))
@@ -75,13 +75,13 @@ def _clean(node: ET.Element, prefix: str, place_of: Callable[[str], str | None])
             node.set("aria-label", title.text or "")
 
 
-def _hint(node: ET.Element, place_of: Callable[[str], str | None]) -> None:
+def _hint(node: ET.Element, anchor_of: Callable[[str], str | None]) -> None:
     """Let a mark be reached and told, and be a link where its arms' answers are in the page."""
     node.set("class", "hint")
-    place = place_of(node.attrib.pop("data-arms", ""))
-    if place:
+    anchor = anchor_of(node.attrib.pop("data-arms", ""))
+    if anchor:
         node.tag = f"{SVG}a"
-        node.set("href", place)
+        node.set("href", anchor)
     else:
         node.set("tabindex", "0")
         node.set("role", "img")

@@ -53,7 +53,7 @@ def page_of(
     trained = content.training(_manifests(study, files["checkpoints"]))
     cut = content.truncated(scored)
     shown = content.examples(found, curves, study)
-    places = content.Places(found, study)
+    anchors = content.Anchors(found, study)
     used = sorted({str(path) for paths in files.values() for path in paths})
     return page.render(
         "report.html.j2",
@@ -66,7 +66,7 @@ def page_of(
         decided=content.decided(claims),
         verdict=words.verdict,
         arms_of=content.arms_of,
-        figures=content.figures(files["figures"], places.of_arms),
+        figures=content.figures(files["figures"], anchors.of_arms),
         known_kinds=KNOWN_KINDS,
         shown_by=SHOWN_BY,
         claims=claims,
@@ -87,7 +87,7 @@ def page_of(
         no_code=sum(mix[NO_CODE] for mix in mixes.values()),
         compile_errors=sum(mix[COMPILE_ERROR] for mix in mixes.values()),
         overlong=sum(row["overlong"] or 0 for row in trained),
-        scores=[{**row, "read": places.of_row(row)} for row in scored],
+        scores=[{**row, "read": anchors.of_row(row)} for row in scored],
         scores_csv=page.download(Path(files["scores"][0]).read_text(encoding="utf-8")),
         label=content.label,
         sources=content.sources(used, aside),

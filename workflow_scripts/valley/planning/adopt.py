@@ -1,7 +1,7 @@
 """`./valley adopt`: checkpoints and answers that were made elsewhere stand in the study as its own.
 
-They are checked, copied to their place, and noted down with where they came from. No rule makes
-them: like what is frozen, they stay whatever changes, until their file is deleted.
+They are checked, copied to where a rule would write them, and recorded with their origin. No rule
+makes them: like frozen arms, they stay as they are until their file is deleted.
 """
 
 import sys
@@ -58,16 +58,16 @@ def run(options) -> int:
     return 0
 
 
-def named(study: Study, place: str) -> Arm:
+def named(study: Study, checkpoint: str) -> Arm:
     """Return the arm (or undistilled student) that a path names.
 
     Raises:
         ValueError: the study has no such arm.
     """
-    known = {study.place(arm): arm for arm in {*study.arms, *study.evaluated()}}
-    if place not in known:
-        raise ValueError(f"the study has no arm {place!r}{nearest(place, sorted(known))}")
-    return known[place]
+    known = {study.checkpoint_name(arm): arm for arm in {*study.arms, *study.evaluated()}}
+    if checkpoint not in known:
+        raise ValueError(f"the study has no arm {checkpoint!r}{nearest(checkpoint, sorted(known))}")
+    return known[checkpoint]
 
 
 def adopt_checkpoint(study: Study, arm: Arm, folder: Path, options) -> str:
@@ -96,7 +96,7 @@ def adopt_answers(study: Study, arm: Arm, file: Path, options) -> str:
     problems = Path(f"{study.root}/benchmarks/{name}.parquet")
     if not problems.is_file():
         raise ValueError(f"{problems} is needed to check the answers; `snakemake {problems}` first")
-    target = Path(f"{study.root}/generations/{study.place(arm)}/{name}.parquet")
+    target = Path(f"{study.root}/generations/{study.checkpoint_name(arm)}/{name}.parquet")
     wanted = [row["id"] for row in read_parquet(problems, columns=["id"])]
     rows, left_out = generations.fitted(
         generations.read(file, options.finish_reason), wanted, study.sampling(name)["samples"]
@@ -112,7 +112,7 @@ def _adopt(
 ) -> str:
     if target.exists() and not options.replace:
         of_old = "adopted" if str(target) in adopted(study) else "made here"
-        raise ValueError(f"{target} is there, {of_old}; --replace puts the new one in its place")
+        raise ValueError(f"{target} is there, {of_old}; --replace replaces it")
     if options.dry_run:
         return f"{source} can be adopted as {target}"
     make()

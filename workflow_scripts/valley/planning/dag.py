@@ -137,12 +137,12 @@ def _planned(study: Path, targets: list[str], folder: Path | None) -> list[Plann
             for job in sorted(level)
             if job.output  # named targets make nothing
         ]
-        place = {job: number for number, job in enumerate(jobs)}
+        numbers = {job: number for number, job in enumerate(jobs)}
         begun = marks._filter_incomplete_keys(marks._get_key(f) for job in jobs for f in job.output)
-        return [_described(job, dag, place, marks, begun, locked) for job in jobs]
+        return [_described(job, dag, numbers, marks, begun, locked) for job in jobs]
 
 
-def _described(job, dag, place: dict, marks, begun: set, locked: set) -> PlannedJob:
+def _described(job, dag, numbers: dict, marks, begun: set, locked: set) -> PlannedJob:
     state, reason = "done", ""
     if dag.needrun(job):
         gone = any(not Path(path).exists() for path in job.output)
@@ -161,7 +161,7 @@ def _described(job, dag, place: dict, marks, begun: set, locked: set) -> Planned
         gpus=int(job.resources.get("gpu", 0) or 0),
         logs=tuple(map(str, job.log)),
         priority=job.priority if state != "done" else 0,
-        needs=tuple(sorted(place[other] for other in dag.dependencies[job] if other in place)),
+        needs=tuple(sorted(numbers[other] for other in dag.dependencies[job] if other in numbers)),
         begun=any(marks._get_key(path) in begun for path in job.output),
         locked=any(path in locked for path in outputs),
     )

@@ -43,12 +43,12 @@ def edited(config: dict, completed: dict, edits: list[str]) -> dict:
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise EditError(f"{edit!r}: {text!r} is not YAML: {error}") from error
-        for path in _places(key, completed):
+        for path in _meant(key, completed):
             _apply(changed, completed, path, operator, value)
     return changed
 
 
-def _places(key: str, completed: dict) -> list[tuple]:
+def _meant(key: str, completed: dict) -> list[tuple]:
     """Return the paths that a key means."""
     known = list(_paths(completed))
     wanted = tuple(key.split("."))

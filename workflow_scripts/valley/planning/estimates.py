@@ -276,7 +276,7 @@ def _generate(config: dict, wildcards: dict, lengths: Callable) -> Estimate:
     assumed, rule = config["estimates"], sampling_rule(config)
     if rule == "answer" and "benchmark" in wildcards:  # copied out of the cache
         return Estimate(0, "FLOP", assumed["job_seconds"], said="answers are copied")
-    student = wildcards["place"].split("/")[0]
+    student = wildcards["checkpoint"].split("/")[0]
     count = parameters_of(config, student)
     asked = answered_by(config, wildcards)
     answers = {benchmark: _answers(config, {"benchmark": benchmark}) for benchmark in asked}

@@ -149,18 +149,18 @@ def pulled(plan: Blueprint, factors: dict[Lever, float]) -> tuple[Blueprint, lis
     return blueprint(study, plan.benchmark, problems, plan.names), found
 
 
-def cost(study: Study, places: Iterable[str] | None = None) -> Cost:
-    """Return what arms cost together: those at some places with their starts, or all of a study."""
-    evaluated = {study.place(arm) for arm in study.evaluated()}
-    places = evaluated if places is None else evaluated & set(places)
-    trained, todo = set(), [Arm.parsed(place) for place in sorted(places)]
+def cost(study: Study, checkpoints: Iterable[str] | None = None) -> Cost:
+    """Return what arms cost together: those of some checkpoints with their starts, or all arms."""
+    evaluated = {study.checkpoint_name(arm) for arm in study.evaluated()}
+    checkpoints = evaluated if checkpoints is None else evaluated & set(checkpoints)
+    trained, todo = set(), [Arm.parsed(checkpoint) for checkpoint in sorted(checkpoints)]
     while todo:
         arm = todo.pop()
         if arm is not None and arm not in trained:
             trained.add(arm)
             todo.append(study.start_of(arm))
     try:
-        jobs = list(_jobs(study, places, trained))
+        jobs = list(_jobs(study, checkpoints, trained))
     except EstimateError as error:
         return Cost(0.0, 0.0, str(error))
     gpu = sum(job.gpu_seconds for job in jobs)
@@ -168,7 +168,7 @@ def cost(study: Study, places: Iterable[str] | None = None) -> Cost:
     return Cost(gpu / 3600, core / 3600)
 
 
-def _jobs(study: Study, places: set[str], trained: set[Arm]):
+def _jobs(study: Study, checkpoints: set[str], trained: set[Arm]):
     """Yield the estimate of each job that makes and scores these arms."""
     config, made = study.config, {}
 
@@ -180,13 +180,13 @@ def _jobs(study: Study, places: set[str], trained: set[Arm]):
 
     for arm in sorted(trained):
         yield asked("train", student=arm.student, recipe=arm.recipe, size=arm.size)
-    for place in sorted(places):
-        student, answering = place.split("/")[0], sampling_rule(config) == "answer"
+    for checkpoint in sorted(checkpoints):
+        student, answering = checkpoint.split("/")[0], sampling_rule(config) == "answer"
         here = f"{student}/{BASE}"  # every arm of a student answers at the same cost
         if answering:
             for job in answer_jobs(config):
-                yield asked("answer", place=here, **job)
+                yield asked("answer", checkpoint=here, **job)
         for benchmark in study.benchmarks:
             if not answering:
-                yield asked("generate", place=here, benchmark=benchmark)
-            yield asked("judge", place=here, benchmark=benchmark)
+                yield asked("generate", checkpoint=here, benchmark=benchmark)
+            yield asked("judge", checkpoint=here, benchmark=benchmark)

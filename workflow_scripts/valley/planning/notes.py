@@ -31,7 +31,7 @@ def notes(study: Study, jobs: list[PlannedJob]) -> list[str]:
             f"from them: {len(again)} ({_some(again)})"
         )
     frozen = frozen_notes(study, present_code(study, jobs)) if study.frozen else []
-    older = [note["place"] for note in frozen if note["older"]]
+    older = [note["checkpoint"] for note in frozen if note["older"]]
     if frozen:
         lines.append(
             f"frozen checkpoints: {len(frozen)}"

@@ -86,23 +86,23 @@ def overview(plan: Plan) -> dict:
 
 
 def _row(plan: Plan, arm: Arm, columns: list[dict], cells: dict, axes: list[int]) -> dict:
-    place = plan.study.place(arm)
+    checkpoint = plan.study.checkpoint_name(arm)
     row, scores = [], []
     for column in columns:
         rule, benchmark = column["rule"], column["benchmark"]
-        key = (rule, place, benchmark)
+        key = (rule, checkpoint, benchmark)
         if rule == "shard":
             key = (rule, arm.slice, str(arm.size), str(arm.seed))
         elif rule == "train" and not arm.size:
             key = ("student", arm.student)
         cell = cells.get(key)
-        if cell is not None and cell[-1] == column["path"].replace("{}", place):
+        if cell is not None and cell[-1] == column["path"].replace("{}", checkpoint):
             cell = cell[:-1]  # the page can tell the path itself
         row.append(cell)
         if rule == "score":
             done = cell is not None and STATES[cell[0]] in ("done", "stale")
-            scores.append(_score(plan.study.root, place, benchmark) if done else None)
-    return {"place": place, "axes": axes, "cells": row, "scores": scores}
+            scores.append(_score(plan.study.root, checkpoint, benchmark) if done else None)
+    return {"checkpoint": checkpoint, "axes": axes, "cells": row, "scores": scores}
 
 
 def _key(job: PlannedJob) -> tuple:
@@ -122,10 +122,10 @@ def _template(root: str, rule: str, benchmark: str) -> str:
     return f"{root}/{folder.get(rule, f'{rule}s')}/{{}}/{name}"
 
 
-def _score(root: str, place: str, benchmark: str) -> list[float] | None:
+def _score(root: str, checkpoint: str, benchmark: str) -> list[float] | None:
     """Return pass@1 with its interval."""
     try:
-        found = read_json(f"{root}/scores/{place}/{benchmark}.json")["overall"]["pass@1"]
+        found = read_json(f"{root}/scores/{checkpoint}/{benchmark}.json")["overall"]["pass@1"]
         return [found["estimate"], *found["interval"]]
     except (OSError, ValueError, KeyError, TypeError):
         return None

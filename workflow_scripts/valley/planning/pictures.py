@@ -81,16 +81,16 @@ def of_rules(plan: Plan) -> str:
     return "\n".join([*lines, "}"])
 
 
-def of_arm(plan: Plan, place: str) -> str:
+def of_arm(plan: Plan, checkpoint: str) -> str:
     """Return the graph of the jobs that an arm's scores need, in graphviz' language.
 
     Raises:
         ValueError: the study has no such arm; the message names the nearest.
     """
-    own = [n for n, job in enumerate(plan.jobs) if arm_of(job) == place]
+    own = [n for n, job in enumerate(plan.jobs) if arm_of(job) == checkpoint]
     if not own:
         known = sorted({arm_of(job) for job in plan.jobs} - {None})
-        raise ValueError(f"there is no arm {place!r}{nearest(place, known)}")
+        raise ValueError(f"there is no arm {checkpoint!r}{nearest(checkpoint, known)}")
     wanted, todo = set(), own
     while todo:
         number = todo.pop()
@@ -102,7 +102,7 @@ def of_arm(plan: Plan, place: str) -> str:
         job, state, cost = plan.jobs[number], plan.states[number], plan.costs[number]
         arm = arm_of(job)
         named = [f"{v}" for k, v in job.wildcards.items() if k in ("benchmark", "teacher")]
-        label = [" ".join([job.rule, *named]), *([arm] if arm and arm != place else []), state]
+        label = [" ".join([job.rule, *named]), *([arm] if arm and arm != checkpoint else []), state]
         if state != "done" and cost.seconds is not None:
             label[-1] += f", {duration(cost.seconds)}"
         tip = "\n".join(filter(None, [*job.outputs, job.reason]))

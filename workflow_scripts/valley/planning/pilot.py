@@ -51,21 +51,21 @@ def pilot(power: Power, sizes: list[int] | None = None) -> dict:
     for number in range(power.asked.studies):
         made = drawn(plan, levels, design, power.seed, number)
         arms = [
-            replace(made[place], setting={**vars(cell.arm), "seed": at})
+            replace(made[checkpoint], setting={**vars(cell.arm), "seed": at})
             for cell in plan.cells
-            for at, place in enumerate(cell.places)
+            for at, checkpoint in enumerate(cell.checkpoints)
         ]
         for name, item in assumptions.measured(arms, "the pilot", bootstrap=0).items():
             found.setdefault(name, []).append(item)
         power.asked.each()
-    places = sorted({point["place"] for point in points})
+    checkpoints = sorted({point["place"] for point in points})
     return {
         "axis": axis,
         "sizes": sizes,
         "seeds": part.config["axes"][axis]["seeds"],
         "edits": edits,
-        "targets": _targets(power, places),
-        "hours": cost(part, places).of(power.unit),
+        "targets": _targets(power, checkpoints),
+        "hours": cost(part, checkpoints).of(power.unit),
         "tells": {
             name: _summarize(items, getattr(design, name)) for name, items in sorted(found.items())
         },
@@ -83,17 +83,17 @@ def _summarize(items: list[Assumption], true: float) -> dict:
     return out
 
 
-def _targets(power: Power, places: list[str]) -> list[str]:
+def _targets(power: Power, checkpoints: list[str]) -> list[str]:
     """Return the files to ask Snakemake for, replicates and sizes of a group in braces."""
     root, benchmark = power.asked.study.root, power.plan.benchmark
     groups: dict[str, tuple[set[int], set[int]]] = {}
     out = []
-    for place in places:
-        arm = Arm.parsed(place)
+    for checkpoint in checkpoints:
+        arm = Arm.parsed(checkpoint)
         if arm is None:
-            out.append(f"{root}/verdicts/{place}/{benchmark}.parquet")
+            out.append(f"{root}/verdicts/{checkpoint}/{benchmark}.parquet")
             continue
-        sizes, seeds = groups.setdefault(place.rpartition("/")[0], (set(), set()))
+        sizes, seeds = groups.setdefault(checkpoint.rpartition("/")[0], (set(), set()))
         sizes.add(arm.size)
         seeds.add(arm.seed)
     for group, (sizes, seeds) in groups.items():

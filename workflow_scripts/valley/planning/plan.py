@@ -251,13 +251,15 @@ def arms(plan: Plan) -> list[str]:
     """Return the arms of which something would run, each with its stages and cost."""
     stages: dict[str, list] = defaultdict(list)
     for job, state, cost in zip(plan.jobs, plan.states, plan.costs, strict=True):
-        place = arm_of(job)
-        if job.state != "done" and place:
-            stages[place].append((job.rule + ("" if state in STATES[:3] else f" ({state})"), cost))
+        checkpoint = arm_of(job)
+        if job.state != "done" and checkpoint:
+            stages[checkpoint].append(
+                (job.rule + ("" if state in STATES[:3] else f" ({state})"), cost)
+            )
     width = max(map(len, stages), default=0)
     lines = [""]
-    for place, own in stages.items():
+    for checkpoint, own in stages.items():
         gpu, time = sum(c.gpu_seconds for _, c in own), sum(c.seconds or 0 for _, c in own)
         told = f"{hours(gpu)} GPU-hours" if gpu else duration(time)
-        lines.append(f"{place:<{width}}  {', '.join(rule for rule, _ in own)}  {told}")
+        lines.append(f"{checkpoint:<{width}}  {', '.join(rule for rule, _ in own)}  {told}")
     return lines

@@ -99,8 +99,8 @@ class Power:
         """Return what the arms of the design have done that are judged already."""
         out = []
         for cell in self.plan.cells if self.ids else ():
-            for number, place in enumerate(cell.places):
-                path = self.layout.result("verdicts", place, self.asked.benchmark, "parquet")
+            for number, checkpoint in enumerate(cell.checkpoints):
+                path = self.layout.result("verdicts", checkpoint, self.asked.benchmark, "parquet")
                 if Path(path).is_file():
                     setting = {**vars(cell.arm), "seed": number}
                     out.append(load.scored(self.ids, path, setting))

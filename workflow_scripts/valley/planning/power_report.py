@@ -57,7 +57,7 @@ def report(power: Power, budget: tuple[float, str] | None = None) -> dict:
             {
                 "name": name,
                 "text": known[name]["text"],
-                "cost": cost(power.plan.study, power.of_claim(name).own_places).of(unit),
+                "cost": cost(power.plan.study, power.of_claim(name).own_checkpoints).of(unit),
                 "chances": {truth: found[name].plain() for truth, found in base.items()},
                 "levers": moves.get(name, []),
             }

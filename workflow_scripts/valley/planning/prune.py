@@ -117,7 +117,7 @@ def find(study: Study, jobs: list[PlannedJob]) -> Finding:
     for arm in retention.removable(study, jobs):
         folders = retention.weights(study, arm, elsewhere, store)
         found.removals["weights"].append(
-            Removal(f"weights of {study.place(arm)}", folders, study.checkpoint(arm))
+            Removal(f"weights of {study.checkpoint_name(arm)}", folders, study.checkpoint(arm))
         )
     claimed: set[Path] = set()
     for path in sorted(abouts.keys() - left.keys()):

@@ -58,11 +58,11 @@ for (const failure of D.failures) {
 const benchmarks = new Set(D.columns.map((column) => column.benchmark).filter(Boolean));
 const head = D.columns.map((c) => esc(c.rule) +
   (benchmarks.size > 1 && c.benchmark ? `<br><span class="soft">${esc(c.benchmark)}</span>` : ""));
-const width = Math.max(...D.arms.map((arm) => arm.place.length), 10);
+const width = Math.max(...D.arms.map((arm) => arm.checkpoint.length), 10);
 function row(arm, number) {
   const cells = arm.cells.map((cell, column) => {
     if (!cell) return "<td></td>";
-    const said = `${D.columns[column].rule}, ${arm.place}: ${D.states[cell[0]]}, ${duration(cell[1])}`;
+    const said = `${D.columns[column].rule}, ${arm.checkpoint}: ${D.states[cell[0]]}, ${duration(cell[1])}`;
     return `<td data-s="${cell[0]}" class="s${cell[0]}" tabindex="-1" data-r="${number}" ` +
       `data-c="${column}" aria-label="${esc(said)}">${SIGN[cell[0]]}</td>`;
   });
@@ -70,7 +70,7 @@ function row(arm, number) {
     ? `<td class="n">${score[0].toFixed(3)} <i>${score[1].toFixed(2)}–${score[2].toFixed(2)}</i></td>`
     : `<td class="n"></td>`);
   const spent = arm.cells.slice(1).reduce((sum, cell) => sum + ((cell && cell[1]) || 0), 0);
-  return `<tr><th scope="row" title="${esc(arm.place)}">${esc(arm.place)}</th>${cells.join("")}` +
+  return `<tr><th scope="row" title="${esc(arm.checkpoint)}">${esc(arm.checkpoint)}</th>${cells.join("")}` +
     `<td class="n">${duration(spent)}</td>${scores.join("")}</tr>`;
 }
 const scoreHeads = [...benchmarks].map((name) =>
@@ -96,7 +96,7 @@ function showCell(td) {
   if (!td || td.dataset.r === undefined) return;
   const arm = D.arms[td.dataset.r], column = D.columns[td.dataset.c], cell = arm.cells[td.dataset.c];
   show(column.rule + (benchmarks.size > 1 && column.benchmark ? ` on ${column.benchmark}` : ""),
-    cell, cell[5] || column.path.replace("{}", arm.place), arm.place);
+    cell, cell[5] || column.path.replace("{}", arm.checkpoint), arm.checkpoint);
 }
 $("grid").addEventListener("mouseover", (event) => showCell(event.target.closest("td")));
 $("grid").addEventListener("focusin", (event) => showCell(event.target.closest("td")));
@@ -131,7 +131,7 @@ function filter() {
   const axis = $("axis").value, states = new Set(boxes.filter((b) => b.checked).map((b) => +b.value));
   let number = 0;
   D.arms.forEach((arm, at) => {
-    const name = arm.place.toLowerCase();
+    const name = arm.checkpoint.toLowerCase();
     const named = words.every((w) => w[0] === "-" && w.length > 1
       ? !name.includes(w.slice(1)) : name.includes(w));
     const seen = named && (axis === "" || arm.axes.includes(+axis)) &&

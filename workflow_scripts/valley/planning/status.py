@@ -130,7 +130,7 @@ def terminal(view: dict, colour: bool = False, rows: int | None = None) -> list[
         c["rule"] + (f" {c['benchmark']}" if several and c["benchmark"] else "")
         for c in view["columns"]
     ]
-    width = max([len(arm["place"]) for arm in arms] + [3])
+    width = max([len(arm["checkpoint"]) for arm in arms] + [3])
     if arms:
         lines.append(f"{'arm':<{width}}  " + "  ".join(heads) + "   time  pass@1")
     for arm in arms:
@@ -142,7 +142,7 @@ def terminal(view: dict, colour: bool = False, rows: int | None = None) -> list[
         )
         time_spent = sum(cell[1] or 0 for cell in arm["cells"][1:] if cell)
         score = "  ".join("" if s is None else f"{s[0]:.3f}" for s in arm["scores"])
-        lines.append(f"{arm['place']:<{width}}  {marks}  {duration(time_spent):>6}  {score}")
+        lines.append(f"{arm['checkpoint']:<{width}}  {marks}  {duration(time_spent):>6}  {score}")
     if len(arms) < len(view["arms"]):
         lines.append(f"… {len(view['arms']) - len(arms)} more arms (--all, or the page)")
     rest = Counter((o["rule"], STATES[o["cell"][0]]) for o in view["others"])

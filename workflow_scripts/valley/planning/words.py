@@ -21,9 +21,9 @@ def size(count: float) -> str:
 
 def arm_of(job: PlannedJob) -> str | None:
     """Return the arm (or undistilled student) that a job works for; None is the whole study."""
-    place = job.wildcards.get("place")
-    if place:
-        return place
+    checkpoint = job.wildcards.get("checkpoint")
+    if checkpoint:
+        return checkpoint
     if job.rule == "train":
         return Arm.named(job.wildcards).path
     return f"{job.wildcards['student']}/{BASE}" if job.rule == "student" else None

@@ -198,13 +198,13 @@ def _of_contrasts(layouts, arms, claim: dict) -> Iterator[tuple[str, str, Sides]
     groups: dict[tuple, Sides] = {}
     for key in each[0]:
         if key in each[1]:
-            place = tuple(dict(key).get(field, "") for field in split)
-            sides = groups.setdefault(place, ([], []))
+            group = tuple(dict(key).get(field, "") for field in split)
+            sides = groups.setdefault(group, ([], []))
             for pairs, of in zip(sides, each, strict=True):
                 pairs.append(of[key])
     what = "difference of the differences" if claim["kind"] == "interaction" else "difference"
-    for place, sides in sorted(groups.items()):
-        yield ", ".join(filter(None, place)), what, sides
+    for group, sides in sorted(groups.items()):
+        yield ", ".join(filter(None, group)), what, sides
 
 
 def _of_curves(layouts, arms, claim: dict) -> Iterator[tuple[str, str, Sides]]:

@@ -199,26 +199,26 @@ def export(options) -> int:
         return 2
     with tempfile.TemporaryDirectory(prefix="valley-export-") as aside:
         parts = tuple(options.only or exporting.PARTS)
-        said, places = exporting.export(layout, options.to, Path(aside), parts)
+        said, folders = exporting.export(layout, options.to, Path(aside), parts)
     for line in said:
         print(f"{options.to}/{line}")
     if state["missing"]:
         print(f"{len(state['missing'])} of {state['wanted']} results are missing, so left out")
-    return upload(options, layout.study.config["study"], places) if options.hub else 0
+    return upload(options, layout.study.config["study"], folders) if options.hub else 0
 
 
-def upload(options, study: str, places: dict[str, list[str]]) -> int:
+def upload(options, study: str, folders: dict[str, list[str]]) -> int:
     """Upload what was exported, or print what would be; return the exit status.
 
     Args:
         options: of `export`.
         study: its name.
-        places: folders of models and data sets, by part.
+        folders: folders of models and data sets, by part.
     """
     from valley.planning.words import size
     from valley.reporting import pushing
 
-    found = pushing.uploads(options.hub, study, options.to, places)
+    found = pushing.uploads(options.hub, study, options.to, folders)
     if not found:
         print("nothing to upload: no model and no data set was exported", file=sys.stderr)
         return 2

@@ -75,10 +75,11 @@ class Compared:
         ]
 
     def _evaluations(self, layout, name: str, known: list[str], student) -> list[Evaluation]:
-        place = {problem: at for at, problem in enumerate(known)}
-        chosen = np.array([place[problem] for problem in self.ids or known], int)
+        index_of = {problem: at for at, problem in enumerate(known)}
+        chosen = np.array([index_of[problem] for problem in self.ids or known], int)
         wanted = [
-            {**vars(arm), "place": layout.study.place(arm)} for arm in layout.study.evaluated()
+            {**vars(arm), "place": layout.study.checkpoint_name(arm)}
+            for arm in layout.study.evaluated()
         ]
         kept = [arm for arm in wanted if done(layout, arm["place"], self.benchmark)]
         out = []

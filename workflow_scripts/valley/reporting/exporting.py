@@ -62,7 +62,7 @@ def export(
         aside: folder for what has to be fitted first.
         parts: of PARTS.
     """
-    said, places = [], {}
+    said, folders = [], {}
     if {"tables", "latex"} & set(parts):
         found = Gathered(layout, aside)
     for part in parts:
@@ -75,18 +75,18 @@ def export(
             count = livecodebench(layout, folder)
             said.append(f"livecodebench/: answers and grades of {count} arms on their benchmarks")
         elif part == "datasets":
-            places[part] = datasets(layout, folder)
-            said.append(f"datasets/: {len(places[part])} shards")
+            folders[part] = datasets(layout, folder)
+            said.append(f"datasets/: {len(folders[part])} shards")
         elif part == "models":
-            places[part], gone = models(layout, folder)
+            folders[part], gone = models(layout, folder)
             note = f"; {gone} have no weights here" if gone else ""
-            said.append(f"models/: {len(places[part])} checkpoints{note}")
+            said.append(f"models/: {len(folders[part])} checkpoints{note}")
         else:
             scored = content.scores(found.files["scores"][0])
             write_text(folder / "scores.tex", latex.scores(scored))
             write_text(folder / "claims.tex", latex.claims(_claims(found)))
             said.append("latex/: scores.tex, claims.tex")
-    return said, places
+    return said, folders
 
 
 def tables(found: Gathered, out: Path) -> int:
@@ -130,8 +130,8 @@ def verdicts(layout: Layout, path: Path) -> None:
         open(plain, "w", newline="", encoding="utf-8") as file,
     ):
         pd.DataFrame(columns=schema.names).to_csv(file, index=False, lineterminator="\n")
-        for arm, place, benchmark in _finished(layout):
-            judged = _judged(layout, place, benchmark).assign(**vars(arm), benchmark=benchmark)
+        for arm, checkpoint, benchmark in _finished(layout):
+            judged = _judged(layout, checkpoint, benchmark).assign(**vars(arm), benchmark=benchmark)
             rows = judged[schema.names]
             rows.to_csv(file, index=False, header=False, lineterminator="\n")
             writer.write_table(pa.Table.from_pandas(rows, schema, preserve_index=False))
@@ -144,13 +144,13 @@ def livecodebench(layout: Layout, out: Path) -> int:
     pass@1 and, as metadata, our verdict and its detail.
     """
     count, fields = 0, ("verdict", "failed_test", "tests_passed", "detail")
-    for _arm, place, benchmark in _finished(layout):
+    for _arm, checkpoint, benchmark in _finished(layout):
         finding = Extraction.in_study(layout.study, benchmark)
         asked = Path(layout.root) / "benchmarks" / f"{benchmark}.parquet"
         problems = {row["id"]: row for row in read_parquet(asked, ["id", "function_name"])}
-        path = layout.result("generations", place, benchmark, "parquet")
+        path = layout.result("generations", checkpoint, benchmark, "parquet")
         answers = pd.read_parquet(path, columns=["problem_id", "sample", "text"])
-        both = answers.merge(_judged(layout, place, benchmark), on=["problem_id", "sample"])
+        both = answers.merge(_judged(layout, checkpoint, benchmark), on=["problem_id", "sample"])
         programs = [
             finding.program(text, problems.get(name))
             for text, name in zip(both["text"], both["problem_id"], strict=True)
@@ -160,15 +160,15 @@ def livecodebench(layout: Layout, out: Path) -> int:
         verdicts = [Verdict(**{name: row[name] for name in fields}) for row in rows]
         graded = evaluation(rows, verdicts)
         asked = [{name: row[name] for name in ("question_id", "code_list")} for row in graded]
-        write_json(out / place / f"{benchmark}.json", asked)
-        write_json(out / place / f"{benchmark}_eval_all.json", graded)
+        write_json(out / checkpoint / f"{benchmark}.json", asked)
+        write_json(out / checkpoint / f"{benchmark}_eval_all.json", graded)
         count += 1
     return count
 
 
-def _judged(layout: Layout, place: str, benchmark: str) -> pd.DataFrame:
+def _judged(layout: Layout, checkpoint: str, benchmark: str) -> pd.DataFrame:
     """Return an arm's verdicts, whole numbers whole also where some are missing."""
-    path = layout.result("verdicts", place, benchmark, "parquet")
+    path = layout.result("verdicts", checkpoint, benchmark, "parquet")
     return pd.read_parquet(path, columns=VERDICT.names, dtype_backend="numpy_nullable")
 
 
@@ -193,37 +193,37 @@ def models(layout: Layout, out: Path) -> tuple[list[str], int]:
     Weights are hard links where the file system allows, everything else is a copy.
     """
     study, written, gone = layout.study, [], 0
-    places = {study.place(arm): arm for arm in [*study.evaluated(), *study.arms]}
-    for place, arm in sorted(places.items()):
+    arms = {study.checkpoint_name(arm): arm for arm in [*study.evaluated(), *study.arms]}
+    for checkpoint, arm in sorted(arms.items()):
         manifest = Path(study.checkpoint(arm).replace(study.root, layout.root, 1))
         folder = manifest.parent / "model"
         if not any(folder.glob("*.safetensors")):
             gone += manifest.is_file()
             continue
-        (out / place).mkdir(parents=True, exist_ok=True)
+        (out / checkpoint).mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.iterdir()):
-            target = out / place / path.name
+            target = out / checkpoint / path.name
             target.unlink(missing_ok=True)
             _link(path, target) if path.suffix == ".safetensors" else shutil.copyfile(path, target)
-        if not (out / place / "README.md").is_file():
+        if not (out / checkpoint / "README.md").is_file():
             from valley.lm.card import card
 
             about = {"study": study.config["study"], "arm": vars(arm) if arm.size else {}}
             recipe = study.config["recipes"].get(arm.recipe, {})
             about |= {"recipe": recipe, "data": "", "start": ""}
-            write_text(out / place / "README.md", card(about, read_json(manifest)))
-        written.append(place)
+            write_text(out / checkpoint / "README.md", card(about, read_json(manifest)))
+        written.append(checkpoint)
     return written, gone
 
 
 def _finished(layout: Layout):
-    """Yield each finished (arm, place, benchmark)."""
+    """Yield each finished (arm, checkpoint, benchmark)."""
     study = layout.study
     for benchmark in study.benchmarks:
         for arm in study.evaluated():
-            place = study.place(arm)
-            if done(layout, place, benchmark):
-                yield arm, place, benchmark
+            checkpoint = study.checkpoint_name(arm)
+            if done(layout, checkpoint, benchmark):
+                yield arm, checkpoint, benchmark
 
 
 def _link(source: Path, target: Path) -> None:

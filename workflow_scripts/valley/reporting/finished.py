@@ -8,10 +8,12 @@ from valley.pages.content import label
 from valley.workflow.console import STOPPED, cause
 
 
-def done(layout: Layout, place: str, benchmark: str) -> bool:
+def done(layout: Layout, checkpoint: str, benchmark: str) -> bool:
     """Tell whether an arm's answers are there and judged."""
     kinds = ("generations", "verdicts")
-    return all(Path(layout.result(kind, place, benchmark, "parquet")).is_file() for kind in kinds)
+    return all(
+        Path(layout.result(kind, checkpoint, benchmark, "parquet")).is_file() for kind in kinds
+    )
 
 
 def state_of(layout: Layout) -> dict:
@@ -19,7 +21,7 @@ def state_of(layout: Layout) -> dict:
     study, missing = layout.study, []
     wanted = [(arm, benchmark) for benchmark in study.benchmarks for arm in study.evaluated()]
     for arm, benchmark in wanted:
-        if not done(layout, study.place(arm), benchmark):
+        if not done(layout, study.checkpoint_name(arm), benchmark):
             named = label(vars(arm), len(study.students) > 1)
             missing.append(
                 {"arm": named, "benchmark": benchmark, **_reason(layout, arm, benchmark)}
@@ -35,13 +37,16 @@ def state_of(layout: Layout) -> dict:
 
 def _reason(layout: Layout, arm: Arm, benchmark: str) -> dict:
     """Return the stage that an arm waits in, and what that stage's log says."""
-    root, place = layout.root, layout.study.place(arm)
-    checkpoint = layout.study.checkpoint(arm).replace(layout.study.root, root, 1)
+    root, checkpoint = layout.root, layout.study.checkpoint_name(arm)
+    manifest = layout.study.checkpoint(arm).replace(layout.study.root, root, 1)
     trained = f"train/{arm.path}" if arm.size else f"student/{arm.student}"
-    answers, at = layout.result("generations", place, benchmark, "parquet"), f"{place}/{benchmark}"
+    answers, at = (
+        layout.result("generations", checkpoint, benchmark, "parquet"),
+        f"{checkpoint}/{benchmark}",
+    )
     stages = [
         (answers, "answered", f"judge/{at}"),
-        (checkpoint, "trained", f"generate/{at}"),
+        (manifest, "trained", f"generate/{at}"),
         (f"{root}/shards/{arm.shard}.parquet", "data ready", trained),
     ]
     found = next(((name, log) for path, name, log in stages if Path(path).is_file()), None)

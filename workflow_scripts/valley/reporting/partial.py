@@ -93,7 +93,10 @@ class Gathered:
     def _scores(self, benchmark: str) -> list[dict]:
         problems = f"{self.layout.root}/benchmarks/{benchmark}.parquet"
         chosen = {name: self.statistics[name] for name in ("ks", "bootstrap", "seed")}
-        arms = [{**vars(arm), "place": self.study.place(arm)} for arm in self.study.evaluated()]
+        arms = [
+            {**vars(arm), "place": self.study.checkpoint_name(arm)}
+            for arm in self.study.evaluated()
+        ]
         arms, out = self._points(arms, benchmark), []
         for arm in arms:
             inputs = [problems, arm["generations"], arm["verdicts"]]

@@ -31,13 +31,13 @@ class Upload:
         kind: "model" or "dataset".
         id: OWNER/NAME.
         folder: the exported folder.
-        places: folders in it that are uploaded, relative; beside them the front page.
+        folders: folders in it that are uploaded, relative; beside them the front page.
     """
 
     kind: str
     id: str
     folder: Path
-    places: list[str]
+    folders: list[str]
 
     @property
     def address(self) -> str:
@@ -48,54 +48,54 @@ class Upload:
 
     def files(self) -> list[Path]:
         """Return the files to upload, sorted."""
-        found = (path for place in self.places for path in (self.folder / place).rglob("*"))
+        found = (path for folder in self.folders for path in (self.folder / folder).rglob("*"))
         return [self.folder / "README.md", *sorted(path for path in found if path.is_file())]
 
 
-def uploads(repository: str, study: str, out: Path, places: dict[str, list[str]]) -> list[Upload]:
+def uploads(repository: str, study: str, out: Path, folders: dict[str, list[str]]) -> list[Upload]:
     """Write the front page of each repository; return what is to be uploaded.
 
     Args:
         repository: OWNER/NAME.
         study: its name.
         out: folder of the export.
-        places: folders of models and data sets that were exported, by part.
+        folders: folders of models and data sets that were exported, by part.
     """
     made = []
     for part, kind in KINDS.items():
-        if found := sorted(places.get(part, [])):
+        if found := sorted(folders.get(part, [])):
             page = _models_page if kind == "model" else _data_page
             write_text(out / part / "README.md", page(repository, study, found))
             made.append(Upload(kind, repository, out / part, found))
     return made
 
 
-def _models_page(repository: str, study: str, places: list[str]) -> str:
+def _models_page(repository: str, study: str, folders: list[str]) -> str:
     front = {"library_name": "transformers", "tags": ["code", "reasoning", "distillation"]}
     return _page(
         front,
         f"Checkpoints of the study `{study}`, one in each folder, with its card.",
-        f'AutoModelForCausalLM.from_pretrained("{repository}", subfolder="{places[-1]}")',
-        [f"- [`{place}`](./{place}/README.md)" for place in places],
+        f'AutoModelForCausalLM.from_pretrained("{repository}", subfolder="{folders[-1]}")',
+        [f"- [`{folder}`](./{folder}/README.md)" for folder in folders],
     )
 
 
-def _data_page(repository: str, study: str, places: list[str]) -> str:
-    names = {place: place.replace("/", "-") for place in places}
+def _data_page(repository: str, study: str, folders: list[str]) -> str:
+    names = {folder: folder.replace("/", "-") for folder in folders}
     front = {
         "task_categories": ["text-generation"],
         "tags": ["code", "reasoning", "distillation"],
         "configs": [
-            {"config_name": name, "data_files": f"{place}/data/train.parquet"}
-            for place, name in names.items()
+            {"config_name": name, "data_files": f"{folder}/data/train.parquet"}
+            for folder, name in names.items()
         ],
     }
     return _page(
         front,
         f"Data shards of the study `{study}`, one in each folder, with its card. Programs in them "
         "are a model's and should be run isolated.",
-        f'load_dataset("{repository}", "{names[places[-1]]}")',
-        [f"- [`{name}`](./{place}/README.md)" for place, name in names.items()],
+        f'load_dataset("{repository}", "{names[folders[-1]]}")',
+        [f"- [`{name}`](./{folder}/README.md)" for folder, name in names.items()],
     )
 
 
@@ -131,7 +131,7 @@ def push(upload: Upload, study: str, *, public: bool = False) -> str:
             repo_id=upload.id,
             repo_type=upload.kind,
             folder_path=upload.folder,
-            allow_patterns=["README.md", *(f"{place}/*" for place in upload.places)],
+            allow_patterns=["README.md", *(f"{folder}/*" for folder in upload.folders)],
             commit_message=f"Study {study}",
         )
     return str(done.commit_url)

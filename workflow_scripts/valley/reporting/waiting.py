@@ -22,13 +22,13 @@ def postponed(judged: list[dict], layout: Layout, benchmark: str) -> list[dict]:
     out = []
     for claim in judged:
         points = _points(layout, declared[claim["name"]])
-        left = {place for place in points if not done(layout, place, benchmark)}
+        left = {checkpoint for checkpoint in points if not done(layout, checkpoint, benchmark)}
         out.append(_without_verdict(claim, _progress(points, left)) if left else claim)
     return out
 
 
 def _points(layout: Layout, settings: dict) -> dict[str, int]:
-    """Return the places of the arms that a claim rests on, each with its size."""
+    """Return the checkpoints of the arms that a claim rests on, each with its size."""
     study, found = layout.study, []
     for name, axis in study.config["axes"].items():
         if settings["kind"] in ("valley", "follow"):
@@ -48,7 +48,7 @@ def _points(layout: Layout, settings: dict) -> dict[str, int]:
 
 
 def _progress(points: dict[str, int], left: set[str]) -> str:
-    sizes, open_sizes = set(points.values()), {points[place] for place in left}
+    sizes, open_sizes = set(points.values()), {points[checkpoint] for checkpoint in left}
     arms = f"{len(points) - len(left)} of {len(points)} arms"
     if len(sizes) < 2:
         return f"{arms} are finished"

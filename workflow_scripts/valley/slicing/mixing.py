@@ -10,13 +10,13 @@ def mixed(
     names: list[str],
     kind: str,
 ) -> list[tuple[int, int]]:
-    """Return what a mix holds: for each example its slice's number, and its place there.
+    """Return what a mix holds: for each example its slice's number, and its row's index there.
 
     Slices take turns by their shares, each in its own order. What one has given no other gives
     again: a slice and the same rows rewritten make a mix of distinct rows.
 
     Args:
-        ranked: for each slice its examples in order: name (of the row, or its problem) and place.
+        ranked: for each slice its examples in order: name (of the row, or its problem) and index.
         shares: of each slice.
         size: number of examples.
         names: of the slices, for people.
@@ -29,8 +29,8 @@ def mixed(
     for part in turns(shares):
         if len(drawn) == size:
             return drawn
-        fresh = ((name, place) for name, place in waiting[part] if name not in taken)
-        name, place = next(fresh, (None, -1))
+        fresh = ((name, index) for name, index in waiting[part] if name not in taken)
+        name, index = next(fresh, (None, -1))
         if name is None and len(ranked) == 1:
             raise ValueError(
                 f"slice {names[0]} holds {len(drawn)} {kind}, but {size} were asked for; ask for "
@@ -45,5 +45,5 @@ def mixed(
                 "share"
             )
         taken.add(name)
-        drawn.append((part, place))
+        drawn.append((part, index))
     raise AssertionError("turns end never")

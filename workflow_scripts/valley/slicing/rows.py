@@ -49,18 +49,18 @@ def write_slice(
         pool: the pool.
         out: the slice.
         name: of the slice, for people.
-        in_order: yields rows of a file at places in any order.
+        in_order: yields rows of a file at indices in any order.
 
     Raises:
         ValueError: no row is left; a wanted value is in no row; a row can't be rewritten.
     """
-    places, labels = _chosen(cut, held_out, of, name)
+    indices, labels = _chosen(cut, held_out, of, name)
     rewrite = _rewriter(cut, rewriting, name)
-    donors = _donors(cut, places, labels, of, pool, name, in_order)
+    donors = _donors(cut, indices, labels, of, pool, name, in_order)
     before, after, kinds = array("q"), array("q"), Counter()
     problems, example = set(), None
     with parquet_stream(out, POOL) as stream:
-        for row, donor in zip(_at(of, places), donors, strict=True):
+        for row, donor in zip(_at(of, indices), donors, strict=True):
             chance = random.Random(derive("transform", cut.seed, _named(cut), row["id"]))
             new = rewrite(row, chance, donor)
             if new is None:
@@ -74,12 +74,12 @@ def write_slice(
             if example is None or shown < example[0]:
                 example = (shown, row, new)
     if example is None:
-        raise ValueError(f"slice {name}: the transform left out all {len(places)} rows")
+        raise ValueError(f"slice {name}: the transform left out all {len(indices)} rows")
     _, row, new = example
     return {
         "rows": len(after),
         "problems": len(problems),
-        "left_out": len(places) - len(after),
+        "left_out": len(indices) - len(after),
         "correct": {kind: kinds[kind] for kind in ("True", "False", "None") if kinds[kind]},
         "tokens": _lengths(after),
         "tokens_before": _lengths(before),
@@ -115,26 +115,26 @@ def _rank(seed: int, identifier: str) -> bytes:
 
 
 def _chosen(cut: Cut, held_out: float, of: Path, name: str) -> tuple[list[int], list[tuple]]:
-    """Return the places of a slice's rows in order, and the id and problem of each."""
+    """Return the indices of a slice's rows in order, and the id and problem of each."""
     columns = ["id", "problem_id", "difficulty", "correct", "teacher", "tokens", "source"]
     derived = [column for column in DERIVED if column in cut.where]
     seen: dict[str, set] = {column: set() for column in cut.where if column in TEXTS[2:]}
     kept: list[tuple[int, str, str]] = []
     rows = stream_rows(of, [*columns, *(["response"] if derived else [])])
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if holdout.is_held_out(row["problem_id"], held_out) or not slices.holds(cut.base, row):
             continue
         row |= {column: _derived(column, row["response"], cut) for column in derived}
         for column, values in seen.items():
             values.add(row[column])
         if all(matches(wanted, row[column], column) for column, wanted in cut.where.items()):
-            kept.append((place, row["id"], row["problem_id"]))
+            kept.append((index, row["id"], row["problem_id"]))
     _all_known(cut, seen, name)
     if cut.answers_per_problem:
         kept = _capped(kept, cut.answers_per_problem, derive("answers", cut.seed))
     if not kept:
         raise ValueError(f"slice {name} holds no row: nothing has all of {_said(cut)}")
-    return [place for place, _, _ in kept], [(row, problem) for _, row, problem in kept]
+    return [index for index, _, _ in kept], [(row, problem) for _, row, problem in kept]
 
 
 def _derived(column: str, response: str, cut: Cut) -> object:
@@ -157,14 +157,14 @@ def _said(cut: Cut) -> str:
 
 
 def _capped(kept: list[tuple[int, str, str]], most: int, seed: int) -> list[tuple[int, str, str]]:
-    """Return at most so many rows of each problem: those of the lowest ranks, in order of place."""
+    """Return at most so many rows of each problem: those of the lowest ranks, in order of index."""
     by_problem = defaultdict(list)
-    for place, row, problem in kept:
-        by_problem[problem].append((_rank(seed, row), place, row))
+    for index, row, problem in kept:
+        by_problem[problem].append((_rank(seed, row), index, row))
     return sorted(
-        (place, row, problem)
+        (index, row, problem)
         for problem, answers in by_problem.items()
-        for _, place, row in sorted(answers)[:most]
+        for _, index, row in sorted(answers)[:most]
     )
 
 
@@ -198,9 +198,9 @@ def _counted(row: dict, new: dict | None) -> dict | None:
     return {**new, "tokens": tokens(new["response"])}
 
 
-def _at(path: Path, places: list[int]) -> Iterator[dict]:
-    """Yield the rows at rising places."""
-    ordered, before = np.asarray(places), 0
+def _at(path: Path, indices: list[int]) -> Iterator[dict]:
+    """Yield the rows at ascending indices."""
+    ordered, before = np.asarray(indices), 0
     for batch in parquet_batches(path):
         first, last = np.searchsorted(ordered, [before, before + batch.num_rows])
         yield from batch.take(pa.array(ordered[first:last] - before)).to_pylist()
@@ -209,7 +209,7 @@ def _at(path: Path, places: list[int]) -> Iterator[dict]:
 
 def _donors(
     cut: Cut,
-    places: list[int],
+    indices: list[int],
     labels: list[tuple],
     of: Path,
     pool: Path,
@@ -218,13 +218,13 @@ def _donors(
 ) -> Iterator[dict | None]:
     """Yield for each row another row that it takes from; None where it needs none, or has none."""
     if _named(cut) not in NEEDS_DONOR:
-        return iter([None] * len(places))
+        return iter([None] * len(indices))
     seed = derive("donor", cut.seed, _named(cut))
     if cut.transform == ["wrong-program", SAME_PROBLEM]:
         wrong = defaultdict(list)
-        for place, row in enumerate(stream_rows(pool, ["id", "problem_id", "correct"])):
+        for index, row in enumerate(stream_rows(pool, ["id", "problem_id", "correct"])):
             if row["correct"] is False:
-                wrong[row["problem_id"]].append((_rank(seed, row["id"]), place, row["id"]))
+                wrong[row["problem_id"]].append((_rank(seed, row["id"]), index, row["id"]))
         circles = {problem: sorted(answers) for problem, answers in wrong.items()}
         chosen = [
             _next(circles.get(problem, []), _rank(seed, f"of {row}"), row)
@@ -232,8 +232,8 @@ def _donors(
         ]
         return _rows_at(pool, chosen, in_order)
     circle = sorted(
-        (_rank(seed, row), place, problem)
-        for place, (row, problem) in zip(places, labels, strict=True)
+        (_rank(seed, row), index, problem)
+        for index, (row, problem) in zip(indices, labels, strict=True)
     )
     chosen = [_next(circle, _rank(seed, f"of {row}"), problem) for row, problem in labels]
     if None in chosen:
@@ -245,7 +245,7 @@ def _donors(
 
 
 def _next(circle: list[tuple], begin: bytes, own: str) -> int | None:
-    """Return the place of the first of another name in a circle of (rank, place, name).
+    """Return the index of the first of another name in a circle of (rank, index, name).
 
     It is looked for from a rank on.
 
@@ -253,14 +253,14 @@ def _next(circle: list[tuple], begin: bytes, own: str) -> int | None:
     """
     at = bisect.bisect_left(circle, (begin,))
     for step in range(len(circle)):
-        _, place, name = circle[(at + step) % len(circle)]
+        _, index, name = circle[(at + step) % len(circle)]
         if name != own:
-            return place
+            return index
     return None
 
 
-def _rows_at(path: Path, places: list[int | None], in_order: InOrder) -> Iterator[dict | None]:
-    """Yield the rows at places in any order, each None for a None."""
-    there = [place for place in places if place is not None]
+def _rows_at(path: Path, indices: list[int | None], in_order: InOrder) -> Iterator[dict | None]:
+    """Yield the rows at indices in any order, each None for a None."""
+    there = [index for index in indices if index is not None]
     rows = in_order(path, there) if there else iter(())
-    return (None if place is None else next(rows) for place in places)
+    return (None if index is None else next(rows) for index in indices)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from valley.core import disk
 from valley.core.files import digest, file_digest, write_json
-from valley.core.resume import Stopped, queue_again, state_folder, state_place
+from valley.core.resume import Stopped, queue_again, state_folder, state_path
 from valley.core.sidecars import sidecar
 from valley.core.store import Store
 from valley.core.versions import installed
@@ -174,7 +174,7 @@ def bind(
             },
         )
         if resumes:  # also of a job that was killed when its result was kept already
-            shutil.rmtree(state_place(store, contents), ignore_errors=True)
+            shutil.rmtree(state_path(store, contents), ignore_errors=True)
 
 
 def decisive(inputs) -> list[str]:

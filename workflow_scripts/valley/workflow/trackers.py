@@ -122,11 +122,11 @@ class MLflow:
         with _alone(folder):  # jobs that begin together would each make the tables
             self._client = MlflowClient(f"sqlite:///{folder}/mlflow.db" if own else None)
             found = self._client.get_experiment_by_name(run.project)
-            place = (folder / "artefacts").as_uri() if own else None
+            location = (folder / "artefacts").as_uri() if own else None
             where = (
                 found.experiment_id
                 if found
-                else self._client.create_experiment(run.project, artifact_location=place)
+                else self._client.create_experiment(run.project, artifact_location=location)
             )
         known = self._client.search_runs([where], f"tags.`valley.key` = '{run.key}'", max_results=1)
         if known:
