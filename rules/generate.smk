@@ -2,7 +2,7 @@
 #
 # With transformers one job answers one benchmark. vLLM takes minutes to start, so there one job
 # answers all benchmarks of a checkpoint into its cache, and the others cut their files out of it. A
-# benchmark added later makes that job run again, for what is new only, and ages no other file.
+# benchmark added later makes that job run again, for what is new only, and makes no other file stale.
 # Benchmarks with a `sampling` of their own have a job of their own: an engine draws in one way.
 # With either engine `sampling: {jobs: 8}` lets eight jobs share what one of these would answer.
 

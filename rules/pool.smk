@@ -1,4 +1,4 @@
-# The pool: traces with their labels, cleaned and counted, and a page on what became of them.
+# The pool: traces with their labels, cleaned and counted, and a page on the cleaning.
 
 from pool import CorpusPage, GivenLabels, Pool
 
@@ -47,7 +47,7 @@ rule pool:
     params:
         **declared(
             Pool,
-            # The bank's traces are alike by design, and their teacher's mistakes are to stay.
+            # The bank's traces are alike by design, and their teacher's mistakes must stay.
             cleaning=(
                 setting("corpus", "cleaning")
                 if STUDY.corpora or STUDY.teachers_of_kind("endpoint", "model")
@@ -77,6 +77,6 @@ rule corpus_page:
             declared=lambda wildcards: {name: STUDY.slices[name] for name in STUDY.slices_used},
         ),
     message:
-        "Corpus: what became of it, {output}"
+        "Corpus: summary page, {output}"
     script:
         "../workflow_scripts/pool.py"

@@ -7,7 +7,7 @@ DRAWN = {
     **{f"scaling/{name}": f"{ROOT}/curves/{name}.json" for name in CURVE_NAMES},
     **{f"learning/{name}": f"{ROOT}/learning/{name}.json" for name in LEARNING_NAMES},
     **{f"forecast/{name}": f"{ROOT}/curves/{name}.json" for name in CURVE_NAMES},
-    # Rates are of the arms on curves.
+    # Rates use the arms on curves.
     **{
         f"{kind}/{benchmark}": f"{ROOT}/rates/{benchmark}.json"
         for kind in ("rates", "correlation")
@@ -143,7 +143,7 @@ rule table:
         "../workflow_scripts/report.py"
 
 
-# Few problems, all arms: the answers that the report lets one read side by side.
+# Few problems, all arms: the answers that the report shows side by side.
 rule answers:
     input:
         problems=f"{ROOT}/benchmarks/{{benchmark}}.parquet",

@@ -1,4 +1,4 @@
-# What jobs ask of a cluster; on this machine only the number of threads matters.
+# What jobs request from a cluster; on this machine only the number of threads matters.
 
 import functools
 import inspect
@@ -20,7 +20,7 @@ BUNDLED = None if STUDY.all_corpora or set(STUDY.teachers) != set(STUDY.procedur
 
 @functools.cache
 def measured_costs():
-    """Return how finished jobs' time compares with the estimates; on this machine nobody asks."""
+    """Return how finished jobs' time compares with the estimates; not needed on this machine."""
     return {} if workflow.local_exec else requests.measured(STUDY.config, Path(ROOT))
 
 

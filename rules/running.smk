@@ -1,4 +1,4 @@
-# How a run of the workflow begins and ends: alone on its study, and with the weights that it keeps.
+# Start and end of a run: no other run on the same study, and removal of weights by `retention`.
 
 import subprocess
 import tempfile
@@ -10,7 +10,7 @@ from valley.core.lease import Lease, LeaseTaken
 
 
 def jobs_left(slurm):
-    """Tell whether SLURM has jobs of a run; where it can't be asked there may be some."""
+    """Tell whether SLURM has jobs of a run; if SLURM does not answer, assume that it has."""
     try:
         return bool(runs.alive([slurm]))
     except RuntimeError:
@@ -21,7 +21,7 @@ LEASE = Lease(ROOT, jobs_left)
 
 
 def refuse_live_holder(other):
-    """Refuse to start while a holder of the lease lives, or while SLURM has jobs that it left."""
+    """Refuse to start while the lease's holder is alive, or while SLURM still has its jobs."""
     logger.info(f"{ROOT} is held by {other}; looking whether that is alive (up to 90 s) …")
     if LEASE.lives(other):
         raise WorkflowError(
@@ -37,7 +37,7 @@ def refuse_live_holder(other):
 
 
 def refuse_concurrent_run():
-    """Refuse to start beside a killed run's jobs; clear away what killed jobs were writing."""
+    """Refuse to start while a killed run's jobs still run; remove the temporary files of killed jobs."""
     if other := LEASE.holder():
         refuse_live_holder(other)
     if left := processes.orphans(ROOT):
@@ -91,7 +91,7 @@ def track_scores():
         for name, path in scored.items()
         for quantity, found in read_json(path)["overall"].items()
     }
-    # The same results are the same run, however often they are looked at.
+    # The same results are the same run, however often they are logged.
     run = tracking.run_of(
         STUDY.config["tracking"],
         study=STUDY.config["study"],

@@ -31,7 +31,7 @@ def of_way(wildcards):
 
 
 def answered(wildcards):
-    """Return what tells that a checkpoint's answers are in its cache, where other jobs sample."""
+    """Return the files that mark a checkpoint's answers as cached, where other jobs sample."""
     if SAMPLES != "answer":
         return []
     folder = f"{ROOT}/generations/{wildcards.checkpoint}"

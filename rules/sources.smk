@@ -5,7 +5,7 @@ from sources import SourceProblems, SourceTraces
 CORPORA, QUESTIONS = STUDY.all_corpora, STUDY.questions
 PROBLEMS = f"{ROOT}/corpus/problems.parquet"
 TRACES = expand(f"{ROOT}/corpus/traces/{{teacher}}.parquet", teacher=STUDY.teachers)
-# What was counted while sources were read; the bank has nothing to tell.
+# Counts of the sources while they were read; the bank has none.
 COUNTS = [f"{ROOT}/corpus/problems.json"] if CORPORA else []
 COUNTS += expand(f"{ROOT}/corpus/traces/{{teacher}}.json", teacher=STUDY.corpora)
 

@@ -1,4 +1,4 @@
-"""Make a benchmark of published problems, or of one's own: read, chosen, counted, never in part."""
+"""Make a benchmark of published problems or your own: read, selected, counted, never partial."""
 
 from collections import Counter
 from pathlib import Path
@@ -100,8 +100,8 @@ class Published(Task):
                 )
             if not kept["problems"]:
                 raise SourceError(
-                    f"none of {read['problems']} problems is left ({_listing(left_out)}); let this "
-                    "source's from, to, platforms or difficulties leave out fewer"
+                    f"none of {read['problems']} problems is left ({_listing(left_out)}); widen "
+                    "this source's from, to, platforms or difficulties"
                 )
         print(f"kept {_listing(kept)}; left out {_listing(left_out)}; bad rows {bad_row_log.count}")
         return {

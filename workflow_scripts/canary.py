@@ -19,7 +19,7 @@ class CanaryError(RuntimeError):
 
 @task
 class Canary(Task):
-    """The comparison, as JSON; an error where it fails and the study file wants it to stop.
+    """The comparison, as JSON; an error if it fails and the study file says `stop`.
 
     Attributes:
         score: of the undistilled student on the benchmark.
@@ -75,8 +75,8 @@ def mismatch_message(found: dict, score: Path) -> str:
         f"{found['problems']} problems of {found['benchmark']}; published is "
         f"{found['published']:.3f}, and more than {found['tolerance']:.3f} away is too far. "
         f"Likely causes:\n{CAUSES}\n"
-        f"The score is {score}. Mend the cause, or correct students.{found['student']}.published "
-        "in the study file; to train all the same, put `canary: warn` (or `off`) there."
+        f"The score is {score}. Fix the cause, or correct students.{found['student']}.published "
+        "in the study file; to train anyway, put `canary: warn` (or `off`) there."
     )
 
 

@@ -56,7 +56,7 @@ class Answering(Task):
     store: Path = option()
 
     def questions(self) -> list[list[Question]]:
-        """Return the answers wanted of each benchmark, by problem and sample."""
+        """Return the answers that each benchmark needs, by problem and sample."""
         worded = zip(self.benchmarks, self.prompts, strict=True)
         return [benchmark_questions(path, self.sampling, prompt) for path, prompt in worded]
 
@@ -113,7 +113,7 @@ class Generate(Answering):
 def benchmark_questions(
     benchmark: Path, sampling: Sampling, prompt: list[str] | None = None
 ) -> list[Question]:
-    """Return the answers that a benchmark wants, ordered by problem and sample.
+    """Return the answers that a benchmark needs, ordered by problem and sample.
 
     Their seeds are the same in all arms.
 
@@ -194,7 +194,7 @@ def sampled_side_by_side(
         {
             "checkpoint": str(checkpoint),
             "batches": [[dataclasses.astuple(question) for question in batch] for batch in share],
-            "book": [str(cache.folder.parent.parent), cache.about],
+            "answer_cache": [str(cache.folder.parent.parent), cache.about],
             "sampling": dataclasses.asdict(sampling),
             "gpus": 0 if devices.rehearsed() else each,
         }
@@ -215,12 +215,14 @@ def sampled_side_by_side(
 
 def one_of_several(job: Path) -> None:
     """Sample one process' share of a job's answers; report to the process that started it."""
-    given = read_json(job)
-    batches = [[Question(*question) for question in batch] for batch in given["batches"]]
-    store, about = given["book"]
-    how, cache = Sampling(**given["sampling"]), AnswerCache(store, about)
+    description = read_json(job)
+    batches = [[Question(*question) for question in batch] for batch in description["batches"]]
+    store, about = description["answer_cache"]
+    how, cache = Sampling(**description["sampling"]), AnswerCache(store, about)
     with disk.explained(store), stop_signals() as stopping:
-        ran = sampled(given["checkpoint"], batches, cache, how, given["gpus"], stopping, 0)
+        ran = sampled(
+            description["checkpoint"], batches, cache, how, description["gpus"], stopping, 0
+        )
     write_json(replicas.outcome_of(job), ran)
 
 
@@ -341,8 +343,8 @@ def write(questions: list[Question], cache: AnswerCache, out: Path, parts: list[
     if lacking:
         raise LookupError(
             f"{cache.folder} lacks {lacking} of {len(questions)} answers, which were there when "
-            f"{', '.join(path.name for path in parts)} beside {out} were written; delete these to "
-            "have them sampled again"
+            f"{', '.join(path.name for path in parts)} beside {out} were written; delete these "
+            "to sample them again"
         )
     rows = [known[question.key] for question in questions]
     write_parquet(out, [{name: row[name] for name in GENERATION.names} for row in rows], GENERATION)

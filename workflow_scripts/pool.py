@@ -143,8 +143,12 @@ def benchmark_problems(
         rows = stream_rows(path, ["id", "statement", "source"])
         return [row for row in rows if row["source"] == "bank"]
 
-    asked = [row for path in benchmarks for row in of_bank(path)]
-    same = {own for own, _, _ in bank_overlap(of_bank(problems), asked)} if asked else set()
+    benchmark_rows = [row for path in benchmarks for row in of_bank(path)]
+    same = (
+        {own for own, _, _ in bank_overlap(of_bank(problems), benchmark_rows)}
+        if benchmark_rows
+        else set()
+    )
     alike, closest = contaminated(problems, benchmarks, words=words, overlap=overlap)
     return same | alike, closest
 

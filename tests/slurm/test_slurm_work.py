@@ -70,10 +70,10 @@ def test_a_training_outlives_its_node_and_its_time_limit(lab, undisturbed):
         f"of {updates} updates {killed['done']} were saved when the node died, {stopped['done']} "
         "at the limit"
     )
-    assert f"going on after update {killed['done']} of {updates}" in log
-    assert f"stopped as asked: {stopped['done']} of {updates} updates are done and saved" in log
+    assert f"resuming after update {killed['done']} of {updates}" in log
+    assert f"stopped on request: {stopped['done']} of {updates} updates are done and saved" in log
     last = (lab.folder / LOG).read_text()
-    assert f"going on after update {stopped['done']} of {updates}" in last
+    assert f"resuming after update {stopped['done']} of {updates}" in last
     assert 20 < killed["done"] < stopped["done"] < updates
     whole = measured(undisturbed.space.folder, TRAINED)["tokens"]
     assert measured(lab.folder, TRAINED)["tokens"] == whole - stopped["tokens"]

@@ -33,9 +33,13 @@ def test_a_whole_model_has_no_faults_and_leaves_the_trainers_states_behind(model
     ("name", "content", "said"),
     [
         ("config.json", None, "config.json is missing"),
-        ("config.json", '{"architectures": ["BertForMaskedLM"]}', "no model that writes text"),
+        (
+            "config.json",
+            '{"architectures": ["BertForMaskedLM"]}',
+            "not a model that generates text",
+        ),
         ("model.safetensors", None, "has no weights"),
-        ("model.safetensors", "short", "is no safetensors file"),
+        ("model.safetensors", "short", "is not a safetensors file"),
         ("model.safetensors.index.json", '{"weight_map": {"w": "part-2.safetensors"}}', "part-2"),
         ("tokenizer.json", None, "has no tokenizer"),
         ("tokenizer_config.json", "{}", "has no chat template"),
@@ -78,10 +82,13 @@ def test_livecodebenchs_form_has_a_row_a_sample(tmp_path, name, text):
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"text": "x", "finish_reason": "stop"}, "neither problem_id nor question_id"),
-        ({"problem_id": "a", "finish_reason": "stop"}, "neither text nor output_list"),
+        ({"text": "x", "finish_reason": "stop"}, "problem_id is missing, and so is question_id"),
+        ({"problem_id": "a", "finish_reason": "stop"}, "text is missing, and so are output_list"),
         ({"problem_id": "a", "text": "x"}, "--finish-reason stop"),
-        ({"question_id": "a", "output_list": [3], "finish_reason": "stop"}, "is no text"),
+        (
+            {"question_id": "a", "output_list": [3], "finish_reason": "stop"},
+            "something other than text",
+        ),
     ],
 )
 def test_a_broken_row_is_named(tmp_path, row, said):

@@ -104,7 +104,7 @@ def test_the_report_of_whatever_is_finished_shows_the_figure(study, tmp_path):
     assert not [one for one in found.state["left_out"] if "across" in one]
     drawn = [path for path in found.files["figures"] if "/across/" in str(path)]
     assert [path.name for path in drawn] == ["bank.svg"]
-    page = paper.page_of(study.study.config, found.files, state=found.state, aside=tmp_path)
+    page = paper.page_of(study.study.config, found.files, state=found.state, scratch=tmp_path)
     assert "the table holds the joint fit over parameters and data" in page
     # Each student's own curve stays over examples.
     assert {read_json(path).get("x") for path in found.files["curves"]} == {None}

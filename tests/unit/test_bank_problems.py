@@ -37,8 +37,8 @@ def test_same_seed_same_rows_and_a_larger_count_extends_a_smaller_one(rows):
 
 def test_small_spaces_do_not_repeat_a_statement():
     drawn = problems.generate(300, 1, "tune", families={"number": 1}, steps={1: 1})
-    told = {problems.regenerate(row["id"]).told for row in drawn}
-    assert len(told) == 300
+    texts = {problems.regenerate(row["id"]).text for row in drawn}
+    assert len(texts) == 300
     assert drawn[:100] == problems.generate(100, 1, "tune", families={"number": 1}, steps={1: 1})
 
 
@@ -114,7 +114,7 @@ def test_difficulty_is_a_third_each_and_statements_are_short(rows):
     levels = Counter(row["difficulty"] for row in rows["train"])
     assert set(levels) == {"easy", "medium", "hard"}
     assert min(levels.values()) > 0.25 * len(rows["train"])
-    words = [len(problems.regenerate(row["id"]).told.split()) for row in rows["train"]]
+    words = [len(problems.regenerate(row["id"]).text.split()) for row in rows["train"]]
     assert sorted(words)[len(words) // 2] <= 55
     assert max(words) <= 100
     assert max(tokens(problems.solution(row["id"])) for row in rows["train"]) <= 140

@@ -71,7 +71,7 @@ SOURCE_MISTAKES = [
     ({"format": "humaneval", "path": "x", "release": "v1"}, "humaneval has no releases"),
     ({"format": "problems"}, "say where the problems are: a path, or a hub id"),
     ({"format": "mbpp", "path": "x", "hub": "y"}, "give either a path, or a hub id"),
-    ({"format": "mbpp", "path": "x", "from": "2024-13-01"}, "'2024-13-01' is no day"),
+    ({"format": "mbpp", "path": "x", "from": "2024-13-01"}, "'2024-13-01' is not a date"),
     ({"format": "mbpp", "path": "x", "from": "2024-02-01", "to": "2024-01-31"}, "is later than"),
     ({"format": "lifecodebench", "path": "x"}, "did you mean 'livecodebench'?"),
 ]
@@ -84,7 +84,7 @@ def test_mistakes_in_the_study_file_are_told(source, message):
     with pytest.raises(StudyError, match=re.escape(message)):
         Study(config)
     config["benchmarks"] = {"b": {"bank": {"problems": 3}, "source": source}}
-    with pytest.raises(StudyError, match=r"benchmarks.b: has bank, source; give 1 of them only"):
+    with pytest.raises(StudyError, match=r"benchmarks.b: has bank, source; give only one of them"):
         Study(config)
 
 

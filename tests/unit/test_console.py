@@ -48,10 +48,13 @@ def test_a_killed_job_shows_its_last_words(tmp_path):
 
 def test_a_stopped_job_has_not_failed(tmp_path):
     log = write(tmp_path, TRACEBACK.format(raised="KeyboardInterrupt"))
-    assert cause(log) == ["stopped from outside; run the same again to go on"]
-    saved = "stopped as asked: 3 of 9 updates are done and saved\n"
+    assert cause(log) == ["stopped from outside; run the same command again to continue"]
+    saved = "stopped on request: 3 of 9 updates are done and saved\n"
     log = write(tmp_path, saved + TRACEBACK.format(raised="valley.core.resume.Stopped: 75"))
-    assert cause(log) == [saved.strip(), "stopped from outside; run the same again to go on"]
+    assert cause(log) == [
+        saved.strip(),
+        "stopped from outside; run the same command again to continue",
+    ]
     error = {"event": "job_error", "jobid": 1, "rule_msg": "Train tiny", "log": [str(log)]}
     printed = said([{**error, "rule_name": "train", "aux": {}}])
     assert "  STOPPED  Train tiny\n" in printed and "FAILED" not in printed
@@ -100,8 +103,8 @@ def failed(log, message="Train tiny", jobid=1) -> dict:
 def test_a_job_that_is_tried_again_does_not_ask_for_the_same_command(tmp_path, monkeypatch):
     log = write(tmp_path, TRACEBACK.format(raised="KeyboardInterrupt"))
     monkeypatch.setattr(console, "RETRIED", {1})
-    assert "stopped from outside; it is tried again now" in said([failed(log)])
-    assert "run the same again to go on" in said([failed(log, jobid=2)])
+    assert "stopped from outside; retrying it now" in said([failed(log)])
+    assert "run the same command again to continue" in said([failed(log, jobid=2)])
 
 
 def test_a_refused_submission_says_why_and_nothing_of_a_log(tmp_path):

@@ -44,7 +44,7 @@ def test_every_kind_of_file_gives_its_rows(tmp_path, name):
     ("line", "said"),
     [
         (b'{"a": ', "row 2: not JSON"),
-        (b'{"a": NaN}', "row 2: not JSON: NaN is no JSON value"),
+        (b'{"a": NaN}', "row 2: not JSON: NaN is not a JSON value"),
         (b'{"a": Infinity}', "row 2: not JSON: Infinity"),
         (b'{"b": "caf\xe9"}', "row 2: not JSON: 'utf-8' codec can't decode"),
         (b"[1, 2]", "row 2: a list, not an object"),

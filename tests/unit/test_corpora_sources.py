@@ -289,7 +289,7 @@ BAD = {
     "no such column": (json.dumps({"q": "Add."}), "row 2: column a: there is none; there are: q"),
     "an empty answer": (json.dumps({**FINE, "a": " "}), "own.jsonl:2: response: text is wanted"),
     "half a character": ('{"q": "Add.", "a": "\\ud800"}', "response: it holds half a character"),
-    "a number that is none": ('{"q": "Add.", "a": NaN}', "NaN is no JSON value"),
+    "a number that is none": ('{"q": "Add.", "a": NaN}', "NaN is not a JSON value"),
 }
 
 

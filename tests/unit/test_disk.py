@@ -17,7 +17,7 @@ from valley.core.files import atomic_write
     ],
 )
 def test_what_libraries_call_a_full_disk(tmp_path, error):
-    told = r"of [\d,]+ bytes are free. Make room there"
+    told = r"of [\d,]+ bytes are free. Free space there"
     with pytest.raises(disk.DiskFull, match=told), disk.explained(tmp_path / "not" / "there"):
         raise error
 
@@ -39,12 +39,12 @@ def test_an_error_behind_an_error_is_found(tmp_path):
 
 def test_how_much_of_a_file_there_was_room_for_is_told(tmp_path):
     path = tmp_path / "table.csv"
-    told = f"{path} needs more than the 1,000 bytes there were"
+    told = f"{path} needs more than the 1,000 bytes that were"
     with (
         pytest.raises(disk.DiskFull, match=told),
         disk.explained(tmp_path),
-        atomic_write(path) as aside,
+        atomic_write(path) as temporary,
     ):
-        aside.write_bytes(bytes(1000))
+        temporary.write_bytes(bytes(1000))
         raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []

@@ -110,7 +110,7 @@ def test_weights_of_another_origin_are_not_taken_for_those_asked_for(tmp_path):
     (folder / packaged.ORIGIN).write_text('{"from": "package"}')
     status, said = asked(study(tmp_path), "--from", "hub")
     assert status == 1
-    assert f"{folder} holds the weights of the package; remove it to have those of the hub" in said
+    assert f"{folder} holds the weights of the package; remove it to write those of the hub" in said
 
 
 def test_a_folder_of_the_users_own_stays(tmp_path):

@@ -132,7 +132,7 @@ def test_what_samples_is_asked_for_by_its_rules_name():
     ("resources", "told"),
     [
         ({"answer": {"gpus": 1}}, r"resources.answer: with engine transformers .* put this under"),
-        ({"judge": {"gpus": 1}}, r"resources.judge.gpus: judge runs on cores"),
+        ({"judge": {"gpus": 1}}, r"resources.judge.gpus: judge runs on CPU cores"),
         ({"generate": {"nodes": 2}}, r"resources.generate.nodes: only train spans several nodes"),
     ],
 )

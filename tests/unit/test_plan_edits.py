@@ -48,7 +48,7 @@ def test_a_new_entry_of_a_mapping_is_set():
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        ("sizes", "is no edit; write KEY=VALUE"),
+        ("sizes", "is not an edit; write KEY=VALUE"),
         ("temperatur=0.9", "did you mean 'temperature'"),
         ("learning_rate=0.1", "could be several keys; choose one of: recipes.answer.learning_rate"),
         ("temperature+=1", "is for lists, and it is 0.6"),

@@ -200,7 +200,7 @@ def test_a_side_that_the_curve_is_made_of_keeps_its_level():
         ("F2=much", "write a number between -1 and 1"),
         ("F2=1.5", "write a number between -1 and 1"),
         ("F4=0.3", "choose from: rising, falling, flat"),
-        ("F1", "is no CLAIM=TRUTH"),
+        ("F1", "is not CLAIM=TRUTH"),
     ],
 )
 def test_a_truth_that_does_not_fit_is_answered_with_what_does(text, said):

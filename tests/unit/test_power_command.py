@@ -118,7 +118,7 @@ def test_a_study_that_cannot_be_read(asked, tmp_path):
     (tmp_path / "broken.yaml").write_text("study: [")
     status, _, err = asked(study="broken.yaml")
     assert status == 2
-    assert "no YAML" in err
+    assert "not YAML" in err
 
 
 def test_a_study_in_which_nothing_bears_on_a_claim(asked, tmp_path):

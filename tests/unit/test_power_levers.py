@@ -120,7 +120,7 @@ def test_a_pilot_of_two_seeds_bounds_training_noise_and_names_its_files():
     assert told["estimate"] == pytest.approx(0.3, abs=0.15)
     assert told["spread"][1] - told["spread"][0] > 0.1
     assert told["interval"][0] < 0.3 < told["interval"][1]
-    root = one.asked.study.root
+    root = one.options.study.root
     assert (
         f"{root}/verdicts/tiny/distil/base/all.any/n{{64,256}}-s{{0,1}}/bank.parquet"
         in (found["targets"])

@@ -142,7 +142,7 @@ GOOD = made.lcb_stdin(1)
 BAD_ROWS = {
     "broken JSON": (lines_of([GOOD])[:200], "not JSON"),
     "no object": (b"[1, 2]", "a list, not an object"),
-    "NaN": (lines_of([GOOD])[:-2] + b', "x": NaN}', "NaN is no JSON value"),
+    "NaN": (lines_of([GOOD])[:-2] + b', "x": NaN}', "NaN is not a JSON value"),
     "another encoding": (b'{"question_content": "na\xefve"}', "not JSON.*utf-8"),
     "a lone surrogate": ({**GOOD, "question_id": "b", "question_content": "\ud800"}, "surrogates"),
     "a number for a text": ({**GOOD, "question_id": "b", "starter_code": 5}, "int"),

@@ -131,7 +131,7 @@ def test_gpus_that_would_be_left_over_are_refused():
     config = Workspace.smoke()
     config["sampling"] |= {"engine": "vllm", "tensor_parallel": 2}
     config["resources"] = {"answer": {"gpus": 3}}
-    with pytest.raises(StudyError, match="3 GPUs can't be dealt out to engines of 2"):
+    with pytest.raises(StudyError, match="3 GPUs can't be divided among engines of 2"):
         Study(config)
     config["sampling"]["engine"] = "transformers"
     with pytest.raises(StudyError, match="tensor_parallel: engine transformers uses one GPU"):

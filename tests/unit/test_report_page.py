@@ -32,9 +32,9 @@ def small(tmp_path_factory):
     return generated_study.write(folder, generated_study.config(SIZES, [0, 1], 30))
 
 
-def made(layout, aside: Path) -> str:
-    found = Gathered(layout, aside)
-    return paper.page_of(layout.study.config, found.files, state=found.state, aside=aside)
+def made(layout, scratch: Path) -> str:
+    found = Gathered(layout, scratch)
+    return paper.page_of(layout.study.config, found.files, state=found.state, scratch=scratch)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_the_chance_of_the_design_stands_beside_what_came_out(small, whole, tmp_
         found.files,
         state=found.state,
         measured={**measured(small.root), "designs": {"bank": design}},
-        aside=tmp_path,
+        scratch=tmp_path,
     )
     section = text.partition('id="design"')[2].partition("</section>")[0]
     for name, chance in design["chances"].items():

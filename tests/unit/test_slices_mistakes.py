@@ -32,9 +32,12 @@ ONE = {"tokens": [0, 100]}
 TRANSFORMS = "choose from: shuffle-steps, delete-steps, insert-steps, corrupt-numbers, remove-refl"
 MISTAKES = [
     # names
-    ({"all.correct": ONE}, "slices: 'all.correct' is not a valid name; wanted: letters, digits, -"),
-    ({"my slice": ONE}, "slices: 'my slice' is not a valid name; wanted: letters, digits, -"),
-    ({"../up": ONE}, "slices: '../up' is not a valid name; wanted: letters"),
+    (
+        {"all.correct": ONE},
+        "slices: 'all.correct' is not a valid name; expected: letters, digits, -",
+    ),
+    ({"my slice": ONE}, "slices: 'my slice' is not a valid name; expected: letters, digits, -"),
+    ({"../up": ONE}, "slices: '../up' is not a valid name; expected: letters"),
     ({"all": ONE}, "slices.all: 'all' is a difficulty, whose slices are all.any, all.correct, …;"),
     ({"easy": ONE}, "slices.easy: 'easy' is a difficulty, whose slices are easy.any"),
     ({"a-vs-b": ONE}, "slices.a-vs-b: -vs- stands between the sides of a contrast; choose another"),
@@ -44,49 +47,52 @@ MISTAKES = [
         "slices.x: says nothing; give a column (id, problem_id, difficulty, teacher, sourc",
     ),
     ({"x": {"label": "X"}}, "slices.x: says nothing; give a column"),
-    ({"x": 3}, "slices.x: 3 is a number, but a mapping of keys to values is wanted"),
+    ({"x": 3}, "slices.x: 3 is a number, but a mapping of keys to values is expected"),
     ({"x": {"teachr": "a"}}, "slices.x.teachr: unknown key (did you mean 'teacher'?); allowed her"),
     ({"x": {"response": "a"}}, "slices.x.response: unknown key; allowed here: answers_per_problem"),
     ({"x": {"teacher": "r1"}}, "slices.x.teacher: there is no teacher 'r1'; choose from: procedur"),
-    ({"x": {"teacher": 3}}, "slices.x.teacher: 3 is a number, but text or a list is wanted"),
-    ({"x": {"teacher": []}}, "slices.x.teacher: is empty; at least 1 entry is wanted"),
+    ({"x": {"teacher": 3}}, "slices.x.teacher: 3 is a number, but text or a list is expected"),
+    ({"x": {"teacher": []}}, "slices.x.teacher: is empty; at least 1 entry is required"),
     ({"x": {"difficulty": "eazy"}}, "slices.x.difficulty: there is no difficulty 'eazy' (did you"),
     ({"x": {"difficulty": ["easy", "medium"]}}, "there is no difficulty 'medium'; choose from: ea"),
     ({"x": {"correct": "yes"}}, "slices.x.correct: 'yes' is text, but true or false or null or a"),
     (
         {"x": {"tokens": "long"}},
-        "slices.x.tokens: 'long' is text, but a number or a list is wanted",
+        "slices.x.tokens: 'long' is text, but a number or a list is expected",
     ),
-    ({"x": {"tokens": [1, 2, 3]}}, "slices.x.tokens: [1, 2, 3] is no range; write [low, high], nu"),
+    (
+        {"x": {"tokens": [1, 2, 3]}},
+        "slices.x.tokens: [1, 2, 3] is not a range; write [low, high], nu",
+    ),
     (
         {"x": {"tokens": [1]}},
-        "slices.x.tokens: [1] is no range; write [low, high], null for no end",
+        "slices.x.tokens: [1] is not a range; write [low, high], null for no end",
     ),
     ({"x": {"tokens": [9, 2]}}, "slices.x.tokens: [9, 2] is empty; the low end comes first"),
-    ({"x": {"tokens": [0, "9k"]}}, "slices.x.tokens[1]: '9k' is text, but a number or null is wan"),
+    ({"x": {"tokens": [0, "9k"]}}, "slices.x.tokens[1]: '9k' is text, but a number or null is exp"),
     ({"x": {"steps": [5, 4]}}, "slices.x.steps: [5, 4] is empty; the low end comes first"),
     ({"x": {"answers_per_problem": 0}}, "slices.x.answers_per_problem: 0 is out of range; it must"),
-    ({"x": {"answers_per_problem": 1.5}}, "1.5 is a number, but a whole number is wanted"),
+    ({"x": {"answers_per_problem": 1.5}}, "1.5 is a number, but a whole number is expected"),
     ({"x": {**ONE, "separator": ""}}, "slices.x.separator: "),
     ({"x": {**ONE, "seed": -1}}, "slices.x.seed: -1 is out of range; it must be ≥ 0"),
     # of
     ({"x": {"of": "al.any"}}, "slices.x.of: there is no slice 'al.any' (did you mean 'all.any'?)"),
     (
         {"x": {"of": "all.right"}},
-        "slices.x.of: 'all.right' is not a valid name; wanted: difficulty",
+        "slices.x.of: 'all.right' is not a valid name; expected: difficulty",
     ),
-    ({"x": {"of": "all.paired-correct"}}, "slices.x.of: all.paired-correct is drawn anew for each"),
-    ({"x": {"of": "x"}}, "slices.x.of: x → x is a circle; a slice must lead back to the pool"),
+    ({"x": {"of": "all.paired-correct"}}, "slices.x.of: all.paired-correct is drawn for each"),
+    ({"x": {"of": "x"}}, "slices.x.of: x → x is a cycle; a slice must lead back to the pool"),
     (
         {"x": {"of": "y", **ONE}, "y": {"of": "z"}, "z": {"of": "x"}},
-        "slices.x.of: x → y → z → x is a circle; a slice must lead back to the pool",
+        "slices.x.of: x → y → z → x is a cycle; a slice must lead back to the pool",
     ),
     (
         {"m": {"mix": {"all.correct": 1}}, "x": {"of": "m", **ONE}},
         "slices.x.of: m is a mix, whose rows depend on size and replicate; give its slices the",
     ),
     # mix
-    ({"m": {"mix": {}}}, "slices.m.mix: is empty; at least 1 entry is wanted"),
+    ({"m": {"mix": {}}}, "slices.m.mix: is empty; at least 1 entry is required"),
     ({"m": {"mix": ["a", "b"]}}, "slices.m.mix: ['a', 'b'] is a list, but a mapping of keys to va"),
     (
         {
@@ -101,21 +107,25 @@ MISTAKES = [
     ({"m": {"mix": {"easy.any": 0, "hard.any": 1}}}, "slices.m.mix.easy.any: 0 is out of range; i"),
     ({"m": {"mix": {"easy.any": 1.5}}}, "slices.m.mix.easy.any: 1.5 is out of range; it must be ≤"),
     ({"m": {"mix": {"easy.any": "half"}}}, "slices.m.mix.easy.any: 'half' is text, but a number"),
-    ({"m": {"mix": {"all.any": 1}, **ONE}}, "slices.m.tokens: a mix has mix alone; give tokens to"),
+    (
+        {"m": {"mix": {"all.any": 1}, **ONE}},
+        "slices.m.tokens: a mix has no other key than mix; give tokens to",
+    ),
     (
         {"m": {"mix": {"all.any": 1}, "transform": "shuffle-steps"}},
-        "slices.m.transform: a mix has mix alone; give transform to the slices that it mixes",
+        "slices.m.transform: a mix has no other key than mix; give transform to the slices that "
+        "it mixes",
     ),
     (
         {"m": {"mix": {"n": 1}}, "n": {"mix": {"m": 1}}},
-        "slices.m.mix: m → n → m is a circle; a slice must lead back to the pool",
+        "slices.m.mix: m → n → m is a cycle; a slice must lead back to the pool",
     ),
-    ({"m": {"mix": {"all.paired-correct": 1}}}, "all.paired-correct is drawn anew for each replic"),
+    ({"m": {"mix": {"all.paired-correct": 1}}}, "all.paired-correct is drawn for each replic"),
     # transform
     ({"x": {"transform": "shufle-steps"}}, "slices.x.transform: there is no transform 'shufle-ste"),
     ({"x": {"transform": "reverse"}}, TRANSFORMS),
     ({"x": {"transform": ["truncate"]}}, "slices.x.transform: ['truncate'] is a list, but text or"),
-    ({"x": {"transform": {}}}, "slices.x.transform: is empty; at least 1 entry is wanted"),
+    ({"x": {"transform": {}}}, "slices.x.transform: is empty; at least 1 entry is required"),
     (
         {"x": {"transform": {"truncate": 0.5, "delete-steps": 0.5}}},
         "slices.x.transform: has truncate, delete-steps; give 1, and chain others by `of`",
@@ -158,7 +168,8 @@ def test_an_axis_names_declared_slices_and_says_which_there_are():
     with pytest.raises(StudyError) as caught:
         Study(config)
     assert (
-        "axes.scaling.slices[0]: 'shrt' is not a valid name; wanted: difficulty.correctness, with "
+        "axes.scaling.slices[0]: 'shrt' is not a valid name; expected: difficulty.correctness, "
+        "with "
         "correctness any, correct, incorrect, paired-correct, paired-incorrect, or one of `slices` "
         "(did you mean 'short'?); choose from: short, all.any"
     ) in str(caught.value)
@@ -227,7 +238,7 @@ def test_what_the_pool_has_passes(pool):
 
 SCRIPTS = [
     ("", "defines no function `transform(row, random)`"),
-    ("def transform(row, random:", "is no Python: line 1: "),
+    ("def transform(row, random:", "is not Python: line 1: "),
 ]
 
 
@@ -243,18 +254,18 @@ def test_a_script_that_can_not_be_used_is_known_before_anything_runs(tmp_path, t
 
 
 RETURNED = [
-    ("'text'", "returned str; a row (dict) is wanted, or None to leave it out"),
+    ("'text'", "returned str; a row (dict) is expected, or None to leave it out"),
     (
         "{'id': row['id']}",
         "returned other columns (correct, difficulty, problem_id, prompt, respon",
     ),
-    ("{**row, 'score': 1}", "returned other columns (score); wanted: id, problem_id, prompt"),
+    ("{**row, 'score': 1}", "returned other columns (score); expected: id, problem_id, prompt"),
     ("{**row, 'id': 'new'}", "returned id 'new'; it must stay 'p0/0'"),
     ("{**row, 'problem_id': 'q'}", "returned problem_id 'q'; it must stay 'p0'"),
     ("{**row, 'response': ' '}", "returned an empty response; leave the row out by returning None"),
-    ("{**row, 'response': None}", "returned response 'None'; str is wanted"),
-    ("{**row, 'tokens': '12'}", "returned tokens '12'; int is wanted"),
-    ("{**row, 'correct': 1}", "returned correct '1'; bool is wanted"),
+    ("{**row, 'response': None}", "returned response 'None'; str is expected"),
+    ("{**row, 'tokens': '12'}", "returned tokens '12'; int is expected"),
+    ("{**row, 'correct': 1}", "returned correct '1'; bool is expected"),
     ("1 / 0", "row p0/0: ZeroDivisionError: division by zero"),
 ]
 
@@ -280,6 +291,6 @@ def test_the_job_itself_names_what_no_row_has(tmp_path, pool):
 
     with pytest.raises(ValueError, match=r"slices\.mine\.language: no row has 'rust'; there is: p"):
         cut(where={"language": "rust"})
-    with pytest.raises(ValueError, match=r"slice mine holds no row: nothing has all of steps: \[9"):
+    with pytest.raises(ValueError, match=r"slice mine holds no row: no row has all of steps: \[9"):
         cut(where={"steps": [9, None]})
     assert not (tmp_path / "out").exists()

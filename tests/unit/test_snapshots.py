@@ -75,7 +75,7 @@ def test_a_schedule_that_falls_is_pointed_out():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"save_at": [0.125]}, "recipes.distil.save_at: 0.125 is no whole number of hundredths"),
+        ({"save_at": [0.125]}, "recipes.distil.save_at: 0.125 has more than two decimal places"),
         ({"save_at": [1]}, "recipes.distil.save_at[0]: 1 is out of range; it must be < 1"),
         ({"save_at": [0.5, 0.5]}, "recipes.distil.save_at: listed twice: 0.5"),
         ({"until": 0.5}, "recipes.distil: give either save_at or until, one of the two"),
@@ -91,7 +91,7 @@ def test_mistakes(changes, said):
 def test_a_recipe_of_a_snapshots_name_is_refused():
     config = study_with()
     config["recipes"]["distil-at-25"] = dict(Workspace.smoke()["recipes"]["distil"])
-    with pytest.raises(StudyError, match=r"0\.25 makes distil-at-25, and a recipe has that name"):
+    with pytest.raises(StudyError, match=r"0\.25 is named distil-at-25, and so is a recipe"):
         Study(config)
 
 

@@ -37,14 +37,14 @@ def crossed(**changes) -> dict:
 AXIS = {"question": "Why?", "recipes": ["distil"], "sizes": [16]}
 MISTAKES = [
     ("studdy", "x", "studdy: unknown key (did you mean 'study'?); allowed here: axes, benchmarks"),
-    ("study", "my study", "study: 'my study' is not a valid name; wanted: letters, digits"),
+    ("study", "my study", "study: 'my study' is not a valid name; expected: letters, digits"),
     ("study", None, "the study file: the key 'study' is missing; The study's name"),
     ("sampling.temprature", 1, "sampling.temprature: unknown key (did you mean 'temperature'?)"),
-    ("sampling.temperature", "warm", "sampling.temperature: 'warm' is text, but a number is want"),
+    ("sampling.temperature", "warm", "sampling.temperature: 'warm' is text, but a number is exp"),
     ("sampling.temperature", -1, "sampling.temperature: -1 is out of range; it must be ≥ 0"),
     ("sampling.top_p", 0, "sampling.top_p: 0 is out of range; it must be > 0"),
     ("sampling.group", 0, "sampling.group: 0 is out of range; it must be ≥ 1"),
-    ("sampling.samples", 2.5, "sampling.samples: 2.5 is a number, but a whole number is wanted"),
+    ("sampling.samples", 2.5, "sampling.samples: 2.5 is a number, but a whole number is expected"),
     (
         "benchmarks.bank.sampling.temprature",
         1,
@@ -66,16 +66,17 @@ MISTAKES = [
         "benchmarks.bank.sampling.samples: 0 is out of range; it must be ≥ 1",
     ),
     ("axes.scaling.x", "token", "axes.scaling.x: 'token' is not allowed (did you mean 'tokens'?)"),
-    ("axes.difficulty.x", "tokens", "axes.difficulty.x: tokens is what curves are drawn over, and"),
+    ("axes.difficulty.x", "tokens", "axes.difficulty.x: tokens is the x axis of curves, and"),
     (
         "axes.scaling",
         {**AXIS, "recipes": ["matched"], "curve": True, "x": "updates"},
-        "axes.scaling.x: recipe matched makes as many updates at every size (steps), so there is",
+        "axes.scaling.x: recipe matched makes the same number of updates at every size (steps), "
+        "so there is",
     ),
     (
         "axes.difficulty.x",
         "flops",
-        "axes.difficulty.x: flops is what curves are drawn over, and this",
+        "axes.difficulty.x: flops is the x axis of curves, and this",
     ),
     (
         "axes.scaling",
@@ -85,7 +86,8 @@ MISTAKES = [
     (
         "axes.scaling",
         {**AXIS, "recipes": ["matched"], "curve": True, "x": "flops"},
-        "axes.scaling.x: recipe matched makes as many updates at every size (steps), so there is",
+        "axes.scaling.x: recipe matched makes the same number of updates at every size (steps), "
+        "so there is",
     ),
     ("axes.difficulty.interactions", [], "axes.difficulty.interactions: [] is a list, but a mapp"),
     (
@@ -116,7 +118,8 @@ MISTAKES = [
     (
         "axes.difficulty.interactions",
         crossed(first={**EASIER, "where": {"start": "base"}}),
-        "interactions.later: first.where and second.where must say the same keys, each its own",
+        "interactions.later: first.where and second.where must have the same keys, each with its "
+        "own",
     ),
     (
         "axes.difficulty.interactions",
@@ -131,7 +134,7 @@ MISTAKES = [
     (
         "axes.difficulty.interactions",
         crossed(first={**EASIER, "where": {"slice": "easy.any"}}),
-        "interactions.later.first.where.slice: a and b say what it is; leave it out",
+        "interactions.later.first.where.slice: a and b set it already; leave it out",
     ),
     (
         "claims",
@@ -146,9 +149,9 @@ MISTAKES = [
     (
         "claims",
         {"later": {"kind": "interaction", "text": "more", "of": "late", "a": "easy.any"}},
-        "claims.later.a: means nothing to a claim of kind interaction; allowed there: kind, text",
+        "claims.later.a: does not apply to a claim of kind interaction; allowed there: kind, text",
     ),
-    ("recipes.distil.learning_rate", "1e-3", "is text, but a number is wanted (write 0.001)"),
+    ("recipes.distil.learning_rate", "1e-3", "is text, but a number is expected (write 0.001)"),
     ("recipes.distil.epochs", None, "recipes.distil: give either epochs or steps, one of the two"),
     ("recipes.distil.steps", 5, "recipes.distil: give either epochs or steps, one of the two"),
     ("recipes.distil.schedule", "cosin", "'cosin' is not allowed (did you mean 'cosine'?); choose"),
@@ -159,22 +162,30 @@ MISTAKES = [
         "order: 'easyfirst' is not allowed (did you mean 'easy-f",
     ),
     ("recipes.distil.order", ["esy"], "recipes.distil.order: there is no difficulty 'esy' (did yo"),
-    ("recipes.distil.order", 3, "recipes.distil.order: 3 is a number, but text or a list is want"),
+    ("recipes.distil.order", 3, "recipes.distil.order: 3 is a number, but text or a list is exp"),
     ("axes.scaling.sizes", [0, -5], "axes.scaling.sizes[1]: -5 is out of range; it must be ≥ 0"),
-    ("axes.scaling.sizes", [4, 4], "axes.scaling.sizes: listed twice: 4; each may stand once"),
-    ("axes.scaling.sizes", [], "axes.scaling.sizes: is empty; at least 1 entry is wanted"),
-    ("axes.scaling.sizes", 16, "axes.scaling.sizes: 16 is a number, but a list is wanted"),
+    ("axes.scaling.sizes", [4, 4], "axes.scaling.sizes: listed twice: 4; each may occur once"),
+    ("axes.scaling.sizes", [], "axes.scaling.sizes: is empty; at least 1 entry is required"),
+    ("axes.scaling.sizes", 16, "axes.scaling.sizes: 16 is a number, but a list is expected"),
     ("axes.scaling.recipes", ["distill"], "there is no recipe 'distill' (did you mean 'distil'?)"),
     ("axes.scaling.students", ["big"], "axes.scaling.students[0]: there is no student 'big'"),
     ("axes.scaling.starts", ["middle"], "axes.scaling.starts[0]: there is no start 'middle'"),
     ("axes.scaling.slices", ["medium.any"], "there is no slice 'medium.any'"),
-    ("axes.scaling.slices", ["easy"], "'easy' is not a valid name; wanted: difficulty.correctness"),
+    (
+        "axes.scaling.slices",
+        ["easy"],
+        "'easy' is not a valid name; expected: difficulty.correctness",
+    ),
     ("axes.scaling.seeds", [True], "axes.scaling.seeds[0]: True is true/false, but a whole number"),
-    ("axes.scaling.curve", "yes", "axes.scaling.curve: 'yes' is text, but true or false is wanted"),
-    ("starts.mid.start", "mid", "starts.mid.start: mid → mid is a circle; a start must lead back"),
+    (
+        "axes.scaling.curve",
+        "yes",
+        "axes.scaling.curve: 'yes' is text, but true or false is expected",
+    ),
+    ("starts.mid.start", "mid", "starts.mid.start: mid → mid is a cycle; a start must lead back"),
     ("starts.base", {"recipe": "distil", "slice": "all.any", "size": 1}, "starts.base: 'base' is"),
     ("students.tiny.scratch.hidden", 30, "students.tiny.scratch.hidden: 30 is not a multiple of"),
-    ("students.tiny.hub", {"id": "x"}, "students.tiny: has scratch, hub; give 1 of them only"),
+    ("students.tiny.hub", {"id": "x"}, "students.tiny: has scratch, hub; give only one of them"),
     ("corpus.difficulties.all", ["easy"], "corpus.difficulties.all: 'all' means every difficulty"),
     ("statistics.ks", [1, 5], "statistics.ks: pass@5 needs 5 samples a problem, but sampling.sam"),
     ("benchmarks.bank.bank.form", "func", "benchmarks.bank.bank.form: 'func' is not allowed"),
@@ -186,10 +197,14 @@ MISTAKES = [
         "axes.difficulty.contrasts[0].b: there is no slice 'all.any'",
     ),
     ("claims.F1", {"shar": 0.4}, "claims.F1.shar: unknown key (did you mean 'share'?); allowed"),
-    ("claims.F1", {"margin": 0.1}, "claims.F1.margin: means nothing to a claim of kind valley"),
+    ("claims.F1", {"margin": 0.1}, "claims.F1.margin: does not apply to a claim of kind valley"),
     ("claims.F1", {"where": {"slice": "al.any"}}, "claims.F1.where.slice: there is no slice"),
     ("claims.F2", {"b": "hrd.any"}, "claims.F2.b: there is no slice 'hrd.any' (did you mean"),
-    ("claims.F5", {"share": 0.4}, "claims.F5.kind: is missing; a claim beside the paper's F1, F2"),
+    (
+        "claims.F5",
+        {"share": 0.4},
+        "claims.F5.kind: is missing; a claim other than the paper's F1, F2",
+    ),
     ("claims.steps", {"kind": "best"}, "claims.steps.kind: 'best' is not allowed; choose from"),
     (
         "claims.steps",
@@ -227,11 +242,16 @@ MISTAKES += [
         source(columns={"promt": "q"}),
         "columns.promt: unknown (did you mean 'prompt'?); c",
     ),
-    ("corpus", source(columns={"response": None}), "r1.columns: which one is the response?"),
+    (
+        "corpus",
+        source(columns={"response": None}),
+        "r1.columns: response is missing; name the column that holds it",
+    ),
     (
         "corpus",
         source(hub=None, path="own.jsonl"),
-        "corpus.sources.r1.columns: which one is the prompt? (or dataset, split and index",
+        "corpus.sources.r1.columns: prompt is missing; name the column that holds it (or dataset, "
+        "split and index",
     ),
     ("corpus", source(hub=None), "corpus.sources.r1: say where it is: hub (and revision), or path"),
     (
@@ -258,7 +278,7 @@ MISTAKES += [
     (
         "corpus",
         {**CORPUS, "teachers": {"r1": {"mistakes": 0}}},
-        "corpus.sources.r1: there is a teacher of that name; the two would write one file",
+        "corpus.sources.r1: a teacher has the same name, and both would write one file; rename one",
     ),
 ]
 
@@ -275,7 +295,7 @@ def test_a_study_file_that_can_not_be_read_is_told(tmp_path):
         Study.read(tmp_path / "none.yaml")
     broken = tmp_path / "broken.yaml"
     broken.write_text("study: [")
-    with pytest.raises(StudyError, match="is no YAML: while parsing"):
+    with pytest.raises(StudyError, match="is not YAML: while parsing"):
         Study.read(broken)
     broken.write_text("")
     with pytest.raises(StudyError, match="the study file: None is empty, but a mapping"):
@@ -321,14 +341,14 @@ def test_interactions_are_known_by_their_names_in_all_axes():
     config["claims"] = {"later": {"kind": "interaction", "text": "more, later", "of": "later"}}
     Study(config)
     config["axes"]["again"] = {**config["axes"]["difficulty"]}
-    with pytest.raises(StudyError, match="2 axes have an interaction 'later'; claims know it"):
+    with pytest.raises(StudyError, match="2 axes have an interaction 'later'; claims refer to it"):
         Study(config)
 
 
 def test_circles_of_several_starts_are_found():
     config = changed("starts.mid.start", "late")
     config["starts"]["late"] = {"recipe": "distil", "start": "mid", "slice": "all.any", "size": 8}
-    with pytest.raises(StudyError, match="mid → late → mid is a circle"):
+    with pytest.raises(StudyError, match="mid → late → mid is a cycle"):
         Study(config)
 
 

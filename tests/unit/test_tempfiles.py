@@ -71,9 +71,9 @@ def test_copies_of_scripts_stay_until_their_jobs_have_read_them(tmp_path):
 
 
 def test_a_file_is_written_beside_its_place(tmp_path):
-    with atomic_write(tmp_path / "table.csv") as aside:
-        assert aside.parent == tmp_path
-        assert tempfiles.NAME.fullmatch(aside.name)["writer"] == processes.name()
+    with atomic_write(tmp_path / "table.csv") as temporary:
+        assert temporary.parent == tmp_path
+        assert tempfiles.NAME.fullmatch(temporary.name)["writer"] == processes.name()
 
 
 def test_a_process_is_told_from_a_later_one_of_the_same_number():

@@ -197,8 +197,8 @@ def test_a_template_is_known_by_its_content_wherever_it_stands(tmp_path):
     ("said", "message"),
     [
         ("nowhere.jinja", r"students\.s\.chat_template: 'nowhere\.jinja' can't be read .*No such"),
-        ("{{ a }}\n{% for m in messages %}", r"chat_template: line 2 is no valid Jinja: .*end"),
-        ("{{ messages | shout }}", "line 1 is no valid Jinja: No filter named 'shout'"),
+        ("{{ a }}\n{% for m in messages %}", r"chat_template: line 2 is not valid Jinja: .*end"),
+        ("{{ messages | shout }}", "line 1 is not valid Jinja: No filter named 'shout'"),
         ("{{ bos_token }}", "the template never uses `messages`"),
     ],
 )

@@ -210,9 +210,9 @@ def test_every_optional_tracker_is_pinned():
     ("given", "said"),
     [
         ({"to": ["tensorbord"]}, "'tensorbord' is not allowed (did you mean 'tensorboard'?)"),
-        ({"api_key": "sesame-open"}, "tracking.api_key: unknown key; a credential never stands"),
-        ({"project": "hf_" + "sesame" * 5}, "tracking.project: what stands there is not wanted"),
-        ({"project": "5e5a3e" * 7}, "tracking.project: what stands there is not wanted"),
+        ({"api_key": "sesame-open"}, "tracking.api_key: unknown key; a study file never holds"),
+        ({"project": "hf_" + "sesame" * 5}, "tracking.project: this value is not allowed"),
+        ({"project": "5e5a3e" * 7}, "tracking.project: this value is not allowed"),
     ],
 )
 def test_a_mistake_is_told_and_no_credential_is_repeated(given, said):

@@ -26,7 +26,7 @@ def told(config):
         ({"batch_tokens": 99}, "give either batch_examples or batch_tokens, one of the two"),
         ({"batch_examples": None}, "give either batch_examples or batch_tokens, one of the two"),
         ({"steps": 9}, "give either epochs or steps, one of the two"),
-        ({"weights": "bf16"}, "recipes.distil.weights: bf16 weights are worked with in bf16"),
+        ({"weights": "bf16"}, "recipes.distil.weights: bf16 weights are computed with in bf16"),
         ({"optimiser": "adamw"}, "unknown key (did you mean 'optimizer'?)"),
         ({"optimizer": "adam"}, "'adam' is not allowed (did you mean 'adamw'?)"),
         (

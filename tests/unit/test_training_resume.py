@@ -69,7 +69,7 @@ def test_a_training_goes_on_to_the_same_weights_whatever_signal_stopped_it(tmp_p
     assert 0 < done < 100
     assert process.returncode == (-9 if number == signal.SIGKILL else 0)
     if number != signal.SIGKILL:
-        assert f"stopped as asked: {done} of 100 updates are done and saved" in said
+        assert f"stopped on request: {done} of 100 updates are done and saved" in said
     work({**job, "how": straight["how"]})
     same(made(job), made(straight))
 
@@ -135,7 +135,7 @@ def test_near_the_end_of_its_time_a_training_saves_its_state_and_stops(tmp_path,
     said = process.communicate()[0]
     assert process.returncode == 0
     done = json.loads((tmp_path / "stopped/state/position.json").read_text())["done"]
-    assert f"stopped as asked: {done} of 2000 updates are done and saved" in said
+    assert f"stopped on request: {done} of 2000 updates are done and saved" in said
     assert 0 < done < 2000
     outcome = read_json(launch.outcome_file(tmp_path / "stopped/job.json"))
     assert outcome["limit"], "the job is to be queued again"

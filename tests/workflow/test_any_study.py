@@ -132,5 +132,8 @@ def test_results_of_any_level_end_in_a_report(folder, level):
 
 def test_scores_without_pass_at_1_are_refused(tmp_path):
     settings = {**axis(), "statistics": {"bootstrap": 100, "ks": [2]}}
-    with pytest.raises(StudyError, match=r"statistics.ks: pass@1 is .* no 1 in \[2\]; add it"):
+    with pytest.raises(
+        StudyError,
+        match=r"statistics.ks: curves, contrasts and claims need pass@1 .* no 1 in \[2\]; add it",
+    ):
         Study(declared(settings, tmp_path))

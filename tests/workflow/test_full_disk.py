@@ -109,8 +109,8 @@ class Scene:
         folder = self.at.folder / "results"
         asked, met = f"bytes below {folder}/", f"the disk at {folder} is full: "
         assert (asked if told_ahead else met) in output
-        assert "Make room there (`./valley prune`" in output
-        assert "then give the same command again" in output
+        assert "Free space there (`./valley prune`" in output
+        assert "then run the same command again" in output
         target = self.root / MADE[self.stage]
         assert not target.exists()
         assert not list(target.parent.glob("*.meta.json"))
@@ -158,7 +158,7 @@ def test_on_a_disk_without_any_room_no_run_begins(scene, finished):
     at.disk.fill(0)
     output = at.run()
     assert f"the disk at {at.at.folder}/results is full: 0 of " in output
-    assert "then give the same command again" in output
+    assert "then run the same command again" in output
     assert "FAILED" not in output and "Traceback" not in output
     assert not (at.root / MADE["generations"]).exists()
     at.disk.make_room()
@@ -207,7 +207,7 @@ def test_without_room_for_its_own_records_snakemake_begins_nothing(tmp_path):
     wanted = ("--cores", "1", "results/smoke/benchmarks/bank.parquet")
     disk.fill(0)
     output = at.snakemake(*wanted, check=False)
-    assert f"the disk at {at.folder} is full: 0 of 1,048,576 bytes are free. Make room" in output
+    assert f"the disk at {at.folder} is full: 0 of 1,048,576 bytes are free. Free space" in output
     assert "No space left" not in output
     assert not (disk.seen / "results").exists()
     disk.make_room()

@@ -116,7 +116,7 @@ def test_weights_go_at_the_end_of_a_run_and_an_arm_is_trained_again_when_it_is_w
     study(*policy, ("sampling.max_tokens", 65))(copy)
     assert copy.plan()["train"] == 7
     said = copy.valley("plan", "study.yaml", status=1)
-    assert "trained again because `retention` let the weights go" in said
+    assert "trained again because `retention` removed the weights" in said
     copy.snakemake("--cores", "2", "--", f"{ROOT}/generations/{ARM}/bank.parquet")
     assert manifest.read_bytes() == was[0]
     assert not noted(copy, f"checkpoints/{ARM}/checkpoint.json")["restored"]

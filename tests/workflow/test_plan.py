@@ -90,7 +90,9 @@ def test_the_plan_names_changed_settings_and_changed_code(copy):
     config["sampling"] |= {"temperature": 0.9, "top_p": 0.5}
     copy.write(config)
     printed = valley(copy)[1]
-    assert "1 pool: its code has changed (./valley accept, if results stand as they are)" in printed
+    assert (
+        "1 pool: its code has changed (./valley accept, if the results are still valid)" in printed
+    )
     assert "generate: changed settings: temperature, top_p" in printed
     assert "Params have changed" not in printed
 

@@ -117,7 +117,7 @@ def test_what_hinders_an_upload_is_told_with_the_remedy(site, has, monkeypatch):
         assert f"the hub does not know this token: make one that may write at {address}" in said
         monkeypatch.delenv("HF_TOKEN")
         said = refused("me/smoke")
-        assert "wants a token, and there is none" in said and "`export HF_TOKEN=…`" in said
+        assert "requires a token, and none is set" in said and "`export HF_TOKEN=…`" in said
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         assert has.datasets == {}
 
@@ -137,6 +137,6 @@ def test_what_hinders_an_upload_is_told_with_the_remedy(site, has, monkeypatch):
         assert f"{address} can't be reached (it answers 503)" in refused("me/smoke")
     assert f"{address} can't be reached (" in refused("me/smoke")
     said = site.export("--hub", "no-owner", status=2)
-    assert "'no-owner' is no repository of the hub; write OWNER/NAME" in said
+    assert "'no-owner' is not a repository of the hub; write OWNER/NAME" in said
     said = site.export("--only", "latex", "--hub", "me/smoke", status=2)
     assert "nothing to upload: no model and no data set was exported" in said

@@ -19,7 +19,7 @@ LEFT = re.compile(r"training_args\.bin|optimizer.*|scheduler.*|rng_state.*")
 def faults(folder: Path) -> list[str]:
     """Return what is wrong with a folder that is to be a causal model with its tokenizer."""
     if not folder.is_dir():
-        return [f"{folder} is no folder"]
+        return [f"{folder} is not a folder"]
     if (folder / "adapter_config.json").is_file():
         return [f"{folder} holds a LoRA adapter; merge it into its model first"]
     return [*_config_faults(folder), *_weight_faults(folder), *_tokenizer_faults(folder)]
@@ -51,10 +51,10 @@ def adopt(folder: Path, manifest: Path) -> None:
 def _config_faults(folder: Path) -> list[str]:
     config = _json(folder / "config.json")
     if config is None:
-        return [f"{folder}/config.json is missing, or no JSON"]
+        return [f"{folder}/config.json is missing or not JSON"]
     names = config.get("architectures") or []
     if not any(str(name).endswith("ForCausalLM") for name in names):
-        return [f"{folder}/config.json: architectures is {names}, no model that writes text"]
+        return [f"{folder}/config.json: architectures is {names}, not a model that generates text"]
     return []
 
 
@@ -82,7 +82,7 @@ def _cut_short(path: Path) -> str | None:
             head = json.loads(file.read(length) if length < 1 << 30 else b"")
             ends = [item["data_offsets"][1] for n, item in head.items() if n != "__metadata__"]
         except (ValueError, KeyError, TypeError, IndexError):
-            return f"{path} is no safetensors file"
+            return f"{path} is not a safetensors file"
     wanted, size = 8 + length + max(ends, default=0), path.stat().st_size
     return None if size == wanted else f"{path} has {size} bytes, but should have {wanted}"
 
@@ -90,7 +90,7 @@ def _cut_short(path: Path) -> str | None:
 def _tokenizer_faults(folder: Path) -> list[str]:
     settings = _json(folder / "tokenizer_config.json")
     if settings is None:
-        return [f"{folder}/tokenizer_config.json is missing, or no JSON"]
+        return [f"{folder}/tokenizer_config.json is missing or not JSON"]
     found = []
     if not any((folder / n).is_file() for n in ("tokenizer.json", "tokenizer.model", "vocab.json")):
         found.append(f"{folder} has no tokenizer: tokenizer.json, tokenizer.model or vocab.json")

@@ -22,24 +22,24 @@ def read(path: Path, finish_reason: str | None = None) -> list[dict]:
     Raises:
         ValueError: naming the row and what is wrong with it.
     """
-    rows, given = [], defaultdict(int)
+    rows, samples_of = [], defaultdict(int)
     for number, row in read_rows(path, _refuse):
         location = f"{path}: row {number}"
         problem = row.get("problem_id", row.get("question_id"))
         if problem is None:
-            raise ValueError(f"{location}: there is neither problem_id nor question_id")
+            raise ValueError(f"{location}: problem_id is missing, and so is question_id")
         for text in _texts(row, location):
             end = row.get("finish_reason") or finish_reason
             if end not in ENDS:
                 raise ValueError(
                     f"{location}: finish_reason is {row.get('finish_reason')!r}; it must be stop "
-                    "(the answer is whole) or length (cut off). Where the file doesn't say, give "
-                    "--finish-reason stop to take its answers as whole"
+                    "(the answer is complete) or length (cut off). Where the file doesn't say, "
+                    "give --finish-reason stop to take its answers as whole"
                 )
             sample = row.get("sample")
             if sample is None:
-                sample = given[str(problem)]
-            given[str(problem)] += 1
+                sample = samples_of[str(problem)]
+            samples_of[str(problem)] += 1
             rows.append(
                 {
                     "problem_id": str(problem),
@@ -54,7 +54,7 @@ def read(path: Path, finish_reason: str | None = None) -> list[dict]:
 
 
 def fitted(rows: list[dict], problems: list[str], samples: int) -> tuple[list[dict], int]:
-    """Return the rows that a benchmark wants, ordered, and how many others were left out.
+    """Return the rows that a benchmark needs, ordered, and how many others were left out.
 
     Args:
         rows: of schema GENERATION.
@@ -91,6 +91,6 @@ def _texts(row: dict, location: str) -> list[str]:
     for name, form in (("output_list", "{}"), ("code_list", "```python\n{}\n```")):
         if row.get(name) is not None:
             if not all(isinstance(text, str) for text in row[name]):
-                raise ValueError(f"{location}: {name} holds something that is no text")
+                raise ValueError(f"{location}: {name} holds something other than text")
             return [form.replace("{}", text) for text in row[name]]
-    raise ValueError(f"{location}: there is neither text nor output_list nor code_list")
+    raise ValueError(f"{location}: text is missing, and so are output_list and code_list")

@@ -96,7 +96,7 @@ def across(
         for name, size in keys
     ]
     trained = [at for at, cell in enumerate(cells) if cell["size"]]
-    told = [{**cell, **point} for cell, point in zip(cells, _points(data), strict=True)]
+    fitted_cells = [{**cell, **point} for cell, point in zip(cells, _points(data), strict=True)]
     found = joint(
         replace(part(data, trained), sizes=np.array([cells[at]["size"] for at in trained])),
         np.array([cells[at]["parameters"] for at in trained]),
@@ -107,9 +107,9 @@ def across(
             "title": title,
             "x": x,
             "students": counts,
-            "cells": told,
+            "cells": fitted_cells,
             "lines": [_line(data, cells, *one, x) for one in _groups(cells, x)],
-            "joint": {**found, "cells": [told[at] for at in trained]},
+            "joint": {**found, "cells": [fitted_cells[at] for at in trained]},
             "problems": len(ids),
             "training_noise": curve_report.training_noise(
                 replace(data, sizes=np.array([cell["size"] for cell in cells]))
@@ -175,7 +175,7 @@ def _groups(cells: list[dict], x: str) -> list[tuple[str, list[int]]]:
 
 
 def _line(data: Levels, cells: list[dict], name: str, at: list[int], x: str) -> dict:
-    """Return one line's points and the families that its points can tell apart.
+    """Return one line's points and the families that its points can distinguish.
 
     Raises:
         ValueError: two of its points have one x.

@@ -86,8 +86,8 @@ def _values(name: str, said: str) -> tuple:
         ends = []
     if not 1 <= len(ends) <= 2 or not all(0 <= end <= 6 for end in ends) or ends != sorted(ends):
         raise AssumptionError(
-            f"--assume: {name}={said} is no sd in log-odds; write a number from 0 to 6, such as "
-            f"{name}=0.2, or a range of two, the lower first, such as {name}=0.1..0.4"
+            f"--assume: {name}={said} is not an sd in log-odds; write a number from 0 to 6, such "
+            f"as {name}=0.2, or a range of two, the lower first, such as {name}=0.1..0.4"
         )
     return tuple(ends) if len(ends) == 1 else (ends[0], sum(ends) / 2, ends[1])
 
@@ -95,7 +95,7 @@ def _values(name: str, said: str) -> tuple:
 def measured(
     arms: Sequence[Evaluation], source: str, seed: int = 0, bootstrap: int = BOOTSTRAP
 ) -> dict[str, Assumption]:
-    """Return what finished arms say of each assumption; what they don't say is left out.
+    """Return what finished arms measure of each assumption; others are left out.
 
     `run_sd` takes an arm with two replicates, `problem_sd` two cells; with one sample a problem the
     interaction can't be told from the noise of answers, and stays as assumed.

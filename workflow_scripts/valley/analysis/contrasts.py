@@ -1,4 +1,4 @@
-"""Paired differences between arms that differ in one field, and what may be said about them."""
+"""Paired differences between arms that differ in one field, and the conclusions from them."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Everything that is said about one axis with a grid of sizes, as one plain dictionary."""
+"""The report on one axis with a grid of sizes, as one plain dictionary."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Fitting the families to levels: whole banks at once for draws, polished for the estimate."""
+"""Fit the families to levels: for draws over a whole bank at once, for the estimate refined."""
 
 from dataclasses import dataclass
 
@@ -48,7 +48,7 @@ def weights_of(sd: np.ndarray) -> np.ndarray:
 
 
 def identifiable(family: Family, sizes: np.ndarray) -> str | None:
-    """Return why a family can't be told from these sizes, or None when it can."""
+    """Return why a family can't be fitted to these sizes, or None when it can."""
     count = len(set(np.asarray(sizes).tolist()))
     if count < family.parameters + 1:
         return (

@@ -81,10 +81,10 @@ class Blueprint:
 
     @property
     def rated(self) -> tuple[str, ...]:
-        """The rates that the claims speak of."""
+        """The rates that the claims use."""
         known = claims.settings(self.study.config["claims"])
-        asked = {rate for name in self.names for rate in known[name].get("rates", ())}
-        return tuple(rate for rate in RATES if rate in asked)
+        needed = {rate for name in self.names for rate in known[name].get("rates", ())}
+        return tuple(rate for rate in RATES if rate in needed)
 
 
 def blueprint(
@@ -94,14 +94,14 @@ def blueprint(
     layout, config = Layout(study), study.config
     known = claims.settings(config["claims"])
     names = tuple(known if names is None else names)
-    asked = [known[name] for name in names]
+    claims_judged = [known[name] for name in names]
     curves, axes = [], set()
     for path in layout.curves:
         axis, *group, on = path.split("/")
         fixed = dict(zip(GROUP, group, strict=True))
         wanted = any(
             claim["kind"] == "valley" and (claim.get("where") or {}).items() <= fixed.items()
-            for claim in asked
+            for claim in claims_judged
         )
         if wanted and on == benchmark:
             points = layout.curve_points(axis, fixed)
@@ -112,16 +112,16 @@ def blueprint(
     for axis, settings in config["axes"].items():
         for declared in settings["contrasts"]:
             sides = {key: declared[key] for key in ("field", "a", "b")}
-            if any(sides.items() <= claim.items() for claim in asked):
+            if any(sides.items() <= claim.items() for claim in claims_judged):
                 contrasts.append((*sides.values(), study.points(axis)))
                 axes.add(axis)
-        if settings["curve"] and any(claim["kind"] == "follow" for claim in asked):
+        if settings["curve"] and any(claim["kind"] == "follow" for claim in claims_judged):
             axes.add(axis)
             rates = layout.rate_points()
     crossed = [
         (name, interaction, study.points(axis))
         for name, (axis, interaction) in interactions.declared(config).items()
-        if any(claim.get("of") == name for claim in asked)
+        if any(claim.get("of") == name for claim in claims_judged)
     ]
     axes |= {interactions.declared(config)[name][0] for name, *_ in crossed}
     lenders = layout.noise_points() if contrasts or crossed else []
@@ -190,7 +190,7 @@ def judged(plan: Blueprint, arms: dict[str, Evaluation], draws: int, seed: int) 
         seed: of these draws.
     """
     settings = plan.study.config["statistics"]
-    margin, told = settings["margin"], settings["training_noise"]
+    margin, shift_sd = settings["margin"], settings["training_noise"]
 
     def read(points: list[dict]) -> list[Evaluation]:
         seen = {tuple(point[name] for name in FIELDS): point for point in points}
@@ -202,7 +202,7 @@ def judged(plan: Blueprint, arms: dict[str, Evaluation], draws: int, seed: int) 
     curves, contrasts = [], []
     for title, fixed, lending, points in plan.curves:
         lent = training.groups_of(read(lending)) if lending else []
-        data = levels(read(points), "pass@1", draws, seed, training.elsewhere(lent, told))
+        data = levels(read(points), "pass@1", draws, seed, training.elsewhere(lent, shift_sd))
         curves.append(
             {
                 "title": title,
@@ -217,14 +217,14 @@ def judged(plan: Blueprint, arms: dict[str, Evaluation], draws: int, seed: int) 
         contrasts.append(
             fitting.contrast_of(
                 read(points), lenders, field=field, a=a, b=b, margin=margin, bootstrap=draws,
-                seed=seed, problems=plan.problems, training_noise=told,
+                seed=seed, problems=plan.problems, training_noise=shift_sd,
             )
         )  # fmt: skip
     for name, interaction, points in plan.interactions:
         contrasts.append(
             fitting.interaction_of(
                 read(points), lenders, name=name, declared=interaction, margin=margin,
-                bootstrap=draws, seed=seed, problems=plan.problems, training_noise=told,
+                bootstrap=draws, seed=seed, problems=plan.problems, training_noise=shift_sd,
             )
         )  # fmt: skip
     groups = [
@@ -234,7 +234,7 @@ def judged(plan: Blueprint, arms: dict[str, Evaluation], draws: int, seed: int) 
             "training_noise": training.public(data["pass@1"].noise),
         }
         for fixed, data in fitting.rate_levels(
-            read(plan.rates), ("pass@1", *plan.rated), draws, seed, told
+            read(plan.rates), ("pass@1", *plan.rated), draws, seed, shift_sd
         )
     ]
     rates = {"problems": plan.problems, "groups": groups}

@@ -17,7 +17,7 @@ REFUSAL = "{} problems are too few for an interval; it takes 10"
 
 
 def refusal(problems: int | None) -> str:
-    """Return why nothing is said of so few problems, or "" where they are enough."""
+    """Return why there are too few problems for an interval, or "" if there are enough."""
     return "" if problems is None or problems >= FEW else REFUSAL.format(problems)
 
 

@@ -20,7 +20,7 @@ LEAST_JUDGED = 0.8  # share of an arm's problems that must have a judged answer
 
 
 def usable(arms: list[dict], ids: list[str]) -> tuple[list[load.Evaluation], list[str]]:
-    """Return the arms that are judged well enough to be fitted, and what is said of the others.
+    """Return the arms with enough judged answers for a fit, and notes on the others.
 
     Raises:
         ValueError: none is.
@@ -44,7 +44,7 @@ def usable(arms: list[dict], ids: list[str]) -> tuple[list[load.Evaluation], lis
             "no arm has a judged answer to enough problems: "
             + " ".join(notes)
             + " Read the column "
-            "`detail` of their verdicts, and mend the checker or test that fails"
+            "`detail` of their verdicts, and fix the checker or test that fails"
         )
     return kept, notes
 
@@ -258,7 +258,7 @@ def _split(found: list, field: str) -> dict[str, list]:
 
 
 def _by(field: str, found: list, margin: float, bootstrap: int, seed: int, how: dict) -> dict:
-    """Return the pooled difference within each start, for claims that speak of stages."""
+    """Return the pooled difference within each start, for claims about stages."""
     return {
         name: contrasts.analyse(part, margin, bootstrap, seed, **how)["pooled"]
         for name, part in _split(found, field).items()

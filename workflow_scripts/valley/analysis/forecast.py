@@ -175,7 +175,7 @@ def predict(levels: Levels, size: int, seed: int, samples: int, level: float = 0
 
 
 def run_noise(levels: Levels, p: float, samples: int, draws: int, rng) -> np.ndarray:
-    """Return draws of what one new run adds: its training luck and the noise of its answers."""
+    """Return draws of what one new run adds: its training noise and the noise of its answers."""
     tau2 = draw_variances(levels.noise, None, draws, rng)
     problems = levels.problem_means.shape[1]
     whole = p * (1 - p) / (problems * max(samples, 1))

@@ -93,7 +93,7 @@ def _fitted(family: Family, levels: Levels, means: dict) -> dict:
     draws = np.concatenate([found.coefficients, found.shapes], axis=1)
     ends = np.percentile(draws, [2.5, 97.5], axis=0).T.tolist()
     values = [*best.coefficients.tolist(), *best.shape.tolist()]
-    told = {
+    parameters = {
         name: {"estimate": value, "interval": [min(low, value), max(high, value)]}
         for name, value, (low, high) in zip(names, values, ends, strict=True)
     }
@@ -105,11 +105,11 @@ def _fitted(family: Family, levels: Levels, means: dict) -> dict:
     return {
         "label": family.label,
         "reason": None,
-        "parameters": told,
+        "parameters": parameters,
         "scales": {
-            name: told[name]["estimate"] * means[of] ** told[power]["estimate"]
+            name: parameters[name]["estimate"] * means[of] ** parameters[power]["estimate"]
             for name, of, power in (("a", "parameters", "alpha"), ("b", "tokens", "beta"))
-            if name in told
+            if name in parameters
         },
         "misfit": best.misfit,
         "spare": spare,
@@ -119,7 +119,7 @@ def _fitted(family: Family, levels: Levels, means: dict) -> dict:
             for value, band in zip(predicted, bands, strict=True)
         ],
         **solid,
-        "words": words(told, solid, best.misfit, spare),
+        "words": words(parameters, solid, best.misfit, spare),
     }
 
 
@@ -140,12 +140,12 @@ def identified(best: Fit, cells: np.ndarray, sd: np.ndarray) -> dict:
     return {"rank": rank, "of": jacobian.shape[1], "condition": condition}
 
 
-def words(told: dict, solid: dict, misfit: float, spare: int) -> list[str]:
-    """Return in plain words what these cells tell of the parameters, and what they don't."""
+def words(parameters: dict, solid: dict, misfit: float, spare: int) -> list[str]:
+    """Return in words which parameters these cells identify, and which not."""
     said = []
     near = NEAR * (LIMITS[1] - LIMITS[0])
     for name in ("alpha", "beta"):
-        low, high = told[name]["interval"]
+        low, high = parameters[name]["interval"]
         ends = [
             word
             for word, at_limit in (
@@ -161,7 +161,7 @@ def words(told: dict, solid: dict, misfit: float, spare: int) -> list[str]:
             )
     said += [
         f"{name} is at its limit, 0." for name in ("floor", "a", "b", "c")
-        if name in told and told[name]["estimate"] <= 1e-9
+        if name in parameters and parameters[name]["estimate"] <= 1e-9
     ]  # fmt: skip
     if solid["condition"] is None:
         said.append(

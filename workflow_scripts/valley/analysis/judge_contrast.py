@@ -1,4 +1,4 @@
-"""The rules of F2, F3 and interactions: what a paired difference and a margin say of them.
+"""The rules of F2, F3 and interactions: verdicts from a paired difference and a margin.
 
 A difference has four outcomes: within the margin, beyond it, there but not shown to be beyond it,
 and open.
@@ -60,7 +60,7 @@ def _at_an_end(numbers: dict, margin: float) -> str:
 
 
 def _comparison(value: dict) -> tuple[str, str]:
-    """Return how one side is said to be ahead: arms score, differences are large."""
+    """Return the words for the side that is ahead: arms score, differences are large."""
     return ("larger", "is larger") if "interaction" in value else ("better", "scores higher")
 
 

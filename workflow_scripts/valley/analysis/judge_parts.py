@@ -19,7 +19,7 @@ STEP = NormalDist().inv_cdf(0.975)
 
 @dataclass
 class Judged:
-    """Where a part stands.
+    """The status of one part of a claim.
 
     Attributes:
         where: the curve, start or rate, as the sentence begins.

@@ -28,8 +28,8 @@ def with_students(
     out = []
     for claim in judged:
         said = by_student(claim, found[claim["name"]], curves, contrasts, rates)
-        told = {"by_student": said, "sentence": words.join(claim["sentence"], said["sentence"])}
-        out.append({**claim, **told} if said["students"] else claim)
+        extra = {"by_student": said, "sentence": words.join(claim["sentence"], said["sentence"])}
+        out.append({**claim, **extra} if said["students"] else claim)
     return out
 
 
@@ -138,7 +138,7 @@ def _bounded(part: dict) -> bool:
 
 
 def _sentence(word: str, students: dict, pooled: list[dict]) -> str:
-    """Return in words on which students it holds, each with the interval that tells."""
+    """Return in words for which students it holds, each with its interval."""
     each = []
     for name, one in students.items():
         telling = [part for part in one["parts"] if part["status"] == one["status"]]

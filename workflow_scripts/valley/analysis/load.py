@@ -77,9 +77,9 @@ def evaluation(
     counted = pd.concat(parts or [pd.DataFrame(columns=["problem_id", "samples", *METRICS[1:]])])
     names = pq.read_schema(verdicts).names
     extractions = [name for name in ("published", "robust") if f"{name}_verdict" in names]
-    told = ["detail"] if "detail" in names else []
+    details = ["detail"] if "detail" in names else []
     others = [f"{name}_verdict" for name in extractions]
-    judged = _read(verdicts, "problem_id", "verdict", *told, *others)
+    judged = _read(verdicts, "problem_id", "verdict", *details, *others)
     arrays = {
         **_by_problem(counted, ids, generations),
         **_by_problem(_passed(judged, judged["verdict"]), ids, verdicts),
@@ -90,7 +90,7 @@ def evaluation(
         found = _by_problem(_passed(judged, words), ids, verdicts)
         others[name] = (found["accepted"], found["judged"])
     mix = judged["verdict"].value_counts().sort_index().to_dict()
-    without = judged["detail"].map(missing_package, "ignore").value_counts() if told else {}
+    without = judged["detail"].map(missing_package, "ignore").value_counts() if details else {}
     lacking = {str(name): int(count) for name, count in sorted(dict(without).items())}
     return Evaluation(setting=setting, verdicts=mix, others=others, without=lacking, **arrays)
 

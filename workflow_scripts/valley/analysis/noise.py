@@ -183,18 +183,18 @@ def known_as(shift_sd: float, source: str) -> dict | None:
     }
 
 
-def elsewhere(groups: list[Replicates], given: float | None) -> dict | None:
+def elsewhere(groups: list[Replicates], declared: float | None) -> dict | None:
     """Return the noise for arms without replicates: lent, as the study file says, or assumed.
 
     Args:
         groups: replicates of the study's other axes.
-        given: sd of the shift by the study file; None: not said; 0: left out of every interval.
+        declared: sd of the shift by the study file; None: not said; 0: left out of every interval.
     """
     lent = pooled(groups)
     if lent:
         return {**lent, "source": LENT}
-    if given is not None:
-        return known_as(given, FROM_STUDY)
+    if declared is not None:
+        return known_as(declared, FROM_STUDY)
     return known_as(ASSUMED_SHIFT, ASSUMED)
 
 
@@ -276,7 +276,7 @@ def luck(
     rng: np.random.Generator,
     own: list[Replicates | None] | None = None,
 ) -> np.ndarray:
-    """Return (draws, arms) effects of training luck on means over replicates.
+    """Return (draws, arms) effects of training noise on means over replicates.
 
     Args:
         noise: as `pooled` gives it; None: no luck.

@@ -12,7 +12,7 @@ LABELS = {FLOPS: "training compute (FLOP)", "parameters": "parameters"}
 
 
 def across(fit_json: Path, svg: Path, pdf: Path, csv_path: Path) -> None:
-    """Draw pass@1 over compute or parameters, a line each, and what the joint fit says of it."""
+    """Draw pass@1 over compute or parameters, a line each, and the joint fit."""
     fit = read_json(fit_json)
     with style.figure(height=2.8) as (drawn, axes):
         above = [point["x"] for line in fit["lines"] for point in line["points"] if point["x"]]
@@ -72,14 +72,14 @@ def _rows(fit: dict) -> list[dict]:
             for name, one in fitted.items()
         }
         low, high = cell["interval"]
-        told = {"estimate": cell["estimate"], "low": low, "high": high}
-        rows.append({"what": "cell", **{n: cell[n] for n in columns}, **told, **predicted})
+        mark = {"estimate": cell["estimate"], "low": low, "high": high}
+        rows.append({"what": "cell", **{n: cell[n] for n in columns}, **mark, **predicted})
     blank = dict.fromkeys(rows[0], "") if rows else {}
     for name, one in fitted.items():
         for parameter, value in one["parameters"].items():
             low, high = value["interval"]
-            told = {"estimate": value["estimate"], "low": low, "high": high}
-            rows.append({**blank, "what": f"{name}: {parameter}", **told})
+            mark = {"estimate": value["estimate"], "low": low, "high": high}
+            rows.append({**blank, "what": f"{name}: {parameter}", **mark})
         rows += [{**blank, "what": f"{name}: {word}"} for word in one["words"]]
     if joint["reason"]:
         rows.append({**blank, "what": joint["reason"]})

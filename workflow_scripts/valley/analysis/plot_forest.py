@@ -66,7 +66,7 @@ def _both(row: dict, value: dict) -> str:
 
 
 def setting_label(setting: dict, value: dict) -> str:
-    """Return what tells one setting from the others of a contrast, in a few words."""
+    """Return what distinguishes one setting of a contrast from the others, in a few words."""
     parts = []
     if setting.get("size") is not None:
         parts.append(f"N = {style.short(setting['size'])}")

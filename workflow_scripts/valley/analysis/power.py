@@ -69,7 +69,7 @@ def needed(parts: dict | None, estimate: float | None, decides: Callable, seed: 
 
 
 def outside(low: float, high: float, z: float = Z) -> Callable:
-    """Return the rule "the interval lies wholly above `high` or below `low`"."""
+    """Return the rule "the interval lies entirely above `high` or below `low`"."""
     return lambda value, error: (value - z * error > high) | (value + z * error < low)
 
 

@@ -115,7 +115,7 @@ def from_values(
     Raises:
         ValueError: a size has no value at all.
     """
-    asked = np.broadcast_to(np.asarray(samples), (len(sizes),))
+    sample_counts = np.broadcast_to(np.asarray(samples), (len(sizes),))
     means = np.array([over_replicates(item) for item in values])
     known = np.isfinite(means)
     if not known.any(axis=1).all():
@@ -126,7 +126,7 @@ def from_values(
     scales = np.array(
         [
             training.scale(item, int(count)) if bounded else 1.0
-            for item, count in zip(values, asked, strict=True)
+            for item, count in zip(values, sample_counts, strict=True)
         ]
     )
     each = [
@@ -154,9 +154,9 @@ def from_values(
         if np.isfinite(item).any()
     ]
     answers = None
-    if bounded and asked.min() > 1:
+    if bounded and sample_counts.min() > 1:
         each = [np.nanmean(item * (1 - item)) for item in values]
-        answers = np.array(each) / (asked - 1) / runs / problems
+        answers = np.array(each) / (sample_counts - 1) / runs / problems
     return Levels(
         sizes=sizes,
         estimate=estimate,
@@ -170,12 +170,12 @@ def from_values(
         luck_draws=luck,
         scales=scales,
         groups=groups if bounded else [],
-        samples=int(asked.max()),
+        samples=int(sample_counts.max()),
     )
 
 
 def _bent(luck: np.ndarray, estimate: np.ndarray) -> np.ndarray:
-    """Return (draws, sizes) luck that is larger towards the middle of [0, 1] than to its ends.
+    """Return (draws, sizes) noise that is larger in the middle of [0, 1] than at its ends.
 
     A run's luck at a level grows with how far the level is from 0 and 1; an estimate that came out
     too low would show too little of it. On the scale of arcsin sqrt it is alike on both sides.

@@ -11,7 +11,7 @@ from valley.analysis.resample import mean_interval
 
 
 class TooManyJudgeErrors(ValueError):
-    """So many answers are left out that pass@k would speak of the rest only."""
+    """Too many answers are left out for a pass@k of the benchmark."""
 
 
 def score(
@@ -65,7 +65,7 @@ def _few_judge_errors(arm: load.Evaluation, marked: np.ndarray, path: Path, most
         raise TooManyJudgeErrors(
             f"{path}: {errors} of {answers} answers of this arm are judge errors and would be "
             f"left out of pass@k, more than judge.max_judge_errors allows ({most:g}). Read that "
-            "file's column `detail`: mend the checker or test that fails for every program, or "
+            "file's column `detail`: fix the checker or test that fails for every program, or "
             "mark its problem `trusted: false` and set judge.untrusted to leave_out"
         )
 
@@ -89,7 +89,7 @@ def _group(arm: load.Evaluation, mask: np.ndarray, ks: list[int], bootstrap: int
 
 
 def _sides(days: list[str], cutoff: str) -> dict[str, np.ndarray]:
-    """Return which problems the student may have seen, which not, and which nobody can tell."""
+    """Return which problems the student may have seen, which not, and which are unknown."""
     return {
         "until_cutoff": np.array([bool(day) and day <= cutoff for day in days]),
         "after_cutoff": np.array([day > cutoff for day in days]),

@@ -131,7 +131,7 @@ def _beta_arm(level, runs: int, design: Design, problems, rng, fixed: bool) -> n
 
 
 def luck_at(level: float) -> float:
-    """Return how far a run's luck of 1 moves a level in the world "beta"; most at the onset."""
+    """Return how far a run's noise of 1 moves a level in the world "beta"; most at the onset."""
     odds = np.log(max(level, 1e-3) / (1 - min(level, 0.999)) / (0.12 / 0.88))
     return float(0.12 + 0.18 * np.exp(-0.5 * (odds / 0.6) ** 2))
 

@@ -54,9 +54,9 @@ def over(data: Levels, spending: dict[int, float], x: str) -> Levels:
     at = {int(size): round(spending[int(size)]) for size in data.sizes}
     values = np.array([at[int(size)] for size in data.sizes])
     if (np.diff(values) <= 0).any():
-        told = ", ".join(f"{size:,} examples {value:,}" for size, value in at.items())
+        listed = ", ".join(f"{size:,} examples {value:,}" for size, value in at.items())
         raise ValueError(
-            f"{x} do not rise with the size ({told}); a curve takes sizes that spend more and "
+            f"{x} do not rise with the size ({listed}); a curve takes sizes that spend more and "
             "more: use x: examples, or sizes further apart"
         )
     return replace(data, sizes=values, seeds=[(at[size], *rest) for size, *rest in data.seeds])

@@ -87,7 +87,7 @@ def _rates(data, design: Design, rng, draws: int, seed: int) -> dict:
 def claim_trial(
     curve: Truth, gaps: tuple[float, float], design: Design, studies: int, seed: int, draws=400
 ) -> dict[str, Counter]:
-    """Return {claim: how often each status} over whole simulated studies."""
+    """Return {claim: frequency of each status} over complete simulated studies."""
     out: dict[str, Counter] = {}
     for study in range(studies):
         for claim in whole_study(curve, gaps, design, seed, study, draws):

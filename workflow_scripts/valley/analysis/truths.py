@@ -122,7 +122,7 @@ def parse_truth(text: str, config: dict) -> Truth:
     for item in text.split(","):
         name, sign, said = (part.strip() for part in item.partition("="))
         if not sign or not said:
-            raise TruthError(f"--truth: {item!r} is no CLAIM=TRUTH, such as F1=valley or F2=0.04")
+            raise TruthError(f"--truth: {item!r} is not CLAIM=TRUTH, such as F1=valley or F2=0.04")
         if name not in known:
             raise TruthError(
                 f"--truth: there is no claim {name!r}{nearest(name, list(known))}; "
@@ -147,8 +147,8 @@ def _value(name: str, kind: str, said: str) -> str | dict[str, float]:
         gap = np.nan
     if not -1 < gap < 1:
         raise TruthError(
-            f"--truth: {name} is about a difference in pass@1, and {said!r} is none; write a "
-            f"number between -1 and 1, such as {name}=0.04"
+            f"--truth: {name} is about a difference in pass@1, and {said!r} is not one; "
+            f"write a number between -1 and 1, such as {name}=0.04"
         )
     return {"": gap}
 

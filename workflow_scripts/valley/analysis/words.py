@@ -26,12 +26,12 @@ def would_decide(need: dict | None) -> str:
         for lever in ("seeds", "samples", "problems")
         if need.get(lever)
     ]
-    given = f"If the truth were the estimate ({number(need['assuming'])}), "
+    condition = f"If the truth were the estimate ({number(need['assuming'])}), "
     if levers:
-        return f"{given}{' or '.join(levers)} would decide it with 80 % power."
+        return f"{condition}{' or '.join(levers)} would decide it with 80 % power."
     factor = need.get("problems_and_seeds_times")
     if factor:
-        return f"{given}{factor:g} times the problems and the seeds together would decide it."
+        return f"{condition}{factor:g} times the problems and the seeds together would decide it."
     return (
         "The estimate lies on the line that the rule draws, where more of the same decides "
         f"nothing; a true value {number(need['decidable'])} away from that line would be decided "

@@ -146,9 +146,9 @@ def called(plan: Plan, tests: list[dict]) -> list[dict]:
     return found
 
 
-def docstring(plan: Plan, told: str, tests: list[dict]) -> str:
+def docstring(plan: Plan, text: str, tests: list[dict]) -> str:
     """Return a statement: the function's first line and what it does, the public tests as calls."""
-    lines = [signature(plan), f'    """{told}']
+    lines = [signature(plan), f'    """{text}']
     for test in tests:
         if test["public"]:
             value = parse(plan.kind, test["input"])

@@ -1,4 +1,4 @@
-"""The bank's operations: what each does, as one line of Python, and the ways to say it.
+"""The bank's operations: each as one line of Python, with its wordings.
 
 A problem reads one value into `a`, rewrites `a` step by step, and prints something of it. The code
 text is the only definition of an operation: the bank evaluates the very text that it teaches.

@@ -50,7 +50,7 @@ class Plan:
 
 @cache
 def probes(kind: str, natural: bool) -> tuple:
-    """Return the fixed inputs by which behaviours are told apart.
+    """Return the fixed inputs that distinguish behaviours.
 
     They are long and rich: a filter rarely leaves nothing, so most plans are defined on all.
     """

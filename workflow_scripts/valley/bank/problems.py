@@ -22,12 +22,12 @@ _ID = re.compile(r"bank-([a-z]+)-(\d+)-(\d{6})-(integers|words|number)([1-5])(?:
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem with its structure; the tests are a program's, whatever the form."""
+    """A problem with its structure; the tests are those of a program in every form."""
 
     id: str
     plan: Plan
     how: str
-    told: str
+    text: str
     tests: tuple[dict, ...]
     form: Form = STDIN
 
@@ -67,19 +67,19 @@ def generate(
         family = rng.choices(list(families), list(families.values()))[0]
         length = rng.choices(list(steps), list(steps.values()))[0]
         name = f"bank-{split}-{seed}-{index:06d}-{family}{length}"
-        for again in range(1000):
-            problem = regenerate(f"{name}-r{again}" if again else name, form)
-            if problem.told not in seen:
+        for attempt in range(1000):
+            problem = regenerate(f"{name}-r{attempt}" if attempt else name, form)
+            if problem.text not in seen:
                 break
         else:
             raise ValueError(f"{split}: no new {family} problem with {length} steps; ask for fewer")
-        seen.add(problem.told)
+        seen.add(problem.text)
         rows.append(_row(problem))
     return rows
 
 
-def _check(what: str, given: Mapping, allowed: object) -> None:
-    for key in given:
+def _check(what: str, weights: Mapping, allowed: object) -> None:
+    for key in weights:
         if key not in allowed:
             raise ValueError(f"unknown {what} {key!r}; allowed: {', '.join(map(str, allowed))}")
 
@@ -98,17 +98,17 @@ def regenerate(problem_id: str, form: str = "stdin") -> Problem:
             tests = choose(drawn, rng)
         except LookupError:
             continue
-        how, told = telling(rng, drawn, FORMS[form])
-        return Problem(problem_id, drawn, how, told, tuple(tests), FORMS[form])
+        how, text = telling(rng, drawn, FORMS[form])
+        return Problem(problem_id, drawn, how, text, tuple(tests), FORMS[form])
     raise LookupError(f"no well-defined problem found for {problem_id!r}")
 
 
 def _row(problem: Problem) -> dict:
     plan, tests, function = problem.plan, problem.tests, problem.form.function
-    stub = docstring(plan, problem.told, tests) if function else ""
+    stub = docstring(plan, problem.text, tests) if function else ""
     return {
         "id": problem.id,
-        "statement": stub or with_samples(problem.told, tests),
+        "statement": stub or with_samples(problem.text, tests),
         "difficulty": LEVELS[len(plan.steps)],
         "starter_code": stub,
         "function_name": function,

@@ -65,11 +65,13 @@ def corpus(folder: Path, number: int, seed: int) -> list[str]:
     import pyarrow.parquet as pq
 
     rows, texts = [], []
-    homes = {(home, split): [] for home in ("taco", "apps") for split in ("train", "test")}
+    questions_of = {
+        (dataset, split): [] for dataset in ("taco", "apps") for split in ("train", "test")
+    }
     for index, problem in enumerate(problems.generate(number, seed, "train")):
         level = int(problem["id"].split("-r")[0][-1])
-        home, split = [*homes][index % 4]
-        asked = homes[home, split]
+        dataset, split = [*questions_of][index % 4]
+        questions = questions_of[dataset, split]
         cases = problem["tests"]
         question = {
             "question": problem["statement"],
@@ -81,7 +83,7 @@ def corpus(folder: Path, number: int, seed: int) -> list[str]:
             ),
             "starter_code": "",
         }
-        if home == "taco":
+        if dataset == "taco":
             question |= {
                 "difficulty": LEVELS[level],
                 "source": "codeforces",
@@ -91,7 +93,7 @@ def corpus(folder: Path, number: int, seed: int) -> list[str]:
             }
         else:
             question |= {
-                "id": len(asked),
+                "id": len(questions),
                 "difficulty": "interview",
                 "solutions": json.dumps([problems.solution(problem["id"])]),
             }
@@ -109,23 +111,23 @@ def corpus(folder: Path, number: int, seed: int) -> list[str]:
                     "judgement": judgement,
                     "source": "bank",
                     "license": problem["license"],
-                    "dataset": home,
+                    "dataset": dataset,
                     "split": split,
                     "difficulty": question["difficulty"],
-                    "index": str(len(asked)),
+                    "index": str(len(questions)),
                     "pass_rate": str(float(judgement == "right")),
                 }
             )
-        asked.append(question)
+        questions.append(question)
     for name in ("ocr2/train/python", "taco/train", "taco/test"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows), folder / "ocr2/train/python/data-00000.parquet")
     for split in ("train", "test"):
-        table = pa.Table.from_pylist(homes["taco", split])
+        table = pa.Table.from_pylist(questions_of["taco", split])
         arrow = folder / f"taco/{split}/data-00000-of-00001.arrow"
         with pa.ipc.new_stream(str(arrow), table.schema) as stream:
             stream.write_table(table)
-        _jsonl(folder / f"apps/{split}.jsonl", homes["apps", split])
+        _jsonl(folder / f"apps/{split}.jsonl", questions_of["apps", split])
     return texts
 
 

@@ -1,4 +1,4 @@
-"""The procedural teacher: writes a reasoning trace and a program, and errs when it is told to.
+"""The procedural teacher: writes a reasoning trace and a program, wrong ones on request.
 
 A trace names the steps in the order of execution, each with the core of its code, works a sample,
 sometimes has second thoughts, and gives the program. Nothing here says whether a trace is right:

@@ -68,8 +68,8 @@ def _forward(rng: random.Random, parts: list[str]) -> str:
     *steps, last = parts
     style = rng.randrange(3)
     if style == 0:
-        told = [_sentence(steps[0]), *(_sentence(f"then {s}") for s in steps[1:]), _sentence(last)]
-        return " ".join(told)
+        text = [_sentence(steps[0]), *(_sentence(f"then {s}") for s in steps[1:]), _sentence(last)]
+        return " ".join(text)
     if style == 1:
         return "First " + ", then ".join(steps) + ". " + _sentence(f"finally {last}")
     return " ".join(_sentence(s) for s in steps) + " " + _sentence(f"now {last}")
@@ -85,38 +85,38 @@ def _backward(rng: random.Random, parts: list[str]) -> str:
     if style == 1:
         return " ".join([_sentence(last), *(_sentence(f"before that, {s}") for s in steps)])
     middle = [_sentence(f"just before that, {s}") for s in steps[:-1]]
-    told = [_sentence(f"at the end {last}"), *middle, _sentence(f"at the very start {steps[-1]}")]
-    return " ".join(told)
+    text = [_sentence(f"at the end {last}"), *middle, _sentence(f"at the very start {steps[-1]}")]
+    return " ".join(text)
 
 
 def telling(rng: random.Random, plan: Plan, form: Form = STDIN) -> tuple[str, str]:
-    """Return how the plan is told (one of TELLINGS) and the telling without samples.
+    """Return the style of the statement (one of TELLINGS) and its text without samples.
 
     The same chance tells the same of a plan in each form.
     """
-    how = rng.choices(TELLINGS, (5, 3, 2))[0]
+    style = rng.choices(TELLINGS, (5, 3, 2))[0]
     opening = rng.choice(form.openings).replace("{thing}", form.thing(plan))
     kinds = plan.kinds
     parts = [_say(rng, s, kind, form) for s, kind in zip(plan.steps, kinds, strict=False)]
     last = _say(rng, plan.final, kinds[-1], form)
     defined = []
-    if how == "notion":
+    if style == "notion":
         named = rng.sample(range(len(parts)), 2 if len(parts) >= 4 and rng.random() < 0.4 else 1)
         for index, i in enumerate(sorted(named)):
             define, parts[i] = _define(rng, plan.steps[i], kinds[i], index, form)
             defined.append(define)
-    tell = _backward if how == "backward" else _forward
+    tell = _backward if style == "backward" else _forward
     body = tell(rng, [*parts, last])
-    told = " ".join([opening, *defined, body])
+    text = " ".join([opening, *defined, body])
     if form.function:  # its first line says what it gives
-        return how, told
+        return style, text
     # The opening has named the input already; tokens are what the small student pays with.
-    return how, f"{told}\n\nOutput: {_output_phrase(plan)}."
+    return style, f"{text}\n\nOutput: {_output_phrase(plan)}."
 
 
-def with_samples(told: str, tests: list[dict]) -> str:
+def with_samples(text: str, tests: list[dict]) -> str:
     """Append the public tests to a telling."""
-    lines = [told, ""]
+    lines = [text, ""]
     for test in tests:
         if test["public"]:
             lines += [

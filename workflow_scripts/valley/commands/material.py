@@ -76,10 +76,10 @@ def write(path: Path, origin: str) -> str:
         there = packaged.origin_of(path) if model else None
         if there not in (None, origin):
             raise FileExistsError(
-                f"{path} holds the weights of the {there}; remove it to have those of the {origin} "
-                "(checkpoints that were trained from the others stay in the store)"
+                f"{path} holds the weights of the {there}; remove it to write those of the "
+                f"{origin} (checkpoints that were trained from the others stay in the store)"
             )
-        return f"it is there, from the {there}" if there else "it is there"
+        return f"already there, from the {there}" if there else "it is there"
     if model:
         packaged.write(path, origin)
         return f"written, from the {origin}"

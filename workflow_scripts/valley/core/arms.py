@@ -1,4 +1,4 @@
-"""Arms, the cells of a study, and the fields that tell them apart."""
+"""Arms, the cells of a study, and the fields that identify them."""
 
 import re
 from collections.abc import Mapping

@@ -11,11 +11,11 @@ class BadRow(ValueError):
 
 
 class BadRows(ValueError):
-    """A source has a row that is no row of it, and the study file says to stop at such."""
+    """A source has a malformed row, and the study file says to stop at these."""
 
 
 class BadRowLog:
-    """Counts bad rows, and tells and keeps the first few; stops at once if the policy is "stop".
+    """Counts bad rows; prints and keeps the first few; stops at once if the policy is "stop".
 
     Args:
         policy: "stop" or "skip".

@@ -1,4 +1,4 @@
-"""How a student is spoken to: what a study file says of its chat template."""
+"""A student's chat settings: its template, system message and thinking mode."""
 
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ class ChatError(ValueError):
 
 @dataclass(frozen=True)
 class Chat:
-    """What a study file says of a student's chat; the fields are the schema's keys.
+    """A student's chat settings; the fields are the schema's keys.
 
     Attributes:
         chat_template: text of a Jinja template, or the path of a file that holds it; None is the
@@ -34,7 +34,7 @@ class Chat:
 
 
 def chat_of(name: str, student: dict[str, Any]) -> Chat:
-    """Return what a study file says of a student's chat, its template as text.
+    """Return a student's chat settings, its template as text.
 
     Args:
         name: of the student.
@@ -58,7 +58,7 @@ def chat_of(name: str, student: dict[str, Any]) -> Chat:
             ) from error
         where = f"{where}: {chat.chat_template}"
     if fault := syntax_fault(text):
-        raise ChatError(f"{where}: {fault}; mend the template, or leave the key out")
+        raise ChatError(f"{where}: {fault}; fix the template, or leave the key out")
     return replace(chat, chat_template=text)
 
 
@@ -84,7 +84,7 @@ def syntax_fault(template: str) -> str | None:
     try:
         known.from_string(template)
     except TemplateSyntaxError as error:
-        return f"line {error.lineno} is no valid Jinja: {error.message}"
+        return f"line {error.lineno} is not valid Jinja: {error.message}"
     if "messages" not in template:
         return "the template never uses `messages`, the turns of a chat"
     return None

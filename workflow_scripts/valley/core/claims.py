@@ -1,4 +1,4 @@
-"""Claims that a study judges: the paper's four, and what a study file may say of its own."""
+"""Claims that a study judges: the paper's four, and those that a study file declares."""
 
 from typing import Any
 
@@ -61,8 +61,9 @@ def mistakes(declared: dict[str, dict[str, Any]]) -> list[str]:
         missing = [key for key in ("kind", "text") if key not in claim]
         if missing:
             found.append(
-                f"{where}.{missing[0]}: is missing; a claim beside the paper's {', '.join(PAPER)} "
-                f"says its kind ({', '.join(KEYS)}) and its text{nearest(name, list(PAPER))}"
+                f"{where}.{missing[0]}: is missing; a claim other than the paper's "
+                f"{', '.join(PAPER)} "
+                f"needs its kind ({', '.join(KEYS)}) and its text{nearest(name, list(PAPER))}"
             )
             continue
         must, may = KEYS[claim["kind"]]
@@ -73,7 +74,7 @@ def mistakes(declared: dict[str, dict[str, Any]]) -> list[str]:
             if key not in claim
         ]
         found += [
-            f"{where}.{key}: means nothing to a claim of kind {claim['kind']}; "
+            f"{where}.{key}: does not apply to a claim of kind {claim['kind']}; "
             f"allowed there: {', '.join(allowed)}"
             for key in declared.get(name, {})
             if key not in allowed

@@ -69,7 +69,7 @@ def _walk(module: str, entries: Iterable[str], root: Path) -> dict[Item, str]:
 
 
 class _Statement:
-    """A statement of a module's top level, with what digests ask of it: its tree is walked once."""
+    """A top-level statement of a module, with what digests need; its tree is walked once."""
 
     def __init__(self, tree: ast.stmt):
         self.tree = tree

@@ -53,18 +53,18 @@ def complete(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def renamed(config: dict[str, Any]) -> Iterator[str]:
-    """Put what stands under an old key under its new one; yield a note for people on each.
+    """Move the value of each old key to its new key; yield a note on each.
 
     Args:
         config: a completed study file; changed.
     """
-    asked = config["resources"]
-    if sampling_rule(config) == "answer" and "generate" in asked and "answer" not in asked:
-        asked["answer"] = asked.pop("generate")
+    resources = config["resources"]
+    if sampling_rule(config) == "answer" and "generate" in resources and "answer" not in resources:
+        resources["answer"] = resources.pop("generate")
         yield (
             "resources.generate: with engine vllm, or several `jobs`, the rule that samples is "
-            "called answer, here as in profiles; it is taken for resources.answer now, and for the "
-            "copying of answers in the next version. Rename it to resources.answer"
+            "called answer, here as in profiles; this version reads it as resources.answer, the "
+            "next one as a request for the copying of answers. Rename it to resources.answer"
         )
 
 
@@ -72,7 +72,7 @@ _FORMATS = FormatChecker(formats=["date"])
 
 
 def _with_days_as_text(value: Any) -> Any:
-    """Return a copy in which what YAML takes for a date is the text that stands in the file."""
+    """Return a copy in which values that YAML parses as dates are the file's text again."""
     if isinstance(value, dict):
         return {key: _with_days_as_text(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -82,7 +82,7 @@ def _with_days_as_text(value: Any) -> Any:
 
 @cache
 def _schema() -> dict[str, Any]:
-    """Return the schema, which nobody changes; libyaml's parser is six times as fast."""
+    """Return the schema (do not modify it); libyaml's parser is six times as fast."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     schema: dict[str, Any] = yaml.load(SCHEMA.read_text(encoding="utf-8"), loader)
     return schema
@@ -115,7 +115,10 @@ def _explain(error: ValidationError) -> Iterator[str]:
                 name = f"{where}.{key}" if error.path else str(key)
                 hint = nearest(key, known)
                 if CREDENTIAL.search(str(key)):
-                    hint = "; a credential never stands here, but in an environment variable"
+                    hint = (
+                        "; a study file never holds a credential: put it into an environment "
+                        "variable"
+                    )
                 yield f"{name}: unknown key{hint}; allowed here: {', '.join(known)}"
         case "required":
             for key in [key for key in rule if key not in value]:
@@ -125,7 +128,9 @@ def _explain(error: ValidationError) -> Iterator[str]:
             wanted = " or ".join(
                 TYPES[kind] for kind in ([rule] if isinstance(rule, str) else rule)
             )
-            yield f"{where}: {_show(value)} is {_kind(value)}, but {wanted} is wanted{_fix(value)}"
+            yield (
+                f"{where}: {_show(value)} is {_kind(value)}, but {wanted} is expected{_fix(value)}"
+            )
         case "enum":
             hint, allowed = nearest(value, rule), ", ".join(map(str, rule))
             yield f"{where}: {_show(value)} is not allowed{hint}; choose from: {allowed}"
@@ -135,7 +140,7 @@ def _explain(error: ValidationError) -> Iterator[str]:
             )
             yield f"{where}: {_show(value)} is out of range; it must be {sign} {rule}"
         case "pattern" if error.schema.get("writeOnly"):  # perhaps a key: not shown
-            yield f"{where}: what stands there is not wanted; {_describe_own(error)}"
+            yield f"{where}: this value is not allowed; {_describe_own(error)}"
         case "pattern":
             wanted = (
                 "difficulty.correctness, with correctness any, correct, incorrect, paired-correct "
@@ -143,21 +148,21 @@ def _explain(error: ValidationError) -> Iterator[str]:
                 if "correct" in rule
                 else "letters, digits, - and _, beginning with a letter or digit"
             )
-            yield f"{where}: {_show(value)} is not a valid name; wanted: {wanted}"
+            yield f"{where}: {_show(value)} is not a valid name; expected: {wanted}"
         case "uniqueItems":
             twice = sorted({str(item) for item in value if value.count(item) > 1})
-            yield f"{where}: listed twice: {', '.join(twice)}; each may stand once"
+            yield f"{where}: listed twice: {', '.join(twice)}; each may occur once"
         case "minItems" | "minProperties":
-            yield f"{where}: is empty; at least {rule} entry is wanted"
+            yield f"{where}: is empty; at least {rule} entry is required"
         case "oneOf":
             kinds = [kind["required"][0] for kind in rule]
-            given = [key for key in value if key in kinds]
-            if given:
-                yield f"{where}: has {', '.join(given)}; give 1 of them only"
+            kinds_present = [key for key in value if key in kinds]
+            if kinds_present:
+                yield f"{where}: has {', '.join(kinds_present)}; give only one of them"
             else:
                 yield f"{where}: say what it is; choose from: {', '.join(kinds)}"
         case "format":
-            yield f"{where}: {_show(value)} is no day; write it as 2025-01-31"
+            yield f"{where}: {_show(value)} is not a date; write it as 2025-01-31"
         case _:
             yield f"{where}: {error.message}"
 
@@ -222,7 +227,7 @@ def _fill(value: object, schema: dict[str, Any], root: dict[str, Any]) -> None:
 
 
 def defaults(name: str) -> list[object]:
-    """Return the defaults of all keys of a name, wherever they stand in the study file."""
+    """Return the defaults of all keys of a name, anywhere in the study file."""
     found = []
 
     def look(schema: object) -> None:

@@ -23,7 +23,7 @@ def paths_named(tree: ast.AST, file: Path) -> Iterator[Path]:
 
 
 def _value(node: ast.AST, file: Path) -> Path | None:
-    """Return the path that an expression stands for; None where it is no such expression."""
+    """Return the path that an expression means; None for other expressions."""
     match node:
         case ast.Name(id="__file__"):
             return file

@@ -48,7 +48,7 @@ TAGS = {
 
 @dataclass(frozen=True)
 class Cut:
-    """How a declared slice that is no mix is made.
+    """How a declared slice other than a mix is made.
 
     Attributes:
         base: the rows that it begins with, by difficulty.correctness.
@@ -69,10 +69,12 @@ class Cut:
 
 def transform_of(declared: dict[str, Any]) -> list[Any] | None:
     """Return a slice's transform as [name, option], defaults filled in."""
-    given = declared.get("transform")
-    if given is None:
+    transform = declared.get("transform")
+    if transform is None:
         return None
-    name, option = (given, None) if isinstance(given, str) else next(iter(given.items()))
+    name, option = (
+        (transform, None) if isinstance(transform, str) else next(iter(transform.items()))
+    )
     if name == "think-tags":
         return [name, list(TAGS[option]) if isinstance(option, str) else option]
     return [name, DEFAULTS.get(name) if option is None else option]
@@ -100,7 +102,7 @@ def turns(shares: list[float]) -> Iterator[int]:
 
 
 def cut_of(declared: dict[str, Any]) -> Cut:
-    """Return how a declared slice that is no mix is made."""
+    """Return how a declared slice other than a mix is made."""
     of = declared.get("of", WHOLE)
     return Cut(
         base=of if "." in of else WHOLE,
@@ -163,7 +165,7 @@ def in_words(declared: dict[str, Any]) -> str:
 
 
 def matches(wanted: object, value: object, column: str) -> bool:
-    """Tell whether a column's value is one that a slice wants."""
+    """Tell whether a column's value passes a slice's filter."""
     if isinstance(wanted, list) and column in NUMBERS:
         low, high = wanted
         return (
@@ -212,13 +214,18 @@ def _filters(where: str, one: dict[str, Any], config: dict[str, Any]) -> Iterato
         wanted = one.get(column)
         if isinstance(wanted, list):
             if len(wanted) != 2:
-                yield f"{where}.{column}: {wanted} is no range; write [low, high], null for no end"
+                yield (
+                    f"{where}.{column}: {wanted} is not a range; write [low, high], null for no end"
+                )
             elif None not in wanted and wanted[0] > wanted[1]:
                 yield f"{where}.{column}: {wanted} is empty; the low end comes first"
     if "mix" in one:
         others = [key for key in (*COLUMNS, "of", "transform", "answers_per_problem") if key in one]
         for key in others:
-            yield f"{where}.{key}: a mix has mix alone; give {key} to the slices that it mixes"
+            yield (
+                f"{where}.{key}: a mix has no other key than mix; give {key} to the slices that "
+                "it mixes"
+            )
     if "mix" not in one and not {*COLUMNS, "of", "transform", "answers_per_problem"} & {*one}:
         yield (
             f"{where}: says nothing; give a column ({', '.join(COLUMNS)}), answers_per_problem, "
@@ -227,16 +234,16 @@ def _filters(where: str, one: dict[str, Any], config: dict[str, Any]) -> Iterato
 
 
 def _transform(where: str, one: dict[str, Any]) -> Iterator[str]:
-    given = one.get("transform")
-    if given is None:
+    transform = one.get("transform")
+    if transform is None:
         return
     where = f"{where}.transform"
-    names = [given] if isinstance(given, str) else list(given)
+    names = [transform] if isinstance(transform, str) else list(transform)
     if len(names) != 1:
         yield f"{where}: has {', '.join(names)}; give 1, and chain others by `of`"
         return
     (name,) = names
-    option = None if isinstance(given, str) else given[name]
+    option = None if isinstance(transform, str) else transform[name]
     if name not in TRANSFORMS:
         yield (
             f"{where}: there is no transform {name!r}{nearest(name, list(TRANSFORMS))}; "
@@ -291,11 +298,11 @@ def _sources(name: str, declared: dict[str, dict[str, Any]], words: list[str]) -
     for key, part in keys.items():
         if part in slices.paired_names(words):
             yield (
-                f"{key}: {part} is drawn anew for each replicate, and no file holds it; "
-                f"take {part.replace('paired-', '')}"
+                f"{key}: {part} is drawn for each replicate and stored in no file; use "
+                f"{part.replace('paired-', '')}"
             )
         elif part == name:
-            yield f"{key}: {name} → {name} is a circle; a slice must lead back to the pool"
+            yield f"{key}: {name} → {name} is a cycle; a slice must lead back to the pool"
         elif part not in known:
             yield (
                 f"{key}: there is no slice {part!r}{nearest(part, known)}; "
@@ -328,7 +335,7 @@ def _circles(declared: dict[str, dict[str, Any]]) -> Iterator[str]:
         if circle := walk([name]):
             key = "of" if declared[circle[0]].get("of") == circle[1] else "mix"
             yield (
-                f"slices.{circle[0]}.{key}: {' → '.join(circle)} is a circle; a slice must lead "
+                f"slices.{circle[0]}.{key}: {' → '.join(circle)} is a cycle; a slice must lead "
                 "back to the pool"
             )
             return

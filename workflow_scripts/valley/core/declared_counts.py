@@ -13,7 +13,7 @@ COLUMNS = ["id", "problem_id", "difficulty", "correct", "teacher", "tokens", "so
 
 
 def check(study: Study, pool: str, pinned: Collection[str] = ()) -> None:
-    """Check that the pool has what declared slices want, as far as its columns tell.
+    """Check that the pool has what declared slices need, as far as its columns show.
 
     What only responses tell (language, steps) and what a transform leaves out is not counted: the
     slice's own job finds that out.
@@ -43,7 +43,7 @@ def check(study: Study, pool: str, pinned: Collection[str] = ()) -> None:
 
 
 def _unfilled(study: Study, rows: "_Rows", mix: str, size: int) -> str | None:
-    """Return what a mix lacks for a size; None if the columns tell of nothing."""
+    """Return what a mix lacks for a size; None if the columns show no lack."""
     parts = study.parts(mix)
     there = [rows.examples(name) for name, _ in parts]
     taken, kind = [0] * len(parts), slices.COUNTED[study.config["corpus"]["examples"]]
@@ -75,7 +75,7 @@ class _Rows:
 
     @functools.cache  # noqa: B019  (lives as long as one check)
     def examples(self, name: str) -> int:
-        """Return how many examples a slice that is no mix can give at most."""
+        """Return the most examples that a slice other than a mix can give."""
         from collections import Counter
 
         declared = self.study.slices

@@ -1,4 +1,4 @@
-"""Free disk space: asked before long work, told of in plain words when it runs out after all."""
+"""Free disk space: checked before long work, and reported clearly when it runs out."""
 
 import errno
 import os
@@ -15,10 +15,10 @@ WORDS = re.compile(
     r"no space left on device|disk is full|disk quota exceeded|unexpected pos \d+ vs \d+", re.I
 )
 NOTHING = 64 << 10  # bytes: what is left when a disk is called full
-# What to do; the same wherever it is told.
+# What to do; the same in every message.
 ADVICE = (
-    "Make room there (`./valley prune` lists what no study wants, `./valley plan` says how much is "
-    "still to come), then give the same command again: what is finished or saved is kept"
+    "Free space there (`./valley prune` lists what no study needs, `./valley plan` says how much "
+    "is still to come), then run the same command again: what is finished or saved is kept"
 )
 
 
@@ -71,7 +71,7 @@ def explained(*paths: str | Path) -> Iterator[None]:
         yield
     except (DiskFull, SystemExit, KeyboardInterrupt):
         raise
-    except BaseException as error:  # PyTorch has one of its own that is no Exception
+    except BaseException as error:  # PyTorch has one that is not an Exception
         if isinstance(error, PermissionError):
             raise permissions.forbidden(error) from error
         if not is_full(error):
@@ -94,7 +94,7 @@ def noted(path: Path, temporary: Path) -> Iterator[None]:
         if is_full(error):
             with suppress(OSError):
                 if size := temporary.stat().st_size:
-                    error.add_note(f"{path} needs more than the {size:,} bytes there were for it")
+                    error.add_note(f"{path} needs more than the {size:,} bytes that were free")
         raise
 
 
@@ -110,7 +110,7 @@ def describe_full(*paths: str | Path) -> str:
     free, whole = have.f_bavail * have.f_frsize, have.f_blocks * have.f_frsize
     if not have.f_favail and have.f_files:
         return f"the disk at {_mount(path)} can hold no more files: it has {have.f_files:,}"
-    full = "is full" if free < NOTHING else "has no room for it (a quota?)"
+    full = "is full" if free < NOTHING else "has no space for it (a quota?)"
     return f"the disk at {_mount(path)} {full}: {free:,} of {whole:,} bytes are free"
 
 

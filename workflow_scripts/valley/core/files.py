@@ -1,4 +1,4 @@
-"""Writing artefacts: whole or not at all, and the same bytes for the same content."""
+"""Writing artefacts: complete or not at all, and the same bytes for the same content."""
 
 import csv
 import hashlib

@@ -1,4 +1,4 @@
-"""Problems held out from every shard, whatever its slice, size and seed, to measure loss on."""
+"""Problems held out from every shard of any slice, size and seed, to measure loss on."""
 
 import hashlib
 

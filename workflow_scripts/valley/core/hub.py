@@ -101,8 +101,8 @@ def _snapshot(hub: str, revision: str | None, patterns: Sequence[str], hint: str
         ) from error
     except HfHubHTTPError as error:
         raise SourceError(
-            f"{hub} at {revision}: {str(error).splitlines()[0]}; is the id right, the revision "
-            "there, and are you allowed to see it (`hf auth login`)?"
+            f"{hub} at {revision}: {str(error).splitlines()[0]}; check the id, the revision "
+            "and your access (`hf auth login`)"
         ) from error
     return Path(folder)
 
@@ -128,7 +128,7 @@ def _how_to_fetch(hub: str, revision: str | None, patterns: Sequence[str]) -> st
     wanted = " ".join(f"--include '{pattern}'" for pattern in patterns)
     at = f" --revision {revision}" if revision else ""
     return (
-        "; where there is a network, say\n"
+        "; on a machine with a network, run\n"
         f"  hf download {hub} --repo-type dataset{at} {wanted}\n"
         "with the same HF_HOME, or give the source a `path` in the study file"
     )

@@ -107,7 +107,7 @@ class Layout:
         return self._curves[axis, *(wanted[name] for name in GROUP)]
 
     def curve_title(self, axis: str, wanted: Mapping[str, str], benchmark: str) -> str:
-        """Return what a curve is called: its student, and what tells it from its axis' others."""
+        """Return a curve's title: its student, and what distinguishes it on its axis."""
         others = [
             group for at, *group in self._curves if at == axis and group[0] == wanted["student"]
         ]
@@ -136,7 +136,7 @@ class Layout:
         ]
 
     def noise_points(self) -> list[dict[str, Any]]:
-        """Return the points whose replicates tell how much training noise there is."""
+        """Return the points whose replicates measure the training noise."""
         return self._points(lambda axis: axis["curve"] and len(axis["seeds"]) > 1)
 
     def lending_points(self, curve: list[dict[str, Any]]) -> list[dict[str, Any]]:

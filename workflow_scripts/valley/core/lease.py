@@ -82,7 +82,7 @@ class Lease:
         self._ended = threading.Event()
 
     def holder(self) -> Holder | None:
-        """Return who holds it; None if nobody does.
+        """Return its holder; None if there is none.
 
         Raises:
             OSError: it can't be read.
@@ -171,7 +171,7 @@ class Lease:
         os.replace(self._written(self._mine), self.path)
 
     def _written(self, holder: Holder) -> Path:
-        """Return a file beside the lease, with what is to stand in it."""
+        """Return a file beside the lease, with the lease's content."""
         temporary = tempfiles.file(self.path)
         temporary.write_text(json.dumps(asdict(holder)), encoding="utf-8")
         return temporary

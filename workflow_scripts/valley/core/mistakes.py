@@ -1,4 +1,4 @@
-"""What a study file says that its schema can't tell to be wrong: a function for each part of it."""
+"""Mistakes in a study file that its schema can't find: a function for each part of it."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -44,24 +44,24 @@ def mistakes_in(config: dict[str, Any]) -> list[str]:
 
 def _resources(config: dict[str, Any]) -> Iterator[str]:
     """Yield what is asked for a rule that has no use for it, or does not run."""
-    asked = config["resources"]
-    if "answer" in asked and parts.sampling_rule(config) != "answer":
+    resources = config["resources"]
+    if "answer" in resources and parts.sampling_rule(config) != "answer":
         yield (
             f"resources.answer: with engine {config['sampling']['engine']} and `jobs: 1` the rule "
             "that samples is generate; put this under resources.generate"
         )
     for rule in ("student", "judge", "labels"):
-        if asked.get(rule, {}).get("gpus"):
-            yield f"resources.{rule}.gpus: {rule} runs on cores; leave it out"
-    for rule in sorted(asked.keys() - {"longest", "train"}):
-        if asked[rule].get("nodes", 1) > 1:
+        if resources.get(rule, {}).get("gpus"):
+            yield f"resources.{rule}.gpus: {rule} runs on CPU cores; leave it out"
+    for rule in sorted(resources.keys() - {"longest", "train"}):
+        if resources[rule].get("nodes", 1) > 1:
             yield f"resources.{rule}.nodes: only train spans several nodes; leave it out"
 
 
 def _gpus(config: dict[str, Any]) -> Iterator[str]:
     """Yield what holds GPUs that the engine which answers has no use for."""
     one = (
-        "engine transformers uses one GPU, but {} are asked for; set it to 1, or choose engine: "
+        "engine transformers uses one GPU, but {} are requested; set it to 1, or choose engine: "
         "vllm"
     )
     sampling, rule = config["sampling"], parts.sampling_rule(config)
@@ -70,7 +70,7 @@ def _gpus(config: dict[str, Any]) -> Iterator[str]:
         yield f"sampling.tensor_parallel: {one.format(each)}"
     elif gpus % each:
         yield (
-            f"resources.{rule}.gpus: {gpus} GPUs can't be dealt out to engines of {each} "
+            f"resources.{rule}.gpus: {gpus} GPUs can't be divided among engines of {each} "
             f"(sampling.tensor_parallel); give a multiple of {each}"
         )
     for name, teacher in config["corpus"].get("teachers", {}).items():
@@ -99,7 +99,7 @@ def _named(where: str, name: str, known: list[str], field: str) -> Iterator[str]
     """Yield what is wrong with the name of a field of an arm."""
     if field == "slice" and "." not in name and name not in known:
         yield (
-            f"{where}: {name!r} is not a valid name; wanted: difficulty.correctness, with "
+            f"{where}: {name!r} is not a valid name; expected: difficulty.correctness, with "
             f"correctness {', '.join(slices.WORDS)}, or one of `slices`{nearest(name, known)}; "
             f"choose from: {', '.join(known)}"
         )
@@ -177,7 +177,7 @@ def _starts(config: dict[str, Any]) -> Iterator[str]:
             at = starts[at]["start"]
         if at == name:
             yield (
-                f"starts.{name}.start: {' → '.join([*seen, name])} is a circle; "
+                f"starts.{name}.start: {' → '.join([*seen, name])} is a cycle; "
                 "a start must lead back to base"
             )
             return
@@ -205,8 +205,8 @@ def _axes(config: dict[str, Any]) -> Iterator[str]:
     for name, number in axes_of.items():
         if number > 1:
             yield (
-                f"axes: {number} axes have an interaction {name!r}; claims know it by its name, so "
-                "rename all but one"
+                f"axes: {number} axes have an interaction {name!r}; claims refer to it by name, "
+                "so rename all but one"
             )
 
 
@@ -216,7 +216,7 @@ def _spending(config: dict[str, Any], axis: dict[str, Any], where: str) -> Itera
     if x == spending.EXAMPLES:
         return
     if not axis["curve"]:
-        yield f"{where}: {x} is what curves are drawn over, and this axis has none; set curve: true"
+        yield f"{where}: {x} is the x axis of curves, and this axis has none; set curve: true"
     students = axis.get("students", list(config["students"]))
     if x == spending.PARAMETERS and len(students) < 2:
         yield (
@@ -228,8 +228,8 @@ def _spending(config: dict[str, Any], axis: dict[str, Any], where: str) -> Itera
         shown = x in spending.MANIFEST and snapshots.snapshots_of(config, name)
         if x in (*spending.MANIFEST, spending.FLOPS) and fixed and not shown:
             yield (
-                f"{where}: recipe {name} makes as many updates at every size (steps), so there is "
-                f"no curve over {x}; use examples or problems"
+                f"{where}: recipe {name} makes the same number of updates at every size (steps), "
+                f"so there is no curve over {x}; use examples or problems"
             )
 
 
@@ -247,7 +247,7 @@ def _interaction(
         for key, value in contrast["where"].items():
             at, known = f"{where}.{side}.where.{key}", axis.get(f"{key}s", list(config["students"]))
             if key == field:
-                yield f"{at}: a and b say what it is; leave it out"
+                yield f"{at}: a and b set it already; leave it out"
             elif value not in known:
                 yield (
                     f"{at}: this axis has no {key} {value!r}{nearest(value, known)}; "
@@ -255,7 +255,10 @@ def _interaction(
                 )
     first, second = (sides[side]["where"].keys() for side in SIDES)
     if first != second:
-        yield f"{where}: first.where and second.where must say the same keys, each its own value"
+        yield (
+            f"{where}: first.where and second.where must have the same keys, each with its own "
+            "value"
+        )
     elif sides["first"] == sides["second"]:
         yield f"{where}: first and second are the same contrast"
 
@@ -271,8 +274,8 @@ def _statistics(config: dict[str, Any]) -> Iterator[str]:
         own["sampling.samples"] = config["sampling"]["samples"]
     if 1 not in ks:
         yield (
-            "statistics.ks: pass@1 is what curves, contrasts and claims are about, and there is no "
-            f"1 in {ks}; add it"
+            f"statistics.ks: curves, contrasts and claims need pass@1, and there is no 1 in {ks}; "
+            "add it"
         )
     largest = max(ks)
     for where, samples in own.items():

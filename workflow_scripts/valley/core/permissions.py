@@ -8,8 +8,8 @@ from pathlib import Path
 
 REMEDY = (
     "Where several users share a folder, all of them run `umask 002` before they start, and its "
-    "owner opens what is there: `chmod -R g+rwX {folder}; find {folder} -type d -exec chmod g+s "
-    "{{}} +` (with `chgrp -R GROUP {folder}` first, if its group is another)"
+    "owner gives the group access to what is there: `chmod -R g+rwX {folder}; find {folder} -type "
+    "d -exec chmod g+s {{}} +` (with `chgrp -R GROUP {folder}` first, if its group is another)"
 )
 
 

@@ -24,8 +24,8 @@ def pinned_files(study: Study) -> set[str]:
     gone = [name for path, name in frozen.items() if not Path(path).is_file()]
     if gone:
         raise study_error(
-            f"frozen: {name} has no checkpoint, and what is frozen is never trained; train it "
-            "before it is frozen, adopt one (`./valley adopt`), or let `frozen` name fewer arms"
+            f"frozen: {name} has no checkpoint, and frozen arms are never trained; train it "
+            "before you freeze it, adopt one (`./valley adopt`), or remove it from `frozen`"
             for name in gone
         )
     return frozen.keys() | adopted(study).keys()
@@ -63,7 +63,7 @@ def not_pinned_pattern(root: str, paths: set[str]) -> str:
 
 
 def frozen_notes(study: Study, code: dict[str, str]) -> list[dict[str, Any]]:
-    """Return what is to be said of each frozen checkpoint.
+    """Return a note on each frozen checkpoint.
 
     Args:
         study: the study.

@@ -19,16 +19,16 @@ MARK = "VALLEY_RUN"
 
 @cache
 def machine() -> str:
-    """Return what tells this machine, since it was started, from all others: 8 hex digits.
+    """Return an id of this machine since it was started: 8 hex digits.
 
     Containers with processes of their own count as machines.
     """
     try:
         boot = (PROC / "sys/kernel/random/boot_id").read_text()
-        told = f"{boot} {(PROC / 'self/ns/pid').stat().st_ino}"
+        identity = f"{boot} {(PROC / 'self/ns/pid').stat().st_ino}"
     except OSError:
-        told = platform.node()
-    return sha256(told.encode()).hexdigest()[:8]
+        identity = platform.node()
+    return sha256(identity.encode()).hexdigest()[:8]
 
 
 def name(pid: int | None = None) -> str:
@@ -94,5 +94,5 @@ def _ended(pid: int) -> bool:
 
 
 def _stat(pid: int) -> list[str]:
-    """Return what the system tells of a process, from its state on (its name may hold anything)."""
+    """Return the system's fields on a process, from its state on (its name may hold anything)."""
     return (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()

@@ -1,4 +1,4 @@
-"""Benchmarks that others have published: where their problems lie, and how many there are."""
+"""Published benchmarks: where their problems are, and how many there are."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -67,8 +67,8 @@ def mistakes(where: str, source: dict[str, Any]) -> list[str]:
             found.append(f"{where}: say where the problems are: a path, or a hub id and revision")
         elif source["revision"] is None:
             found.append(
-                f"{where}.revision: a data set of the hub changes; name the commit that you mean "
-                "(or give the path of local files)"
+                f"{where}.revision: a data set of the hub changes; name its commit (or give the "
+                "path of local files)"
             )
     lcb = source["format"] == "livecodebench"
     if lcb and source["release"] is None:

@@ -125,7 +125,8 @@ def mistakes(config: dict[str, Any]) -> list[str]:
                 )
         if recipe["weights"] == "bf16" and recipe["precision"] == "fp32":
             found.append(
-                f"{where}.weights: bf16 weights are worked with in bf16; set `precision: bf16` too"
+                f"{where}.weights: bf16 weights are computed with in bf16; set `precision: bf16` "
+                "too"
             )
         if lora and lora["bits"] and config["training"]["processes"] > 1:
             found.append(

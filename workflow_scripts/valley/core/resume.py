@@ -1,4 +1,4 @@
-"""What a stopped job goes on from: resumable state, and the wish to stop.
+"""What a stopped job continues from: its state; and requests to stop.
 
 The state lies in an undeclared folder beside the store, since Snakemake deletes a failed job's
 outputs. Its name is made of the settings and input bytes that determine the result, not of the
@@ -20,7 +20,7 @@ _HEARD: set[int] = set()
 
 
 class Stopped(SystemExit):
-    """A job was asked to stop and has saved its state; the same job goes on from there.
+    """A job was asked to stop and has saved its state; the same job continues from it.
 
     Args:
         message: what was saved, and where it goes on.
@@ -32,7 +32,7 @@ class Stopped(SystemExit):
     def __init__(self, message: str, limit: bool = False):
         super().__init__(self.STATUS)
         self.message, self.limit = message, limit
-        print(f"stopped as asked: {message}", flush=True)
+        print(f"stopped on request: {message}", flush=True)
 
 
 def state_path(store: str | Path, contents: dict[str, Any]) -> Path:
@@ -60,8 +60,8 @@ def state_folder(store: str | Path, contents: dict[str, Any], policy: str) -> Pa
         if policy == "ask":
             raise RuntimeError(
                 f"{folder} holds a stopped job's state, written before the code was changed. Put "
-                "`resume: keep` in the study file to go on from it, or `resume: discard` to begin "
-                "anew"
+                "`resume: keep` in the study file to continue from it, or `resume: discard` to "
+                "start again"
             )
         if policy == "discard":
             shutil.rmtree(folder)
@@ -79,10 +79,10 @@ def stop_signals(*signals: int) -> Iterator[Callable[[], bool]]:
         signals: those to heed; by default SIGTERM (a scheduler's preemption, a cancelled job) and
             SIGUSR1 (a scheduler's warning before the time limit).
     """
-    asked = []
+    received = []
 
     def note(number: int, _frame: object) -> None:
-        asked.append(number)
+        received.append(number)
         _HEARD.add(number)
 
     previous = {
@@ -90,7 +90,7 @@ def stop_signals(*signals: int) -> Iterator[Callable[[], bool]]:
         for number in signals or (signal.SIGTERM, signal.SIGUSR1)
     }
     try:
-        yield lambda: bool(asked)
+        yield lambda: bool(received)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -106,7 +106,7 @@ def _opened(path: Path) -> io.BufferedIOBase:
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _read_parquet(
@@ -154,7 +154,7 @@ def _batch_rows(
     """Yield a batch's rows; where one can't be turned into Python, all but that one."""
     try:
         rows = batch.to_pylist()
-    except (ValueError, OverflowError) as error:  # text that is no UTF-8, a date out of range
+    except (ValueError, OverflowError) as error:  # text that is not UTF-8, a date out of range
         if batch.num_rows > 1:
             for at in range(batch.num_rows):
                 yield from _batch_rows(path, batch.slice(at, 1), before + at, complain)

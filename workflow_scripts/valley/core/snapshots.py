@@ -88,10 +88,10 @@ def mistakes(config: dict[str, Any]) -> Iterator[str]:
             yield f"recipes.{name}: give either save_at or until, one of the two"
         for share in recipe["save_at"]:
             if abs(100 * share - round(100 * share)) > 1e-9:
-                yield f"{where}: {share} is no whole number of hundredths; round it to two digits"
+                yield f"{where}: {share} has more than two decimal places; round it to two"
         for snapshot, share in snapshots_of(config, name).items():
             if config["recipes"][snapshot]["until"] != share:
-                yield f"{where}: {share} makes {snapshot}, and a recipe has that name; rename it"
+                yield f"{where}: {share} is named {snapshot}, and so is a recipe; rename the recipe"
     for axis, settings in config["axes"].items():
         if settings["x"] not in spending.MANIFEST:
             continue

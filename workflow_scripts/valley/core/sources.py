@@ -1,4 +1,4 @@
-"""What a study file says of corpora made elsewhere: known forms, defaults, mistakes."""
+"""Corpora made elsewhere, as a study file declares them: known forms, defaults, mistakes."""
 
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -109,7 +109,7 @@ class Location:
 
     @property
     def location(self) -> dict[str, str | None]:
-        """Where it lies alone, as `valley.core.hub.find` takes it."""
+        """Its location alone, as `valley.core.hub.find` takes it."""
         return {one.name: getattr(self, one.name) for one in fields(Location)}
 
 
@@ -167,7 +167,7 @@ class Cleaning:
 
 
 def form_of(source: dict[str, Any]) -> str:
-    """Return the form of a source: named, told by its id on the hub, or of its own columns."""
+    """Return the form of a source: named, known by its id on the hub, or of its own columns."""
     if source["form"]:
         return str(source["form"])
     known = {form["hub"]: name for name, form in FORMS.items() if form["hub"]}
@@ -195,13 +195,13 @@ def resolved(name: str, source: dict[str, Any]) -> Source:
 def resolved_questions(questions: dict[str, Any]) -> dict[str, Questions]:
     """Return the data sets that hold questions, each with its known files filled in."""
     filled = {}
-    for name, given in questions.items():
+    for name, settings in questions.items():
         known = QUESTIONS.get(name, {"hub": None, "files": {}})
         filled[name] = Questions(
-            hub=None if given["path"] else given["hub"] or known["hub"],
-            revision=given["revision"],
-            path=given["path"],
-            files=given["files"] or known["files"],
+            hub=None if settings["path"] else settings["hub"] or known["hub"],
+            revision=settings["revision"],
+            path=settings["path"],
+            files=settings["files"] or known["files"],
         )
     return filled
 
@@ -210,14 +210,14 @@ def mistakes(corpus: dict[str, Any]) -> list[str]:
     """Return what is wrong with a study's corpus, in words for people."""
     found = []
     if ("bank" in corpus) == ("sources" in corpus):
-        found.append("corpus: give either bank (with teachers) or sources, one of the two")
+        found.append("corpus: give either bank (with teachers) or sources, not both")
     if "bank" in corpus and not corpus.get("teachers"):
         found.append("corpus.teachers: is missing; the bank's problems need someone to answer them")
     for name, source in corpus.get("sources", {}).items():
         found += _source_mistakes(f"corpus.sources.{name}", name, source, corpus)
-    for name, given in corpus["questions"].items():
+    for name, settings in corpus["questions"].items():
         where = f"corpus.questions.{name}"
-        full = resolved_questions({name: given})[name]
+        full = resolved_questions({name: settings})[name]
         found += _location_mistakes(where, full)
         if not full.files:
             found.append(
@@ -247,8 +247,8 @@ def _location_mistakes(where: str, full: Location) -> list[str]:
         return [f"{where}: say where it is: hub (and revision), or path"]
     if full.path is None and not full.revision:
         return [
-            f"{where}.revision: is missing; pin the commit of {full.hub}, so that next year's "
-            "run reads what this one does"
+            f"{where}.revision: is missing; pin the commit of {full.hub}, so that later runs "
+            "read the same data"
         ]
     return []
 
@@ -257,7 +257,7 @@ def _source_mistakes(
     where: str, name: str, source: dict[str, Any], corpus: dict[str, Any]
 ) -> list[str]:
     if name in corpus.get("teachers", {}):
-        return [f"{where}: there is a teacher of that name; the two would write one file"]
+        return [f"{where}: a teacher has the same name, and both would write one file; rename one"]
     full = resolved(name, source)
     found, columns = _location_mistakes(where, full), full.columns
     for role in source["columns"]:
@@ -268,15 +268,16 @@ def _source_mistakes(
             )
     joined = all(part in columns for part in PLACE)
     if source["answers"] and "response" not in columns:
-        found.append(f"{where}.columns: which one is the response?")
+        found.append(f"{where}.columns: response is missing; name the column that holds it")
     if "prompt" not in columns and not joined:
         found.append(
-            f"{where}.columns: which one is the prompt? (or dataset, split and index, where "
-            "questions stand in another data set)"
+            f"{where}.columns: prompt is missing; name the column that holds it (or "
+            "dataset, split and index, if another data set holds the questions)"
         )
     wanted = corpus["correctness"]
     if source["answers"] and wanted != "judge" and wanted not in columns:
         found.append(
-            f"corpus.correctness: is {wanted}, but {where} has no such column; map one, or judge"
+            f"corpus.correctness: is {wanted}, but {where} has no such column; map one, or set it "
+            "to judge"
         )
     return found

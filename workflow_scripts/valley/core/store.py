@@ -42,7 +42,7 @@ class Store:
         return about
 
     def restore(self, key: str, targets: list[Path], folders: list[Path]) -> bool:
-        """Bring a result back to where it is wanted; tell whether the store had it whole.
+        """Copy a result from the store to its path; tell whether the store had all of it.
 
         Args:
             key: what determines the result.

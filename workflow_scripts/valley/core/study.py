@@ -84,7 +84,7 @@ class Study:
         except (OSError, UnicodeDecodeError) as error:
             raise StudyError(f"the study file can't be read: {error}") from error
         except yaml.YAMLError as error:
-            raise StudyError(f"the study file is no YAML: {error}") from error
+            raise StudyError(f"the study file is not YAML: {error}") from error
         return cls(config)
 
     @property
@@ -178,8 +178,8 @@ class Study:
     @property
     def all_corpora(self) -> dict[str, Source]:
         """Corpora made elsewhere, those that give questions only included."""
-        given = self.config["corpus"].get("sources", {})
-        return {name: resolved(name, source) for name, source in given.items()}
+        sources = self.config["corpus"].get("sources", {})
+        return {name: resolved(name, source) for name, source in sources.items()}
 
     @property
     def questions(self) -> dict[str, Questions]:
@@ -188,7 +188,7 @@ class Study:
 
     @cached_property
     def arms(self) -> list[Arm]:
-        """All trained arms that axes, other arms' starts or snapshots want, each once."""
+        """All trained arms that axes, other arms' starts or snapshots need, each once."""
         wanted: set[Arm] = set()
         todo = [arm for arms in self.axes.values() for arm in arms if arm.size]
         while todo:

@@ -59,7 +59,7 @@ def abandoned(path: Path) -> bool:
 
 
 def sweep(*roots: str | Path, deep: bool = True) -> list[Path]:
-    """Remove what killed processes were writing, as far as one may; return it.
+    """Remove what killed processes were writing, as far as permitted; return it.
 
     Args:
         roots: folders to look through.

@@ -1,4 +1,4 @@
-"""Texts: what can be told of one without any model's tokenizer, and how a time is said."""
+"""Texts: what can be measured without a model's tokenizer; durations in words."""
 
 import re
 

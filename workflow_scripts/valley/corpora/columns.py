@@ -20,7 +20,7 @@ WRONG = {"wrong", "incorrect", "false", "no", "fail", "failed", "rejected", "0",
 def source_rows(
     source: Source, roles: set[str], bad_row_log: BadRowLog, counts: Counter
 ) -> Iterator[tuple[str, dict]]:
-    """Yield (location, values by role) of each row of a source that is wanted.
+    """Yield (location, values by role) of each selected row of a source.
 
     Args:
         source: the corpus.
@@ -74,7 +74,7 @@ def _top(path: str) -> str:
 
 
 def at(row: dict, path: str) -> object:
-    """Return what stands at a dotted path, such as conversations.0.value.
+    """Return the value at a dotted path, such as conversations.0.value.
 
     A column that may be missing in some revisions of a data set is None; BadRow if the path leads
     nowhere below a column that is there.
@@ -126,19 +126,19 @@ def correct(values: dict, by: str, threshold: float, counts: Counter) -> bool | 
         threshold: the smallest pass rate of a correct answer.
         counts: told of absent and strange values.
     """
-    given = values.get(by)
+    value = values.get(by)
     if by == "pass_rate":
         try:
-            rate = float(given)
+            rate = float(value)
         except (TypeError, ValueError):
             rate = math.nan
         if 0 <= rate <= 1:
             return rate >= threshold
         # Data sets write -1 where there were too few tests.
-        absent = given is None or rate < 0 or str(given).strip().casefold() in ABSENT
+        absent = value is None or rate < 0 or str(value).strip().casefold() in ABSENT
         counts["pass_rate_absent" if absent else "pass_rate_strange"] += 1
         return None
-    said = "" if given is None else str(given).strip().casefold()
+    said = "" if value is None else str(value).strip().casefold()
     if said in RIGHT:
         return True
     if said in WRONG:

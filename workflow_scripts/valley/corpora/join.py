@@ -1,4 +1,4 @@
-"""Questions that stand in other data sets: found by data set, split and row."""
+"""Questions in other data sets: found by data set, split and row."""
 
 import sqlite3
 from collections.abc import Iterator

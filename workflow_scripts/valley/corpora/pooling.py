@@ -13,7 +13,7 @@ from valley.core.holdout import is_held_out
 from valley.core.sources import Cleaning
 from valley.corpora.cleaning import KEPT, STEPS, NearDuplicates, fault, fingerprint, repeated
 
-# Steps that every summary tells of, whether they dropped anything or not.
+# Steps that every summary lists, whether they dropped anything or not.
 ALWAYS = ("contaminated", "malformed", "duplicate")
 RATED = (500, 5000)  # numbers that can be a rating of Codeforces
 
@@ -141,5 +141,5 @@ def write(
 
 
 def measured(found: np.ndarray) -> dict[str, object]:
-    """Return what the sidecar should tell."""
+    """Return the measurements for the sidecar."""
     return {"traces": len(found), "kept": int((found == KEPT).sum())}

@@ -1,4 +1,4 @@
-"""The problems that sources ask: told in their own rows, or standing in other data sets."""
+"""The problems that sources ask: in their own rows, or in other data sets."""
 
 from collections import Counter
 
@@ -20,7 +20,7 @@ def gather(
     """
     bad_row_log, counts = BadRowLog(bad_rows, "corpus.bad_rows"), Counter()
     wanted: dict[str, dict[str, set[int]]] = {}
-    told: set[str] = set()
+    written: set[str] = set()
     for source in sources:
         for location, values in source_rows(source, ROLES, bad_row_log, counts):
             try:
@@ -31,7 +31,7 @@ def gather(
                     wanted.setdefault(dataset, {}).setdefault(split, set()).add(index)
                     continue
                 identity = problem_id(values, source.name)
-                if identity in told:
+                if identity in written:
                     continue
                 origin = word(values, "origin") or source.name
                 row = plain_problem(
@@ -40,7 +40,7 @@ def gather(
             except BadRow as error:
                 bad_row_log(f"{source.name}: {location}: {error}")
                 continue
-            told.add(identity)
+            written.add(identity)
             stream.write(row)
         counts.pop("rows", None)
     for row in read_questions(wanted, questions, bad_row_log):
@@ -49,7 +49,7 @@ def gather(
         stream.write(row)
     return {
         "problems": stream.rows,
-        "told_in_sources": len(told),
+        "told_in_sources": len(written),
         "joined": counts["joined"],
         "with_tests": counts["with_tests"],
         "bad_rows": bad_row_log.count,
@@ -58,7 +58,7 @@ def gather(
 
 
 def _known(questions: dict[str, Questions], dataset: str, split: str, source: str) -> None:
-    """Check that the study file says where a question stands."""
+    """Check that the study file declares the data set of a question."""
     if dataset not in questions:
         raise BadRow(
             f"its question stands in {dataset}, which corpus.questions does not have; add it, or "

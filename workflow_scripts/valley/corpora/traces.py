@@ -53,13 +53,13 @@ def _row(location: str, values: dict, source: Source, statements: Statements) ->
     if "reasoning" in source.columns:
         response = f"<think>\n{text(values, 'reasoning').strip()}\n</think>\n\n{response}"
     # A data set that holds questions knows their difficulty; a row may hold a copy of it.
-    told = known[1] if reference_of(values) is not None else ""
+    difficulty = known[1] if reference_of(values) is not None else ""
     return {
         "id": f"{source.name}/{word(values, 'id') or location}",
         "problem_id": identity,
         "prompt": known[0],
         "response": response,
-        "difficulty": word({"label": told}, "label") or word(values, "difficulty"),
+        "difficulty": word({"label": difficulty}, "label") or word(values, "difficulty"),
         "correct": None,
         "teacher": word(values, "teacher") or source.teacher,
         "tokens": tokens(response),

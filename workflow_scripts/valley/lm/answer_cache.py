@@ -1,4 +1,4 @@
-"""Caches of answers: what a model said, kept so that only what is missing is sampled.
+"""Answer caches: they keep a model's answers, so that only missing ones are sampled.
 
 A cache is a folder of the store, named by what determines an answer apart from problem and sample:
 checkpoint, engine, sampling settings, seed, code. Jobs add segments to it: Parquet files written
@@ -23,7 +23,7 @@ SEGMENT = pa.schema([("prompt", pa.string()), *GENERATION])
 
 @dataclass(frozen=True)
 class Question:
-    """One answer that is wanted.
+    """One answer to sample.
 
     Attributes:
         prompt: what is asked.
@@ -58,7 +58,7 @@ def answer_row(question: Question, text: str, finish_reason: str, tokens: int) -
 
 
 def text_digest(text: str) -> str:
-    """Return the digest that stands for a prompt in a key."""
+    """Return the digest of a prompt for a key."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -101,7 +101,7 @@ class AnswerCache:
         self._read: set[str] = set()
 
     def known(self, wanted: Iterable[Key]) -> dict[Key, dict]:
-        """Return the rows (schema SEGMENT) that the cache has of those wanted.
+        """Return the rows (schema SEGMENT) that the cache has of those requested.
 
         Segments that are damaged, or no segments at all, are left out with a message: their answers
         are sampled again. Where two segments answer the same request, the first by name counts.
@@ -123,7 +123,7 @@ class AnswerCache:
                     os.link(path, other.folder / path.name)
 
     def write(self, rows: list[dict]) -> None:
-        """Add answers as one segment, whole or not at all.
+        """Add answers as one segment, complete or not at all.
 
         Args:
             rows: of schema SEGMENT; any order.

@@ -51,6 +51,6 @@ def save_answers(
             saved()
     if left:
         raise Stopped(
-            f"{total - left} of {total} answers are in {cache.folder}; the same job goes on with "
-            f"the other {left}"
+            f"{total - left} of {total} answers are in {cache.folder}; the same job continues "
+            f"with the other {left}"
         )

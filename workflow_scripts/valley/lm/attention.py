@@ -155,7 +155,7 @@ def varlen(
     wants = [name for name in ("dropout", "softcap", "s_aux", "position_bias") if others.get(name)]
     if cu_seq_lens_q is None or attention_mask is not None or wants:
         raise ValueError(
-            f"{type(module).__name__} wants {', '.join(wants) or 'a mask'} of its attention, which "
+            f"{type(module).__name__} needs {', '.join(wants) or 'a mask'} of its attention, which "
             "`attention: varlen` lacks; choose `sdpa`"
         )
     rows, heads, width, size = query.shape

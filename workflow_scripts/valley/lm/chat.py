@@ -131,8 +131,8 @@ def encode_all(tokenizer, rows: list[dict], end: int) -> list[Example]:
     starts = tokenizer.apply_chat_template(
         turns, add_generation_prompt=True, tokenize=True, return_dict=False, **FIXED
     )
-    given = opening(tokenizer)
-    written = [continued(row["response"], given) for row in rows]
+    opened = opening(tokenizer)
+    written = [continued(row["response"], opened) for row in rows]
     answers = tokenizer(written, add_special_tokens=False)["input_ids"]
     return [
         Example(row["id"], [*start, *answer, end], len(start))

@@ -19,7 +19,7 @@ def rehearsed() -> bool:
 
 
 def require(gpus: int) -> None:
-    """Check that this machine has the GPUs that a job asked of it.
+    """Check that this machine has the GPUs that a job asked for.
 
     Args:
         gpus: of this machine; 0 is a job on cores.
@@ -32,7 +32,7 @@ def require(gpus: int) -> None:
 
 
 def lacking(gpus: int) -> str | None:
-    """Return how many of the GPUs that a job asked of this machine CUDA can use, and why not all.
+    """Return how many of the GPUs that a job asked for CUDA can use, and why not all.
 
     Args:
         gpus: of this machine; 0 is a job on cores.

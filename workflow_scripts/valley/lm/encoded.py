@@ -62,7 +62,7 @@ class Encoded:
 
     @property
     def indices(self) -> list[int]:
-        """Where in the shard the examples stand."""
+        """The examples' row indices in the shard."""
         return self._keep.tolist()
 
     def __getitem__(self, at: int) -> Example:
@@ -166,7 +166,7 @@ def open_entry(entry: Path) -> Encoded:
 def write_entry(
     entry: Path, batches: Iterator[pa.RecordBatch], about: dict, shard: str | Path
 ) -> None:
-    """Write an entry aside, and put it in place when it is whole.
+    """Write an entry to a temporary folder, and rename it when complete.
 
     Args:
         entry: its folder.

@@ -63,7 +63,7 @@ class Shape:
 
     @classmethod
     def of(cls, config: dict) -> "Shape":
-        """Return the shape that a model's config.json tells."""
+        """Return the shape in a model's config.json."""
         heads = config["num_attention_heads"]
         return cls(
             vocabulary=config["vocab_size"],

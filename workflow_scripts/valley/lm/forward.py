@@ -49,7 +49,7 @@ class Forward:
         Each part is divided by the response tokens of the whole update: accumulated over parts and
         processes, gradients are those of one big batch, but for rounding.
         """
-        # FSDP takes the mean of the processes' gradients; the sum is wanted.
+        # FSDP takes the mean of the processes' gradients; the sum is needed.
         # Examples cut before the part that carries loss may be all that an update has.
         total = max(1, packing.response_tokens(examples)) / self.world.size
         return self._losses(examples, total, lambda loss: loss.backward()) / self.world.size

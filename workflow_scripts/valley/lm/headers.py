@@ -1,4 +1,4 @@
-"""What a model's files tell before any weight is read: its parameters, and how long texts are.
+"""What a model's files say before any weight is read: parameters, and lengths of texts.
 
 Of safetensors only the headers are read, and of the tokenizer its own file: nothing here imports
 torch or transformers.
@@ -17,7 +17,7 @@ NUMBERS = ("F64", "F32", "F16", "BF16")  # others are buffers, or packed weights
 
 
 def folder_of(name: str, revision: str | None = None) -> Path | None:
-    """Return where a model's files lie: a folder here, or in the hub's cache; None if neither.
+    """Return where a model's files are: a folder here, or in the hub's cache; None if neither.
 
     Args:
         name: a folder, or an id of the hub.

@@ -71,7 +71,7 @@ def first_host(nodelist: str) -> str:
     """Return the first host of a SLURM node list, such as n1 of "n[1-4,7],m2"."""
     name = re.match(r"([^,\[]+)(?:\[([^\],-]+)[^\]]*\])?([^,]*)", nodelist.strip())
     if not name:
-        raise ValueError(f"this is no list of nodes: {nodelist!r}")
+        raise ValueError(f"not a list of nodes: {nodelist!r}")
     return name[1] + (name[2] or "") + name[3]
 
 
@@ -102,7 +102,7 @@ def command(
     has = int(environment.get("SLURM_JOB_NUM_NODES", "1"))
     if has != where.nodes or "SLURM_JOB_NODELIST" not in environment:
         raise RuntimeError(
-            f"the training wants {where.nodes} nodes, but this job has {has}: run it by SLURM, "
+            f"the training needs {where.nodes} nodes, but this job has {has}: run it by SLURM, "
             "whose jobs get as many, or take `nodes` out of the study file's `resources: train:`"
         )
     head = first_host(environment["SLURM_JOB_NODELIST"])
@@ -138,9 +138,9 @@ def allocation() -> dict[str, str]:
     number = os.environ.get("SLURM_JOB_ID")
     if not number:
         return {}
-    asked = ["squeue", "--noheader", f"--jobs={number}", "--format=%D %N"]
-    said = subprocess.run(asked, capture_output=True, text=True).stdout.split()
-    return dict(zip(("SLURM_JOB_NUM_NODES", "SLURM_JOB_NODELIST"), said, strict=False))
+    command = ["squeue", "--noheader", f"--jobs={number}", "--format=%D %N"]
+    printed = subprocess.run(command, capture_output=True, text=True).stdout.split()
+    return dict(zip(("SLURM_JOB_NUM_NODES", "SLURM_JOB_NODELIST"), printed, strict=False))
 
 
 def run(job: Path, where: Layout, threads: int, worker: str) -> dict:
@@ -172,17 +172,17 @@ def run(job: Path, where: Layout, threads: int, worker: str) -> dict:
         finally:
             if started.poll() is None:
                 started.kill()
-    told = read_json(outcome) if outcome.is_file() else {}
-    if "hangs" in told:
-        raise RuntimeError(told["hangs"])
-    if started.returncode or not told:
+    report = read_json(outcome) if outcome.is_file() else {}
+    if "hangs" in report:
+        raise RuntimeError(report["hangs"])
+    if started.returncode or not report:
         raise RuntimeError(
             f"a process of this training failed (status {started.returncode}); "
-            "its error stands above"
+            "its error is printed above"
         )
-    if "stopped" in told:
-        raise Stopped(told["stopped"], told["limit"])
-    return told["measured"]
+    if "stopped" in report:
+        raise Stopped(report["stopped"], report["limit"])
+    return report["measured"]
 
 
 def outcome_file(job: Path) -> Path:
@@ -196,7 +196,7 @@ def stop_file(job: Path) -> Path:
 
 
 def orphaned(parent: int) -> bool:
-    """Tell whether the launcher that started this process is gone (then nobody wants its work)."""
+    """Tell whether the launcher that started this process is gone (then its work is not needed)."""
     return os.getppid() != parent
 
 

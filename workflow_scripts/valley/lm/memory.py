@@ -1,4 +1,4 @@
-"""How much memory a training needs on each device, before it is begun.
+"""How much memory a training needs on each device, computed before it starts.
 
 Plain numbers; imports nothing heavy. Counted are weights, gradients and moments, what a forward
 pass keeps for the backward one, and logits; not counted are the allocator's gaps, kernels'
@@ -127,12 +127,15 @@ def training_need(
     moment = {"adamw": 2 * trained_width, "adamw8bit": 2.03}[optimizer]
     stream = stream_bytes(precision, weights, devices)
     block = block_bytes(shape, width, stream) * tokens
-    again = shape.layers - alone if gradient_checkpointing else 0
+    recomputed = shape.layers - alone if gradient_checkpointing else 0
     kept_by_each = shape.hidden * stream
     if gradient_checkpointing in ("selective", "auto"):
         kept_by_each += attention_bytes(shape, width)
     # One block at a time is whole again while its gradients are taken.
-    kept = again * kept_by_each * tokens + (shape.layers - again + min(1, again)) * block
+    kept = (
+        recomputed * kept_by_each * tokens
+        + (shape.layers - recomputed + min(1, recomputed)) * block
+    )
     row = row_tokens or tokens
     positions = min(tokens, head_positions or chunk_positions(shape.vocabulary))
     return Need(
@@ -198,5 +201,5 @@ def check(need: Need, has: float, device: str, settings: dict) -> None:
         f"this training needs about {need} on each device, but {device} has {has / GB:.0f} GB, of "
         f"which {RESERVE:.0%} are left alone. In the recipe, any of these helps: "
         + "; ".join(helps or ["a smaller student"])
-        + ". `training: {check_memory: false}` tries it all the same"
+        + ". `training: {check_memory: false}` tries it anyway"
     )

@@ -1,4 +1,4 @@
-"""The order of training and its layout: which examples make a batch, and how they lie in rows.
+"""The order of training and its layout: the examples of each batch, and their rows.
 
 Which examples a batch holds is decided by the seed alone; packing then only lays them out, so the
 loss of a step is the same packed or padded.

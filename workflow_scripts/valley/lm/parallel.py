@@ -1,4 +1,4 @@
-"""Several processes that train one model: who they are, and how its weights lie among them.
+"""Several processes that train one model: their ranks, and how its weights are sharded.
 
 Weights, gradients and moments are sharded by PyTorch's own FSDP (`fully_shard`), block by block:
 each process holds its part of every matrix, and a block's whole weights exist only while it is at
@@ -228,12 +228,12 @@ def blocks(learner) -> list:
 
 
 def full_tensor(value: torch.Tensor) -> torch.Tensor:
-    """Return a value that lies in parts among the processes, whole; any other as it is."""
+    """Return the full value of a sharded tensor; any other value as it is."""
     return value.full_tensor() if hasattr(value, "full_tensor") else value
 
 
 def trained_weights(learner) -> dict:
-    """Return the trained weights, whole and on the CPU, in the first process; {} in others."""
+    """Return the full trained weights, on the CPU, in the first process; {} in others."""
     from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
     options = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)

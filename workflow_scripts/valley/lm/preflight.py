@@ -46,7 +46,7 @@ def quadratic_of(model) -> float:
 
 
 def shape_of(config) -> flops.Shape | None:
-    """Return the shape that a model's configuration tells; None for one of an unknown kind."""
+    """Return the shape in a model's configuration; None for one of an unknown kind."""
     try:
         return flops.Shape.of(config.to_dict())
     except KeyError:
@@ -110,8 +110,8 @@ def blocks_alone(config, recipe: Recipe, world) -> int:
     import torch
 
     has = torch.cuda.get_device_properties(world.device).total_memory
-    asked = memory_settings(recipe, config._attn_implementation, world.size)
-    return memory.most_alone(shape, has, **asked)
+    settings = memory_settings(recipe, config._attn_implementation, world.size)
+    return memory.most_alone(shape, has, **settings)
 
 
 def check_memory(shape: flops.Shape | None, recipe: Recipe, kernel: str, how: dict, world) -> None:
@@ -125,9 +125,9 @@ def check_memory(shape: flops.Shape | None, recipe: Recipe, kernel: str, how: di
     import torch
 
     card = torch.cuda.get_device_properties(world.device)
-    asked = memory_settings(recipe, kernel, world.size)
-    need = memory.training_need(shape, **asked)
-    memory.check(need, card.total_memory, card.name, asked)
+    settings = memory_settings(recipe, kernel, world.size)
+    need = memory.training_need(shape, **settings)
+    memory.check(need, card.total_memory, card.name, settings)
 
 
 def check_disk(model, recipe: Recipe, manifest: str, state: str) -> None:
@@ -140,7 +140,7 @@ def check_disk(model, recipe: Recipe, manifest: str, state: str) -> None:
     width = 2 if recipe.precision == "bf16" else 4
     require_free(Path(manifest).parent, weights * width, "the checkpoint")
     if not recipe.lora:
-        # The state before is removed only when the next one is whole.
+        # The previous state is removed only when the next one is complete.
         each = weights * {"fp32": 12, "bf16": 6}[recipe.weights]
         require_free(state, 2 * each + weights * width, "the training's state and checkpoint")
 

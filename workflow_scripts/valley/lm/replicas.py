@@ -90,8 +90,8 @@ def run(
             if process.returncode not in (0, Stopped.STATUS):
                 raise RuntimeError(
                     f"engine {number + 1} of {len(started)} (GPU {cards(number, each, os.environ)})"
-                    f" {_ended(process.returncode)}; what it said stands above. What was answered "
-                    "is kept, and the same job goes on with the rest"
+                    f" {_ended(process.returncode)}; its output is above. Finished answers are "
+                    "kept, and the same job continues with the rest"
                 )
         if any(process.returncode for process in started):
             raise Stopped(f"{len(started)} engines have saved their answers")

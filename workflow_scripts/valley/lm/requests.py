@@ -20,7 +20,7 @@ Stopping = Callable[[], bool]
 
 @dataclass(frozen=True)
 class Request:
-    """One answer wanted.
+    """One answer to sample.
 
     Attributes:
         prompt: token ids.

@@ -53,18 +53,18 @@ def sample(
     size, at = max(group, batch_size), 0
     while at < len(order) and not stopping():
         chosen = order[at : at + size]
-        asked = [requests[i] for i in chosen]
+        chosen_requests = [requests[i] for i in chosen]
         try:
-            running = _Group(model, asked, batch_size, pad_id)
+            running = _Group(model, chosen_requests, batch_size, pad_id)
             if not running.decode(set(end_ids), temperature, top_p, stopping):
                 return
         except torch.OutOfMemoryError:
             if batch_size == 1:
                 raise
-            batch_size = -(-min(batch_size, len(asked)) // 2)
+            batch_size = -(-min(batch_size, len(chosen_requests)) // 2)
             running = None
             torch.cuda.empty_cache()
-            print(f"out of memory: on with {batch_size} answers side by side", flush=True)
+            print(f"out of memory: continuing with {batch_size} answers at once", flush=True)
             continue
         yield list(zip(chosen, running.answers, strict=True))
         at += len(chosen)

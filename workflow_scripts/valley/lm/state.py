@@ -1,4 +1,4 @@
-"""The state that a stopped training goes on from, saved whole or not at all.
+"""The state that a stopped training continues from, saved completely or not at all.
 
 Weights and optimizer are written by PyTorch's distributed checkpoint, which any number of processes
 can read back; what is left of a run's position is an update's number and the history so far. No
@@ -71,7 +71,7 @@ class StateManager:
         return 3 * sum(_local(weight).nbytes for weight in trained) / EXPECTED_SPEED
 
     def load(self) -> dict | None:
-        """Bring back weights and optimizer; return the position saved, or None to begin anew."""
+        """Restore weights and optimizer; return the saved position, or None if there is none."""
         if self.folder is None or not (self.folder / "position.json").is_file():
             return None
         position = read_json(self.folder / "position.json")
@@ -134,7 +134,7 @@ class StateManager:
             self.finish()
 
     def finish(self) -> None:
-        """Wait until what is being written is whole.
+        """Wait until the state that is being written is complete.
 
         Raises:
             BaseException: it could not be written (PyTorch has an error that is no Exception).

@@ -98,7 +98,7 @@ def load_tokenizer(source: str | Path, revision: str | None = None):
 
 
 def identity(manifest: str | Path) -> dict:
-    """Return what tells a checkpoint from others: its files' digests, or where the hub has it."""
+    """Return a checkpoint's identity: its files' digests, or its id on the hub."""
     described = read_json(manifest)
     if "hub" in described:
         return {name: described[name] for name in ("hub", "chat_template") if name in described}
@@ -107,7 +107,7 @@ def identity(manifest: str | Path) -> dict:
 
 
 def source_of(described: dict, manifest: str | Path) -> tuple[str | Path, str | None]:
-    """Return where a manifest's full model lies: a folder or hub id, and its revision.
+    """Return the location of a manifest's full model: a folder or hub id, and its revision.
 
     For a checkpoint of adapters it is the model that they belong to.
 

@@ -25,7 +25,7 @@ _NO_THOUGHT = re.compile(r"\s*<think>\s*</think>\s*")
 
 
 def rendered(tokenizer, *turns: tuple[str, str], prompt: bool = False) -> str:
-    """Return the text of some turns (role, content), with a generation prompt if wanted."""
+    """Return the text of some turns (role, content), with a generation prompt on request."""
     messages = [{"role": role, "content": content} for role, content in turns]
     return tokenizer.apply_chat_template(
         messages, add_generation_prompt=prompt, tokenize=False, **FIXED
@@ -95,30 +95,30 @@ def _beyond_header(tokenizer, after: str) -> str:
     return after.removeprefix(header).strip() if after.startswith(header) else ""
 
 
-def continued(response: str, given: str) -> str:
+def continued(response: str, opened: str) -> str:
     """Return what of a response is left to be written after what the template gave of it.
 
     Args:
         response: a trace. With `<think>` given, one without reasoning is an empty thought first.
-        given: see `opening`.
+        opened: see `opening`.
     """
-    if not given:
+    if not opened:
         return response
-    if THINK[1] in given:  # a trace that thinks all the same does so after the closed pair
+    if THINK[1] in opened:  # a trace that thinks nevertheless does so after the closed pair
         return _NO_THOUGHT.sub("", response, count=1) if _NO_THOUGHT.match(response) else response
     text = response.lstrip()
     if not text.startswith(THINK[0]):
         if THINK[1] in text and THINK[0] not in text:  # it has left the tag out
             return response
         return f"\n{THINK[1]}\n\n{text}"
-    rest, space = text.removeprefix(THINK[0]), given.removeprefix(THINK[0])
+    rest, space = text.removeprefix(THINK[0]), opened.removeprefix(THINK[0])
     while space and not rest.startswith(space):
         space = space[:-1]
     return rest.removeprefix(space)
 
 
 def settle(tokenizer, chat: Chat, where: str) -> None:
-    """Write what a study file says of a student's chat into its tokenizer's template.
+    """Write a student's chat settings into its tokenizer's template.
 
     Args:
         tokenizer: changed.

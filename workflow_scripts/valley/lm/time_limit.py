@@ -15,7 +15,7 @@ SPARE = 30.0  # seconds for ending processes and asking to be queued again: the 
 
 
 def end_of_job(environment: Mapping[str, str] = os.environ) -> float | None:
-    """Return when SLURM will end this job, in seconds since 1970; None where nobody knows.
+    """Return when SLURM will end this job, in seconds since 1970; None if unknown.
 
     Args:
         environment: of this process. Where it doesn't say, as within Snakemake's jobs and in older
@@ -26,11 +26,11 @@ def end_of_job(environment: Mapping[str, str] = os.environ) -> float | None:
     number = environment.get("SLURM_JOB_ID")
     if not number:
         return None
-    asked = ["squeue", "--noheader", f"--jobs={number}", "--format=%e"]
+    command = ["squeue", "--noheader", f"--jobs={number}", "--format=%e"]
     plain = {**environment, "SLURM_TIME_FORMAT": "standard"}
     with suppress(OSError, ValueError):
-        said = subprocess.run(asked, capture_output=True, text=True, env=plain).stdout.strip()
-        return time.mktime(time.strptime(said, "%Y-%m-%dT%H:%M:%S"))
+        printed = subprocess.run(command, capture_output=True, text=True, env=plain).stdout.strip()
+        return time.mktime(time.strptime(printed, "%Y-%m-%dT%H:%M:%S"))
     return None
 
 

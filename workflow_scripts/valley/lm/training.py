@@ -223,7 +223,7 @@ def train(
     at = states.load() or {"done": 0, "tokens": 0, "history": [], "looks": []}
     first = at["done"]
     if first:
-        print(f"going on after update {first} of {end_at}")
+        print(f"resuming after update {first} of {end_at}")
 
     limit = TimeLimit(end_of_job())
     begun, seen = time.monotonic(), 0
@@ -309,7 +309,7 @@ def updates_until(share: float | None, updates: int) -> int:
 
 
 def not_finite(loss: float, norm: float, when: str, examples: list) -> str:
-    """Return what is wrong with an update whose loss or gradient is no number, and with which."""
+    """Return which value of an update is not finite, its loss or its gradient, or None."""
     what = f"gradient's norm is {norm}" if math.isfinite(loss) else f"loss is {loss}"
     named = ", ".join(example.id for example in examples)
     return (
@@ -339,7 +339,7 @@ def first_of(
 
 
 def measured(lengths, learnt: int, seconds: float, world) -> dict:
-    """Return what the sidecar says of a run.
+    """Return a run's measurements for the sidecar.
 
     Args:
         lengths: tokens of each example that it saw (array).

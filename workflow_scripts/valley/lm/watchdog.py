@@ -1,4 +1,4 @@
-"""Whether all processes of a training are alive and at work, and which of them is not.
+"""Whether all processes of a training are alive and make progress, and which one does not.
 
 A process that hangs stops the others inside an operation that all take part in, and that operation
 knows of no names. So a thread of each process tells the others, by the store that the launcher
@@ -41,7 +41,7 @@ def judged(said: dict[int, dict], size: int, timeout: float) -> str | None:
     if len(behind) == size:
         return None
     names = "; ".join(_named(rank, size, said[rank]) for rank in behind)
-    return f"{names}: behind the others, who wait for it for {timeout:g} s"
+    return f"{names}: behind the others, which have waited for it for {timeout:g} s"
 
 
 def _named(rank: int, size: int, one: dict) -> str:
@@ -128,13 +128,13 @@ class Watchdog:
     def _look_around(self) -> None:
         interval = min(5.0, self.timeout / 10)
         seen: dict[int, tuple[dict, float, float]] = {}
-        beat, asked = 0, time.monotonic()
+        beat, last_check = 0, time.monotonic()
         while not self._ended.wait(interval):
-            # A process that was stopped itself, and goes on, has no right to judge the others.
+            # A process that was suspended itself can't judge the others when it continues.
             now = time.monotonic()
-            if now - asked > self.timeout / 2:
+            if now - last_check > self.timeout / 2:
                 seen = {rank: (said, now, now) for rank, (said, _, _) in seen.items()}
-            asked = now
+            last_check = now
             beat += 1
             self._send(beat=beat)
             for rank in range(self.size):

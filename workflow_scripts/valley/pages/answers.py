@@ -56,8 +56,8 @@ def chosen(shares: dict[str, list[float]], number: int) -> list[tuple[str, str]]
         return sum((value - mean) ** 2 for value in values) / len(values)
 
     rest = [name for name in by_hash if name not in set(fair)]
-    told = sorted(rest, key=lambda name: -spread(name))[: number - len(fair)]
-    return [(name, "sample") for name in fair] + [(name, "differs") for name in told]
+    differing = sorted(rest, key=lambda name: -spread(name))[: number - len(fair)]
+    return [(name, "sample") for name in fair] + [(name, "differs") for name in differing]
 
 
 def collect(
@@ -91,8 +91,8 @@ def collect(
     names = [name for name, _ in picked]
     columns = ["id", "statement", "difficulty", "function_name", "tests"]
     wanted = [("id", "in", names)]
-    asked = pq.read_table(problems, columns=columns, filters=wanted).to_pylist()
-    described = {row["id"]: row for row in asked}
+    questions = pq.read_table(problems, columns=columns, filters=wanted).to_pylist()
+    described = {row["id"]: row for row in questions}
     failed = {name: set() for name in names}
     answers = []
     for arm in arms:

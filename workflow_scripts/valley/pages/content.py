@@ -173,7 +173,7 @@ def decided(claims: dict[str, list[dict]]) -> list[dict]:
 
 
 def training(manifests: list[tuple[dict, Path]]) -> list[dict]:
-    """Return what each arm's checkpoint says of its training."""
+    """Return each arm's training as its checkpoint records it."""
     rows = []
     for arm, path in manifests:
         about = read_json(path)
@@ -202,7 +202,7 @@ def truncated(scored: list[dict]) -> list[dict]:
 
 
 def examples(found: list[dict], curves: list[dict], study: Study) -> list[dict]:
-    """Return the example answers as the page's script wants them: named, with arms to begin with.
+    """Return the example answers as the page's script needs them: with labels and first arms.
 
     The first arms shown side by side are the start, the curve's bottom and its largest size.
     """
@@ -273,15 +273,15 @@ def corpus(summary: dict) -> list[tuple[str, int]]:
     return rows
 
 
-def sources(paths: list[str], aside: Path | None = None) -> list[tuple[str, str]]:
+def sources(paths: list[str], scratch: Path | None = None) -> list[tuple[str, str]]:
     """Return the files that a page was made from, each with the digest of its content.
 
     Args:
         paths: the files.
-        aside: folder of those that were made for this page only; its path says nothing.
+        scratch: folder of those that were made for this page only; its path says nothing.
     """
     out = []
     for path in paths:
-        name = path if aside is None else path.replace(f"{aside}/", "(made for this page) ")
+        name = path if scratch is None else path.replace(f"{scratch}/", "(made for this page) ")
         out.append((name, file_digest(path)[:16]))
     return sorted(out)

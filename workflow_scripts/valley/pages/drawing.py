@@ -76,7 +76,7 @@ def _clean(node: ET.Element, prefix: str, anchor_of: Callable[[str], str | None]
 
 
 def _hint(node: ET.Element, anchor_of: Callable[[str], str | None]) -> None:
-    """Let a mark be reached and told, and be a link where its arms' answers are in the page."""
+    """Make a mark focusable, with a label, and a link to its arms' answers in the page."""
     node.set("class", "hint")
     anchor = anchor_of(node.attrib.pop("data-arms", ""))
     if anchor:

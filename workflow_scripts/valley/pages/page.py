@@ -1,4 +1,4 @@
-"""A page that stands alone: template, style and script in one file, and nothing that could run.
+"""A self-contained page: template, style and script in one file, and no other active content.
 
 Whatever comes from a model, a corpus or a study file is text. The template escapes it; example
 answers lie in a JSON block that the page's one script shows as text; and a content security policy
@@ -41,7 +41,7 @@ def render(template: str, **context) -> str:
 
 
 def data_block(value: object):
-    """Return a value as JSON that can stand inside a script element, whatever text is in it."""
+    """Return a value as JSON that is safe inside a script element, with any text in it."""
     from markupsafe import Markup
 
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

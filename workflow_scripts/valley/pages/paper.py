@@ -26,7 +26,7 @@ def page_of(
     *,
     state: dict | None = None,
     measured: dict | None = None,
-    aside: Path | None = None,
+    scratch: Path | None = None,
 ) -> str:
     """Return the page.
 
@@ -39,7 +39,7 @@ def page_of(
             rates, figures, tables, answers, checkpoints. A kind may be empty: its part says so.
         state: what is missing and what was left out, see `valley.reporting.partial`.
         measured: costs and versions, see `valley.reporting.measured`.
-        aside: folder of files that were made for this page only.
+        scratch: folder of files that were made for this page only.
     """
     import yaml
 
@@ -90,7 +90,7 @@ def page_of(
         scores=[{**row, "read": anchors.of_row(row)} for row in scored],
         scores_csv=page.download(Path(files["scores"][0]).read_text(encoding="utf-8")),
         label=content.label,
-        sources=content.sources(used, aside),
+        sources=content.sources(used, scratch),
     )
 
 

@@ -1,4 +1,4 @@
-"""`./valley accept`: a change was cosmetic after all, results stand as they are, nothing runs.
+"""`./valley accept`: a change was cosmetic, results stay valid, nothing runs.
 
 A digest can't tell a new log text from new logic. Whoever can says so: what the sidecars of results
 say of the code that made them is brought up to the present. No result's bytes or times change.
@@ -26,7 +26,7 @@ from valley.workflow.records import differences
 
 @dataclass(frozen=True)
 class Change:
-    """A result that would be made again for its params, and what stands against accepting it.
+    """A result that would be made again for its params, and the obstacles to accepting it.
 
     Attributes:
         job: the job that makes it.
@@ -46,12 +46,12 @@ def add_parser(commands) -> None:
     """Add the subcommand to the command line."""
     parser = commands.add_parser(
         "accept",
-        help="say that a change of code was cosmetic: results stand, nothing runs",
+        help="mark a code change as cosmetic: results stay valid, nothing runs",
         description=__doc__.partition(": ")[2],
         epilog="Exit status: 0 done (or nothing to do), 1 --all left some results as they are, "
         "2 refused: nothing was changed.",
     )
-    parser.add_argument("file", nargs="*", help="results below results/ that stand as they are")
+    parser.add_argument("file", nargs="*", help="result files to accept")
     parser.add_argument("--rule", action="append", default=[], help="all results of a rule")
     parser.add_argument("--all", action="store_true", help="all whose code alone has changed")
     parser.add_argument(
@@ -184,7 +184,7 @@ def format_accepted(accepted: list[Change], dry_run: bool) -> list[str]:
 
 
 def hindered(blocked: list[Change]) -> list[str]:
-    """Return what stands against accepting results, like obstacles together."""
+    """Return the obstacles to accepting results, grouped by kind."""
     return _counted([(change.job.rule, "; ".join(change.obstacles)) for change in blocked])
 
 

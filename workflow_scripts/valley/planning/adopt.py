@@ -1,4 +1,4 @@
-"""`./valley adopt`: checkpoints and answers that were made elsewhere stand in the study as its own.
+"""`./valley adopt`: import checkpoints and answers that were made elsewhere.
 
 They are checked, copied to where a rule would write them, and recorded with their origin. No rule
 makes them: like frozen arms, they stay as they are until their file is deleted.
@@ -22,7 +22,7 @@ def add_parser(commands) -> None:
     """Add the subcommand to the command line."""
     parser = commands.add_parser(
         "adopt",
-        help="take a checkpoint or answers made elsewhere into the study",
+        help="import a checkpoint or answers made elsewhere",
         description=__doc__.partition(": ")[2],
         epilog="Exit status: 0 adopted, 2 refused: nothing was changed.",
     )
@@ -34,9 +34,11 @@ def add_parser(commands) -> None:
     )
     parser.add_argument("--benchmark", help="which benchmark is answered [the study's only one]")
     parser.add_argument(
-        "--finish-reason", choices=generations.ENDS, help="of answers whose file doesn't say"
+        "--finish-reason",
+        choices=generations.ENDS,
+        help="for answers whose file has no finish_reason",
     )
-    parser.add_argument("--replace", action="store_true", help="also where there is a result")
+    parser.add_argument("--replace", action="store_true", help="replace an existing result")
     parser.add_argument("--study", default="config.yaml", help="study file [config.yaml]")
     parser.add_argument("-n", "--dry-run", action="store_true", help="check only")
     parser.set_defaults(run=run)
@@ -48,13 +50,13 @@ def run(options) -> int:
         study = Study.read(options.study)
         arm = named(study, options.arm)
         if options.checkpoint:
-            told = adopt_checkpoint(study, arm, options.checkpoint, options)
+            message = adopt_checkpoint(study, arm, options.checkpoint, options)
         else:
-            told = adopt_answers(study, arm, options.answers, options)
+            message = adopt_answers(study, arm, options.answers, options)
     except (OSError, ValueError) as error:
         print(f"refused, nothing was changed: {error}", file=sys.stderr)
         return 2
-    print(told)
+    print(message)
     return 0
 
 
@@ -71,7 +73,7 @@ def named(study: Study, checkpoint: str) -> Arm:
 
 
 def adopt_checkpoint(study: Study, arm: Arm, folder: Path, options) -> str:
-    """Adopt a model as an arm's checkpoint; return what to tell.
+    """Adopt a model as an arm's checkpoint; return the message.
 
     Raises:
         ValueError: it is no whole model, or the arm has a checkpoint.
@@ -85,7 +87,7 @@ def adopt_checkpoint(study: Study, arm: Arm, folder: Path, options) -> str:
 
 
 def adopt_answers(study: Study, arm: Arm, file: Path, options) -> str:
-    """Adopt answers as an arm's generations on a benchmark; return what to tell.
+    """Adopt answers as an arm's generations on a benchmark; return the message.
 
     Raises:
         ValueError: answers are missing or broken, or the arm has some.
@@ -101,10 +103,12 @@ def adopt_answers(study: Study, arm: Arm, file: Path, options) -> str:
     rows, left_out = generations.fitted(
         generations.read(file, options.finish_reason), wanted, study.sampling(name)["samples"]
     )
-    told = _adopt(
+    message = _adopt(
         study, target, "generate", file, options, lambda: write_parquet(target, rows, GENERATION)
     )
-    return told + (f"; the benchmark has no use for {left_out} more" if left_out else "")
+    return message + (
+        f"; {left_out} answers that the study does not need were left out" if left_out else ""
+    )
 
 
 def _adopt(

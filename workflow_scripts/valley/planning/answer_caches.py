@@ -12,7 +12,7 @@ TEACHERS = ("ask_endpoint", "ask_model")
 
 
 def cache_of_job(rule: str, params: dict, inputs: Iterable[str], store: str) -> AnswerCache | None:
-    """Return the cache that a job's answers are in; None where there are none, or can't be known.
+    """Return the cache of a job's answers; None if there is none or it is unknown.
 
     Args:
         rule: the job's rule.
@@ -36,10 +36,10 @@ def cache_of_job(rule: str, params: dict, inputs: Iterable[str], store: str) -> 
 
 
 def _folder(params: dict) -> Path | None:
-    """Return where a teacher that is run here would lie, were it a folder."""
+    """Return the folder of a teacher that is run here."""
     return Path(params["id"]).expanduser() if "id" in params else None
 
 
 def tombstone(manifest: str | Path) -> Path:
-    """Return where a checkpoint's manifest lies when its weights are gone."""
+    """Return the path of a checkpoint's manifest after its weights were removed."""
     return Path(manifest).with_name(GONE)

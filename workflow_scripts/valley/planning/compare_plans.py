@@ -45,7 +45,7 @@ def format_changes(before, after, time_before: float | None, time_after: float |
         if any(count[kind, rule] for kind in KINDS):
             lines.append(f"{rule:<12}" + "".join(f"{count[k, rule] or '.':>18}" for k in KINDS))
     if len(lines) == 1:
-        lines = ["No job is new, made again or left out."]
+        lines = ["No job is added, rerun or removed."]
     old, new = before.totals(), after.totals()
     lines += ["", f"{'to run':<22}{'before':>12}{'after':>12}{'difference':>13}"]
     rows = [("jobs", old["jobs"], new["jobs"], lambda value: f"{value:,.0f}")]

@@ -135,7 +135,7 @@ def work(rule: str, params: dict, wildcards: dict) -> float:
 
 
 def measurements(root: Path) -> Iterator[tuple[tuple[str, str], float, float, float]]:
-    """Yield ((rule, student), work, wall seconds, bytes) of each job that a folder tells of.
+    """Yield ((rule, student), work, wall seconds, bytes) of each job recorded in a folder.
 
     Jobs that only took their result from the store say nothing about what it costs to make.
     """
@@ -165,7 +165,7 @@ def size_of(target: Path) -> int:
         return own
     try:
         files = read_json(target).get("files", {})
-    except ValueError:  # damaged: its own size is all that can be told
+    except ValueError:  # damaged: only its own size is known
         return own
     return own + sum(described["bytes"] for described in files.values())
 

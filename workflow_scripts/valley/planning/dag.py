@@ -56,7 +56,7 @@ class PlannedJob:
 
     @property
     def identity(self) -> tuple:
-        """What the job is, whatever the study that it stands in is called."""
+        """The job's identity, independent of the study's name."""
         return self.rule, tuple(sorted(self.wildcards.items()))
 
 

@@ -37,7 +37,7 @@ def edited(config: dict, completed: dict, edits: list[str]) -> dict:
     for edit in edits:
         form = FORM.fullmatch(edit)
         if not form:
-            raise EditError(f"{edit!r} is no edit; {HOW}")
+            raise EditError(f"{edit!r} is not an edit; {HOW}")
         key, operator, text = form.groups()
         try:
             value = yaml.safe_load(text)

@@ -10,7 +10,7 @@ class PlanError(RuntimeError):
 
 
 def one_line_errors(run: Callable) -> Callable:
-    """Have a subcommand tell such an error without a traceback, and return 2."""
+    """Make a subcommand print such an error without a traceback, and return 2."""
 
     @wraps(run)
     def wrapped(options) -> int:

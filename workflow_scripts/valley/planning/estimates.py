@@ -1,4 +1,4 @@
-"""What jobs cost that nobody has measured yet: documented arithmetic over a study file.
+"""Costs of jobs without measurements: documented arithmetic over a study file.
 
 Pure functions over plain numbers, then `estimate(config, rule, wildcards)` that feeds them from a
 completed study file: `valley plan` and a cluster profile's resource functions ask the same one.
@@ -119,13 +119,13 @@ def checkpoint_bytes(parameters: float, precision: str) -> float:
 
 
 def resume_bytes(parameters: float, lora: bool = False) -> float:
-    """Return the size of what a stopped training goes on from: weights and AdamW's moments."""
+    """Return the size of a stopped training's state: weights and AdamW's moments."""
     trained = parameters * (LORA_SHARE if lora else 1)
     return trained * (MASTER_BYTES + MOMENT_BYTES)
 
 
 def named_parameters(name: str) -> float | None:
-    """Return the parameters of a model that its name tells: known ones exactly; None if neither."""
+    """Return the parameters of a model by its name: known ones exactly; None if unknown."""
     low = name.lower().rsplit("/", 1)[-1]
     for known, count in KNOWN.items():
         if low.startswith(known):
@@ -155,9 +155,9 @@ def parameters_of(config: dict, student: str) -> float:
         raise EstimateError(f"student {student!r}: {error}") from error
     if count is None:
         raise EstimateError(
-            f"how many parameters student {student!r} has can't be told from {name!r}: its weights "
-            "are neither in a folder here nor in the hub's cache, and the name does not say; put "
-            f"`estimates: {{parameters: {{{student}: 7.6e+9}}}}` in the study file, "
+            f"the number of parameters of student {student!r} is unknown: the weights of {name!r} "
+            "are neither in a folder here nor in the hub's cache, and the name does not tell it; "
+            f"put `estimates: {{parameters: {{{student}: 7.6e+9}}}}` in the study file, "
             "with the right number"
         )
     return count
@@ -266,8 +266,8 @@ def _device_seconds(
         on_cores: which share of the assumed peak of cores.
     """
     assumed = config["estimates"]
-    asked = config["resources"].get(rule, {}).get("gpus")
-    if asked == 0 or (asked is None and "scratch" in config["students"][student]):
+    gpus = config["resources"].get(rule, {}).get("gpus")
+    if gpus == 0 or (gpus is None and "scratch" in config["students"][student]):
         return {"core_seconds": seconds(flops, assumed["core_tflops"], on_cores)}
     return {"gpu_seconds": seconds(flops, assumed["gpu_tflops"], assumed[on_gpus])}
 
@@ -278,9 +278,9 @@ def _generate(config: dict, wildcards: dict, lengths: Callable) -> Estimate:
         return Estimate(0, "FLOP", assumed["job_seconds"], said="answers are copied")
     student = wildcards["checkpoint"].split("/")[0]
     count = parameters_of(config, student)
-    asked = answered_by(config, wildcards)
-    answers = {benchmark: _answers(config, {"benchmark": benchmark}) for benchmark in asked}
-    longest = [drawn(config, benchmark)["max_tokens"] for benchmark in asked]
+    benchmarks = answered_by(config, wildcards)
+    answers = {benchmark: _answers(config, {"benchmark": benchmark}) for benchmark in benchmarks}
+    longest = [drawn(config, benchmark)["max_tokens"] for benchmark in benchmarks]
     each = [min(assumed["answer_tokens"] or most / 2, most) for most in longest]
     total = sum(answers.values())
     length = sum(n * one for n, one in zip(answers.values(), each, strict=True)) / total

@@ -17,7 +17,7 @@ SEEDS, SAMPLES, PROBLEMS, SIZES = "seeds", "samples", "problems", "sizes"
 
 
 class UnknownProblems(ValueError):
-    """How many problems a benchmark has can't be told; the message says how to give it."""
+    """A benchmark's number of problems is unknown; the message says how to give it."""
 
 
 @dataclass(frozen=True)
@@ -172,21 +172,21 @@ def _jobs(study: Study, checkpoints: set[str], trained: set[Arm]):
     """Yield the estimate of each job that makes and scores these arms."""
     config, made = study.config, {}
 
-    def asked(rule: str, **wildcards):
+    def estimated(rule: str, **wildcards):
         key = (rule, *wildcards.values())
         if key not in made:
             made[key] = estimate(config, rule, wildcards)
         return made[key]
 
     for arm in sorted(trained):
-        yield asked("train", student=arm.student, recipe=arm.recipe, size=arm.size)
+        yield estimated("train", student=arm.student, recipe=arm.recipe, size=arm.size)
     for checkpoint in sorted(checkpoints):
         student, answering = checkpoint.split("/")[0], sampling_rule(config) == "answer"
         here = f"{student}/{BASE}"  # every arm of a student answers at the same cost
         if answering:
             for job in answer_jobs(config):
-                yield asked("answer", checkpoint=here, **job)
+                yield estimated("answer", checkpoint=here, **job)
         for benchmark in study.benchmarks:
             if not answering:
-                yield asked("generate", checkpoint=here, benchmark=benchmark)
-            yield asked("judge", checkpoint=here, benchmark=benchmark)
+                yield estimated("generate", checkpoint=here, benchmark=benchmark)
+            yield estimated("judge", checkpoint=here, benchmark=benchmark)

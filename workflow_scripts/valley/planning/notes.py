@@ -1,4 +1,4 @@
-"""What is to be said of a study beside what would run: results that would come out otherwise now.
+"""Notes on a study's results that would differ if they were made now.
 
 Frozen checkpoints older than the code, libraries that have moved, what was adopted, and weights
 that are needed again after they were removed.
@@ -17,18 +17,18 @@ from valley.planning.words import arm_of
 
 
 def notes(study: Study, jobs: list[PlannedJob]) -> list[str]:
-    """Return the notes as lines, none where there is nothing to say.
+    """Return the notes as lines; an empty list if there are none.
 
     Args:
         study: the study.
         jobs: every job of its DAG.
     """
     lines = []
-    again = [arm_of(job) for job in undone(jobs)]
-    if again:
+    rerun_arms = [arm_of(job) for job in undone(jobs)]
+    if rerun_arms:
         lines.append(
-            f"trained again because `retention` let the weights go and something is to be made "
-            f"from them: {len(again)} ({_some(again)})"
+            f"trained again because `retention` removed the weights and other results need "
+            f"them: {len(rerun_arms)} ({_some(rerun_arms)})"
         )
     frozen = frozen_notes(study, present_code(study, jobs)) if study.frozen else []
     older = [note["checkpoint"] for note in frozen if note["older"]]

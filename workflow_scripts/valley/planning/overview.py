@@ -97,7 +97,7 @@ def _row(plan: Plan, arm: Arm, columns: list[dict], cells: dict, axes: list[int]
             key = ("student", arm.student)
         cell = cells.get(key)
         if cell is not None and cell[-1] == column["path"].replace("{}", checkpoint):
-            cell = cell[:-1]  # the page can tell the path itself
+            cell = cell[:-1]  # the page can compute the path itself
         row.append(cell)
         if rule == "score":
             done = cell is not None and STATES[cell[0]] in ("done", "stale")

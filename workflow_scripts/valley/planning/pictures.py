@@ -42,7 +42,7 @@ def add_parser(commands) -> None:
         "dag",
         help="the rules, or one arm's jobs, as a picture with counts and states",
         description=__doc__.partition(": ")[2],
-        epilog="Exit status: 0 drawn, 2 it can't be. Needs graphviz, save for --dot.",
+        epilog="Exit status: 0 drawn, 2 not drawn. Needs graphviz, except with --dot.",
     )
     parser.add_argument("study", nargs="?", default="config.yaml", help="study file [config.yaml]")
     parser.add_argument("--arm", help="draw the jobs of this arm, such as tiny/base")
@@ -74,9 +74,9 @@ def of_rules(plan: Plan) -> str:
         edges.update((plan.jobs[before].rule, job.rule) for before in job.needs)
     lines = list(HEAD)
     for rule, states in counts.items():
-        told = [f"{states[state]:,} {state}" for state in STATES if states[state]]
+        counted = [f"{states[state]:,} {state}" for state in STATES if states[state]]
         worst = next(state for state in WORST if states[state])
-        lines.append(_node(rule, [rule, *told], worst, f"{rule}: {', '.join(told)}"))
+        lines.append(_node(rule, [rule, *counted], worst, f"{rule}: {', '.join(counted)}"))
     lines += [f"  {_quoted(a)} -> {_quoted(b)};" for a, b in edges if a != b]
     return "\n".join([*lines, "}"])
 
@@ -120,8 +120,8 @@ def drawn(text: str) -> str:
     dot = shutil.which("dot")
     if dot is None:
         raise NoGraphviz(
-            "graphviz, which draws, is not here: install it (apt install graphviz, or conda "
-            "install graphviz), or have --dot print the graph and draw it elsewhere"
+            "graphviz is not installed: install it (apt install graphviz, or conda install "
+            "graphviz), or print the graph with --dot and draw it elsewhere"
         )
     done = subprocess.run([dot, "-Tsvg"], input=text, capture_output=True, text=True, check=True)
     return done.stdout

@@ -1,4 +1,4 @@
-"""What a small first part of a study would tell about what its chances rest on."""
+"""What a small pilot of a study would measure of the assumptions behind its chances."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ LEAST_SEEDS = 2
 
 
 def pilot(power: Power, sizes: list[int] | None = None) -> dict:
-    """Return what a few arms of a curve, with all their seeds, would tell about the assumptions.
+    """Return what a few arms of a curve, with all their seeds, would measure of the assumptions.
 
     Args:
         power: the study.
@@ -48,7 +48,7 @@ def pilot(power: Power, sizes: list[int] | None = None) -> dict:
     )
     levels = levels_of(plan, power.truths[0], power.students)
     found: dict[str, list[Assumption]] = {}
-    for number in range(power.asked.studies):
+    for number in range(power.options.studies):
         made = drawn(plan, levels, design, power.seed, number)
         arms = [
             replace(made[checkpoint], setting={**vars(cell.arm), "seed": at})
@@ -57,7 +57,7 @@ def pilot(power: Power, sizes: list[int] | None = None) -> dict:
         ]
         for name, item in assumptions.measured(arms, "the pilot", bootstrap=0).items():
             found.setdefault(name, []).append(item)
-        power.asked.each()
+        power.options.each()
     checkpoints = sorted({point["place"] for point in points})
     return {
         "axis": axis,
@@ -85,7 +85,7 @@ def _summarize(items: list[Assumption], true: float) -> dict:
 
 def _targets(power: Power, checkpoints: list[str]) -> list[str]:
     """Return the files to ask Snakemake for, replicates and sizes of a group in braces."""
-    root, benchmark = power.asked.study.root, power.plan.benchmark
+    root, benchmark = power.options.study.root, power.plan.benchmark
     groups: dict[str, tuple[set[int], set[int]]] = {}
     out = []
     for checkpoint in checkpoints:

@@ -35,7 +35,7 @@ def add_parser(commands) -> None:
         "plan",
         help="what would run, why, and what it would cost",
         description=__doc__.partition(": ")[2],
-        epilog="Exit status: 0 nothing would run, 1 something would, 2 it can't be told.",
+        epilog="Exit status: 0 nothing would run, 1 something would, 2 an error.",
     )
     parser.add_argument("study", nargs="?", default="config.yaml", help="study file [config.yaml]")
     parser.add_argument("targets", nargs="*", help="files or named targets [the whole study]")
@@ -63,7 +63,7 @@ def run(options) -> int:
     """Print the plan; return the exit status."""
     study, targets = Path(options.study), options.targets
     if options.edits and options.against:
-        print("give either --with or --against, one of the two", file=sys.stderr)
+        print("give either --with or --against, not both", file=sys.stderr)
         return 2
     plan, other = Plan(study, targets), None
     if options.against:
@@ -77,10 +77,10 @@ def run(options) -> int:
             value = {"before": value, "after": as_json(other, options), "changes": change}
         print(json.dumps(value, default=str))
     elif other:
-        told = compare.format_changes(
+        changes = compare.format_changes(
             plan, other, partition(plan, options), partition(other, options)
         )
-        print("\n".join([*told, *noted(other)]))
+        print("\n".join([*changes, *noted(other)]))
     else:
         shown = arms(plan) if options.arms else []
         print("\n".join([*summary(plan, options), *noted(plan), *shown]))
@@ -88,7 +88,7 @@ def run(options) -> int:
 
 
 def noted(plan: Plan) -> list[str]:
-    """Return what is to be said of results that are not what they would be now."""
+    """Return notes on results that would differ if they were made now."""
     found = notes(plan.study, plan.jobs)
     return ["", *(f"Note: {note}" for note in found)] if found else []
 
@@ -158,7 +158,7 @@ def summary(plan: Plan, options) -> list[str]:
     stale = [(job.rule, cause(job)) for job, _ in waiting if job.state == "stale"]
     roots = Counter((rule, why) for rule, why in stale if why != FOLLOWS)
     if roots:
-        lines += ["", "Results that are there but must be made again, and why:"]
+        lines += ["", "Existing results that must be made again, and why:"]
         lines += [f"  {count} {rule}: {why}" for (rule, why), count in roots.items()]
         lines.append(f"  and {len(stale) - roots.total()} that follow from these or from new ones")
     wrong = [job for job, state in zip(plan.jobs, plan.states, strict=True) if state == "failed"]
@@ -197,8 +197,8 @@ def costs(plan: Plan, options, on_gpu: bool) -> list[str]:
         + (f" ({size(total['encoded_bytes'])} of encoded shards)" if total["encoded_bytes"] else "")
         + (f", {size(total['resume_bytes'])} for each running training" if on_gpu else "")
     )
-    told = [f"{count} jobs {name}" for name, count in sources.items()]
-    lines.append(f"Figures: {', '.join(told)} (see docs/plan.md)")
+    parts = [f"{count} jobs {name}" for name, count in sources.items()]
+    lines.append(f"Figures: {', '.join(parts)} (see docs/plan.md)")
     return [*lines, *counted(plan), *plan.unknown]
 
 
@@ -212,7 +212,7 @@ def counted(plan: Plan) -> list[str]:
 
 
 def _column(job: PlannedJob, state: str) -> str:
-    """Return under which heading of the table a job stands: it is running or has failed, too."""
+    """Return the table's heading of a job, which may also be running or have failed."""
     return state if state in STATES else job.state
 
 
@@ -224,9 +224,9 @@ def _figures(todo: list[tuple[PlannedJob, Cost]], on_gpu: bool) -> str:
     time = sum(cost.seconds for cost in known)
     new = sum(cost.disk_bytes for job, cost in todo if job.state == "missing")
     sources = " and ".join(sorted({cost.source for _, cost in todo}))
-    told = duration(time) if known else "?"
+    time_text = duration(time) if known else "?"
     gpu_hours = f"{hours(gpu) if gpu else '':>12}" if on_gpu else ""
-    return f"{gpu_hours}{told:>10}{size(new) if new else '':>9}  {sources}"
+    return f"{gpu_hours}{time_text:>10}{size(new) if new else '':>9}  {sources}"
 
 
 def cause(job: PlannedJob) -> str:
@@ -243,7 +243,7 @@ def changes(job: PlannedJob) -> str:
     code = len(names) > len(settings)
     return "; ".join(
         [f"changed settings: {', '.join(settings)}"] * bool(settings)
-        + ["its code has changed (./valley accept, if results stand as they are)"] * code
+        + ["its code has changed (./valley accept, if the results are still valid)"] * code
     )
 
 
@@ -260,6 +260,6 @@ def arms(plan: Plan) -> list[str]:
     lines = [""]
     for checkpoint, own in stages.items():
         gpu, time = sum(c.gpu_seconds for _, c in own), sum(c.seconds or 0 for _, c in own)
-        told = f"{hours(gpu)} GPU-hours" if gpu else duration(time)
-        lines.append(f"{checkpoint:<{width}}  {', '.join(rule for rule, _ in own)}  {told}")
+        amount = f"{hours(gpu)} GPU-hours" if gpu else duration(time)
+        lines.append(f"{checkpoint:<{width}}  {', '.join(rule for rule, _ in own)}  {amount}")
     return lines

@@ -34,7 +34,7 @@ from valley.planning.levers import (
 
 @dataclass
 class PowerOptions:
-    """What is asked of a study.
+    """The options of a simulation.
 
     Attributes:
         study: the study.
@@ -64,19 +64,19 @@ class Power:
         ValueError: what is asked for does not read or does not fit the study.
     """
 
-    def __init__(self, asked: PowerOptions):
-        self.asked = asked
-        self.layout = Layout(asked.study, asked.root)
-        finished = Path(f"{self.layout.root}/benchmarks/{asked.benchmark}.parquet")
+    def __init__(self, options: PowerOptions):
+        self.options = options
+        self.layout = Layout(options.study, options.root)
+        finished = Path(f"{self.layout.root}/benchmarks/{options.benchmark}.parquet")
         self.ids = load.problem_table(finished)[0] if finished.is_file() else []
-        if asked.problems:
-            self.problems, self.problems_from = asked.problems, "as you say"
+        if options.problems:
+            self.problems, self.problems_from = options.problems, "as you say"
         elif self.ids:
             self.problems, self.problems_from = len(self.ids), "this study's benchmark"
         else:
-            self.problems, self.problems_from = problems_of(asked.study, asked.benchmark)
-        study = with_problems(asked.study, asked.benchmark, self.problems)
-        self.plan = blueprint(study, asked.benchmark, self.problems)
+            self.problems, self.problems_from = problems_of(options.study, options.benchmark)
+        study = with_problems(options.study, options.benchmark, self.problems)
+        self.plan = blueprint(study, options.benchmark, self.problems)
         self.config, self.seed = study.config, study.config["statistics"]["seed"]
         arms = self._finished()
         measured = {
@@ -88,11 +88,13 @@ class Power:
         self.assumed: dict[str, Assumption] = (
             assumptions.defaults()
             | assumptions.measured(arms, source, self.seed)
-            | assumptions.parse(asked.assume)
+            | assumptions.parse(options.assume)
         )
         self.finished = len(arms)
         self.students: dict[str, Student] = students_of(self.plan, measured)
-        first = parse_truth(asked.truth, self.config) if asked.truth else paper_truth(self.config)
+        first = (
+            parse_truth(options.truth, self.config) if options.truth else paper_truth(self.config)
+        )
         self.truths: list[Truth] = [first, opposite_truth(self.config)]
 
     def _finished(self) -> list[load.Evaluation]:
@@ -100,7 +102,7 @@ class Power:
         out = []
         for cell in self.plan.cells if self.ids else ():
             for number, checkpoint in enumerate(cell.checkpoints):
-                path = self.layout.result("verdicts", checkpoint, self.asked.benchmark, "parquet")
+                path = self.layout.result("verdicts", checkpoint, self.options.benchmark, "parquet")
                 if Path(path).is_file():
                     setting = {**vars(cell.arm), "seed": number}
                     out.append(load.scored(self.ids, path, setting))
@@ -122,7 +124,7 @@ class Power:
         levels = levels_of(plan, truth, self.students)
         return chances(
             plan, levels, design,
-            studies=self.asked.studies, seed=self.seed, first=first, each=self.asked.each,
+            studies=self.options.studies, seed=self.seed, first=first, each=self.options.each,
         )  # fmt: skip
 
     def of_claim(self, name: str) -> Blueprint:

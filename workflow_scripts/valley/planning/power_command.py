@@ -53,10 +53,16 @@ def add_parser(commands) -> None:
         nargs="?",
         const="",
         metavar="SIZES",
-        help="what a first part would tell, such as --pilot 1000,10000 [the two middle sizes]",
+        help=(
+            "what a pilot of these sizes would show, such as --pilot 1000,10000 [the two middle "
+            "sizes]"
+        ),
     )
     parser.add_argument(
-        "--studies", type=int, default=40, help="simulated for each chance [40]; more are surer"
+        "--studies",
+        type=int,
+        default=40,
+        help="studies simulated for each chance [40]; more narrow its error",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="everything, as JSON")
     parser.add_argument(
@@ -72,7 +78,7 @@ def run(options) -> int:
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     if options.studies < LEAST_STUDIES:
-        raise ValueError(f"--studies: {options.studies} say nothing; give {LEAST_STUDIES} or more")
+        raise ValueError(f"--studies: {options.studies} are too few; give {LEAST_STUDIES} or more")
     study = Study.read(options.study)
     chosen = [options.benchmark] if options.benchmark else study.benchmarks
     for name in [*chosen, *given_problems(options.problems)]:
@@ -102,7 +108,7 @@ def _one(options, study: Study, benchmark: str, budget, sizes) -> dict:
     from valley.planning import pilot, power, power_report
 
     with tqdm(unit="study", disable=None, leave=False, file=sys.stderr) as bar:
-        asked = power.PowerOptions(
+        power_options = power.PowerOptions(
             study,
             benchmark,
             given_problems(options.problems).get(benchmark),
@@ -111,7 +117,7 @@ def _one(options, study: Study, benchmark: str, budget, sizes) -> dict:
             options.studies,
             lambda: bar.update(),
         )
-        ready = power.Power(asked)
+        ready = power.Power(power_options)
         bar.total = power_report.to_come(ready, budget is not None, sizes is not None)
         first = pilot.pilot(ready, sizes) if sizes is not None else None
         found = power_report.report(ready, budget)
@@ -128,7 +134,7 @@ def given_problems(items: list[str]) -> dict[str, int]:
     for item in items:
         name, _, number = item.partition("=")
         if not number.isdigit() or not int(number):
-            raise ValueError(f"--problems: {item!r} does not read; write --problems humaneval=164")
+            raise ValueError(f"--problems: {item!r} is not valid; write --problems humaneval=164")
         out[name.strip()] = int(number)
     return out
 
@@ -144,7 +150,7 @@ def budget_of(text: str | None) -> tuple[float, str] | None:
     form = BUDGET.fullmatch(text.strip().lower())
     if not form:
         raise ValueError(
-            f"--budget: {text!r} does not read; write 2000gpuh (GPU-hours) or 40cpuh (core-hours)"
+            f"--budget: {text!r} is not valid; write 2000gpuh (GPU-hours) or 40cpuh (core-hours)"
         )
     return float(form[1].replace(",", "").replace("_", "")), form[2]
 
@@ -159,9 +165,7 @@ def pilot_sizes(text: str | None) -> list[int] | None:
         return None
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not all(part.isdigit() for part in parts):
-        raise ValueError(
-            f"--pilot: {text!r} does not read; write sizes, such as --pilot 1000,10000"
-        )
+        raise ValueError(f"--pilot: {text!r} is not valid; write sizes, such as --pilot 1000,10000")
     return [int(part) for part in parts]
 
 

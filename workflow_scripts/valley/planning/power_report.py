@@ -1,4 +1,4 @@
-"""Everything that `./valley power` says of a study, as plain values."""
+"""The results of `./valley power` for a study, as plain values."""
 
 from valley.analysis import assumptions
 from valley.analysis.chances import DRAWS
@@ -10,7 +10,7 @@ from valley.planning.power_search import TRIES, moves_of, search
 
 
 def report(power: Power, budget: tuple[float, str] | None = None) -> dict:
-    """Return everything that is asked of a study, as plain values.
+    """Return all results for a study, as plain values.
 
     Args:
         power: the study.
@@ -35,7 +35,7 @@ def report(power: Power, budget: tuple[float, str] | None = None) -> dict:
         "benchmark": power.plan.benchmark,
         "problems": {"count": power.problems, "source": power.problems_from},
         "samples": power.plan.study.sampling(power.plan.benchmark)["samples"],
-        "simulation": {"studies": power.asked.studies, "draws": DRAWS, "seed": power.seed},
+        "simulation": {"studies": power.options.studies, "draws": DRAWS, "seed": power.seed},
         "assumptions": [
             {**vars(item), "values": list(item.values), "interval": item.interval}
             for item in power.assumed.values()
@@ -112,14 +112,14 @@ def notes(power: Power) -> list[str]:
     )
     if alone:
         axes = ", ".join(alone)
-        said = f"One seed an arm on {axes}: a run's luck can't be told from an effect there"
+        said = f"One seed an arm on {axes}: noise between runs can't be told from an effect there"
         rule = "; claims that rest on it are at most undecided" if not lent else ""
         out.append(f"{said}{rule}.")
     if noise.source == assumptions.DEFAULT:
         out.append(
             f"How much two runs of one arm differ (run_sd) was not measured here: {noise.middle:g} "
-            "is assumed. Nothing but replicates can say: see --pilot, or --assume "
-            "run_sd=0.05..0.4 for how much hangs on it."
+            "is assumed. Only replicates can measure it: see --pilot, or "
+            "--assume run_sd=0.05..0.4 for how much depends on it."
         )
     if "bank" not in power.config["benchmarks"][power.plan.benchmark]:
         out.append(
@@ -134,4 +134,4 @@ def to_come(power: Power, budget: bool, pilot: bool) -> int:
     """Return about how many studies will be simulated."""
     pulls = sum(len(levers(part)) for part in map(power.of_claim, power.plan.names) if part.axes)
     ends = 2 * sum(len(item.values) > 1 for item in power.assumed.values())
-    return power.asked.studies * (2 + ends + pulls + (TRIES + 1) * budget + pilot)
+    return power.options.studies * (2 + ends + pulls + (TRIES + 1) * budget + pilot)

@@ -87,7 +87,7 @@ def search(
         out = {"hours": hours, "unit": unit, "tried": tried, "design": None}
         if factors is None:
             return out
-        mean, found = value(factors, first=power.asked.studies)
+        mean, found = value(factors, first=power.options.studies)
         design = {
             "edits": pulled(power.plan, factors)[1],
             "hours": price(factors),

@@ -145,7 +145,7 @@ def _levers(found: dict, unit: str) -> list[str]:
 
 
 def _advice(claim: dict) -> str:
-    """Return which lever buys most per hour, and what decides, as far as the simulation tells."""
+    """Return which lever gains most per hour, and which decides, within the simulation's error."""
     sure = [move for move in claim["levers"] if move["beyond_error"] and move["gain"] > 0]
     if not sure:
         return "No lever, doubled, moves the chance by more than the simulation's error."
@@ -162,12 +162,12 @@ def _advice(claim: dict) -> str:
 
 
 def _budget(found: dict, unit: str) -> list[str]:
-    asked = found["budget"]
-    if not asked:
+    budget = found["budget"]
+    if not budget:
         return []
-    where = UNITS[asked["unit"]]
-    lines = ["", f"Within {asked['hours']:,g} {where}: {asked['tried']} designs were simulated"]
-    design = asked["design"]
+    where = UNITS[budget["unit"]]
+    lines = ["", f"Within {budget['hours']:,g} {where}: {budget['tried']} designs were simulated"]
+    design = budget["design"]
     if design is None:
         return [*lines, "  None of them fits, or there is no claim to decide."]
     edits = _with(design["edits"]) or "as declared"
@@ -179,23 +179,23 @@ def _budget(found: dict, unit: str) -> list[str]:
 
 
 def _pilot(found: dict, unit: str) -> list[str]:
-    asked = found.get("pilot")
-    if not asked:
+    pilot = found.get("pilot")
+    if not pilot:
         return []
-    sizes, seeds = (", ".join(map(str, asked[key])) for key in ("sizes", "seeds"))
-    lines = ["", f"A pilot: sizes {sizes}, seeds {seeds}: {_hours(asked['hours'])} {unit}"]
-    for name, told in asked["tells"].items():
-        low, high = told["spread"]
-        said = f"  {name}: estimates between {low:.2f} and {high:.2f} if it is {told['assumed']:g}"
-        if told["interval"]:
-            said += ", its 95 % interval about [{:.2f}, {:.2f}]".format(*told["interval"])
+    sizes, seeds = (", ".join(map(str, pilot[key])) for key in ("sizes", "seeds"))
+    lines = ["", f"A pilot: sizes {sizes}, seeds {seeds}: {_hours(pilot['hours'])} {unit}"]
+    for name, row in pilot["tells"].items():
+        low, high = row["spread"]
+        said = f"  {name}: estimates between {low:.2f} and {high:.2f} if it is {row['assumed']:g}"
+        if row["interval"]:
+            said += ", its 95 % interval about [{:.2f}, {:.2f}]".format(*row["interval"])
         lines.append(said)
-    if "run_sd" not in asked["tells"]:
-        lines.append("  run_sd: nothing; that takes two seeds of one size")
-    for edit in asked["edits"]:
+    if "run_sd" not in pilot["tells"]:
+        lines.append("  run_sd: nothing; that needs two seeds of one size")
+    for edit in pilot["edits"]:
         key, _, value = edit.partition("=")
         lines.append(f"  first put {key}: {value} in the study file, then")
-    lines.append(f"  snakemake --configfile {found['file']} {' '.join(asked['targets'])}")
+    lines.append(f"  snakemake --configfile {found['file']} {' '.join(pilot['targets'])}")
     return [*lines, "  ./valley power then takes its assumptions from these arms."]
 
 

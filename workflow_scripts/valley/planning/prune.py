@@ -1,4 +1,4 @@
-"""`./valley prune`: what takes room and nobody wants: listed with its size, removed on request.
+"""`./valley prune`: files that no study needs, listed with their sizes, removed on request.
 
 Three kinds: weights that the study file's `retention` lets go; results that no arm of the study
 wants any more; entries of the store, answers and encoded shards in it too, that no study below the
@@ -27,7 +27,7 @@ from valley.planning.errors import one_line_errors
 from valley.planning.words import size
 
 KINDS = ("weights", "results", "store")
-# What lies beside a result, though no rule declares it.
+# Files beside a result that no rule declares.
 BESIDE = ("model", "losses.jsonl", "checkpoint.gone.json")
 OWN = ("logs", "timings", "tracking", "adopted.json")
 
@@ -60,15 +60,18 @@ def add_parser(commands) -> None:
     """Add the subcommand to the command line."""
     parser = commands.add_parser(
         "prune",
-        help="list what takes room and nobody wants; remove it with --yes",
+        help="list files that no study needs; remove them with --yes",
         description=__doc__.partition(": ")[2],
-        epilog="Exit status: 0 nothing to remove, or removed; 1 something could be; 2 refused.",
+        epilog=(
+            "Exit status: 0 nothing to remove, or removed; 1 there is something to remove; 2 "
+            "refused."
+        ),
     )
     parser.add_argument("study", nargs="?", default="config.yaml", help="study file [config.yaml]")
     parser.add_argument("--only", action="append", choices=KINDS, help="one kind only (repeatable)")
     parser.add_argument("--yes", action="store_true", help="remove what is listed")
     parser.add_argument(
-        "--ending", action="store_true", help="the run that holds the lock asks, at its end"
+        "--ending", action="store_true", help="for the run that holds the lock, at its end"
     )
     parser.set_defaults(run=run)
 
@@ -133,7 +136,7 @@ def find(study: Study, jobs: list[PlannedJob]) -> Finding:
         for entry in sorted(store.root.glob("??/*"))
         if not entry.name.startswith(".") and entry.name not in keys
     ]
-    found.removals["store"] += _books(study, jobs, left.values())
+    found.removals["store"] += _answer_caches(study, jobs, left.values())
     found.removals["store"] += _encoded(store, left.values())
     found.stopped = sorted((store.root / "resume").glob("*"))
     return found
@@ -155,7 +158,7 @@ def _unit(beside: Path, about: dict) -> list[Path]:
 
 
 def _unclaimed(root: Path, claimed: set[Path]) -> list[Path]:
-    """Return the files of a study that belong to no result, wanted or not."""
+    """Return the files of a study that belong to no result, needed or not."""
     return [
         path
         for path in sorted(root.rglob("*"))
@@ -171,15 +174,15 @@ def _entry_name(entry: Path) -> str:
     return f"{entry} ({rule})"
 
 
-def _books(study: Study, jobs: list[PlannedJob], abouts: Iterable[dict]) -> list[Removal]:
-    """Return the caches that nobody's answers are in.
+def _answer_caches(study: Study, jobs: list[PlannedJob], abouts: Iterable[dict]) -> list[Removal]:
+    """Return the caches that no study's answers are in.
 
     Those of other studies' models stay, and those of teachers: answers that were paid for.
     """
     store = Path(study.store)
-    asked = [(job.rule, job.params, job.inputs) for job in jobs]
-    asked += [(a["rule"], a["params"], a["inputs"]) for a in abouts if a["rule"] in STAGES]
-    used = {cache.folder for one in asked if (cache := cache_of_job(*one, study.store))}
+    answering = [(job.rule, job.params, job.inputs) for job in jobs]
+    answering += [(a["rule"], a["params"], a["inputs"]) for a in abouts if a["rule"] in STAGES]
+    used = {cache.folder for one in answering if (cache := cache_of_job(*one, study.store))}
     others = [
         _identity(path)
         for name in ("checkpoint.json", tombstone("checkpoint.json").name)
@@ -197,7 +200,7 @@ def _books(study: Study, jobs: list[PlannedJob], abouts: Iterable[dict]) -> list
 
 
 def _encoded(store: Store, abouts: Iterable[dict]) -> list[Removal]:
-    """Return the encoded shards whose shard is no result that stays, and damaged ones."""
+    """Return the encoded shards whose shard does not stay, and damaged ones."""
     left = {one for about in abouts for one in about["outputs"].values()}
     found = []
     for folder in sorted((store.root / ENCODED).glob("[!.]*")):
@@ -243,8 +246,8 @@ def freed(paths: Iterable[Path]) -> int:
 def format_removals(found: Finding, kinds: Iterable[str], removing: bool) -> list[str]:
     """Return what was found, for people."""
     titles = {
-        "weights": "Weights that `retention` lets go (their arms are trained again if needed)",
-        "results": "Results that no arm of the study wants",
+        "weights": "Weights that `retention` removes (their arms are trained again if needed)",
+        "results": "Results that no arm of the study needs",
         "store": "In the store, and no study refers to it",
     }
     lines = []

@@ -97,7 +97,7 @@ def _has_weights(manifest: str) -> bool:
 
 
 def _finished(job: PlannedJob) -> bool:
-    # Parts of the answers are only waited for: where the files are, nobody has to make them.
+    # Parts of the answers are order-only inputs: where the files exist, no job has to make them.
     there = job.rule == "answer" or all(
         Path(path).exists() or tombstone(path).exists() for path in job.outputs
     )

@@ -1,4 +1,4 @@
-"""`./valley status`: where a study stands, in the terminal and as a page to open."""
+"""`./valley status`: a study's progress, in the terminal and as a page."""
 
 import json
 import os
@@ -37,9 +37,9 @@ def add_parser(commands) -> None:
     """Add the subcommand to the command line."""
     parser = commands.add_parser(
         "status",
-        help="where the study stands: a page, and the same in the terminal",
+        help="the study's progress, as a page and in the terminal",
         description=__doc__.partition(": ")[2],
-        epilog="Exit status: 0 all is done, 1 something is to do, 2 can't be told, 3 jobs failed.",
+        epilog="Exit status: 0 all is done, 1 jobs are left to do, 2 an error, 3 jobs failed.",
     )
     parser.add_argument("study", nargs="?", default="config.yaml", help="study file [config.yaml]")
     parser.add_argument("--out", type=Path, help="the page [results/<study>/status.html]")
@@ -51,7 +51,7 @@ def add_parser(commands) -> None:
         nargs="?",
         const=30.0,
         metavar="SECONDS",
-        help="look again every so many seconds [30]; the page loads itself anew",
+        help="update every so many seconds [30]; the page reloads itself",
     )
     parser.set_defaults(run=run)
 
@@ -119,8 +119,8 @@ def terminal(view: dict, colour: bool = False, rows: int | None = None) -> list[
         return f"\x1b[{COLOURS[state]}m{SIGNS[state]}\x1b[0m" if colour else SIGNS[state]
 
     counts, total = view["counts"], view["totals"]
-    told = ", ".join(f"{sign(s)} {counts[s]} {s}" for s in STATES if counts.get(s))
-    lines = [f"{view['study']}: {view['jobs']} jobs: {told}", ""]
+    counted = ", ".join(f"{sign(s)} {counts[s]} {s}" for s in STATES if counts.get(s))
+    lines = [f"{view['study']}: {view['jobs']} jobs: {counted}", ""]
     arms = view["arms"]
     if rows is not None and len(arms) > rows:
         open_first = sorted(arms, key=lambda arm: all(c is None or c[0] == 0 for c in arm["cells"]))

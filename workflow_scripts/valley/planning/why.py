@@ -47,10 +47,10 @@ def now(job: PlannedJob) -> list[str]:
 
 
 def made(job: PlannedJob) -> list[str]:
-    """Return what the sidecar says of how the file was made, and what is wanted otherwise now."""
+    """Return how the file was made, by its sidecar, and what would differ now."""
     about = provenance(job.outputs[0], damaged=warn)
     if not about:
-        return ["", "Nothing is known of how it was made."] if job.state != "missing" else []
+        return ["", "There is no record of how it was made."] if job.state != "missing" else []
     wanted = determining(job.params)
     differing = differences(about, wanted)
     lines = ["", "Made with"]
@@ -82,7 +82,7 @@ def _change(name: str, then: str | None, wanted: bool) -> str:
     if then is None:
         return "(was not there then)"
     if not wanted:
-        return f"{then[:12]}   (not wanted any more)"
+        return f"{then[:12]}   (no longer an input)"
     if not Path(name).is_file():
         return f"{then[:12]}   (gone)"
     now = provenance(name).get("outputs", {}).get(name) or file_digest(name)

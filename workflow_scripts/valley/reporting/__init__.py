@@ -1,1 +1,1 @@
-"""Commands on results: `valley report`, `compare` and `export`, of whatever is finished."""
+"""Commands on finished results: `valley report`, `compare` and `export`."""

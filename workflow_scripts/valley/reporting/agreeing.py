@@ -282,6 +282,6 @@ def _step(first: tuple, second: tuple, key: tuple, begun: bool) -> Pair:
     one = np.repeat(one, runs, axis=0) if begun else one[:runs]
     setting = dict(zip(GROUP, key, strict=True))
     found = contrasts.pair(setting, one, other[:runs], max(samples, others))
-    if begun:  # one given model: no luck of training
+    if begun:  # one fixed model: no training noise
         return replace(found, scale=training.scale(other[:runs], others))
     return found

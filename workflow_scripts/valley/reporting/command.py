@@ -15,7 +15,7 @@ def add_parser(commands) -> None:
     """Add the subcommands to the command line."""
     parser = commands.add_parser(
         "report",
-        help="the report at any time, from what is finished, with what it cost",
+        help="a report of the finished results, at any time, with their cost",
         description="Write the report from what is finished, with costs; name what is missing.",
         epilog="Exit status: 0 the study is finished, 1 the report is partial, 2 nothing to show.",
     )
@@ -26,19 +26,22 @@ def add_parser(commands) -> None:
         "-o", "--out", type=Path, help="page to write [report.measured.html in the results]"
     )
     parser.add_argument(
-        "--problems", type=int, metavar="N", help="problems to embed answers to [what fits]"
+        "--problems",
+        type=int,
+        metavar="N",
+        help="problems whose answers the page embeds [as many as fit]",
     )
     parser.set_defaults(run=report)
 
     parser = commands.add_parser(
         "compare",
         help="two studies in one page: whether their claims agree, curves, paired differences",
-        description="Compare two studies claim by claim and arm by arm, on the problems that both "
-        "asked.",
+        description="Compare two studies claim by claim and arm by arm, on the problems that "
+        "both share.",
         epilog="Exit status: 0 compared, 2 there is nothing to compare.",
     )
     parser.add_argument("first", help="study file, or the folder of a study's results")
-    parser.add_argument("second", help="the same of another study, another student, another month")
+    parser.add_argument("second", help="a second study file, or folder of results")
     parser.add_argument("-o", "--out", type=Path, help="page to write [compare-FIRST-SECOND.html]")
     parser.add_argument(
         "--json", action="store_true", help="claims and differences as JSON, no page"
@@ -69,7 +72,7 @@ def add_parser(commands) -> None:
         metavar="OWNER/NAME",
         help="upload models and data sets there: two repositories, private if they are new",
     )
-    parser.add_argument("--public", action="store_true", help="with --hub: everybody may read them")
+    parser.add_argument("--public", action="store_true", help="with --hub: make them public")
     parser.add_argument(
         "--dry",
         action="store_true",
@@ -87,7 +90,8 @@ def _repository(name: str) -> str:
     part = "[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
     if not re.fullmatch(f"{part}/{part}", name) or len(name.partition("/")[2]) > 96:
         raise argparse.ArgumentTypeError(
-            f"{name!r} is no repository of the hub; write OWNER/NAME, of letters, digits, . _ and -"
+            f"{name!r} is not a repository of the hub; write OWNER/NAME, of letters, digits, . _ "
+            "and -"
         )
     return name
 
@@ -105,8 +109,8 @@ def report(options) -> int:
         print(error, file=sys.stderr)
         return 2
     out = options.out or Path(layout.root) / "report.measured.html"
-    with tempfile.TemporaryDirectory(prefix="valley-report-") as aside:
-        found = Gathered(layout, Path(aside), options.problems)
+    with tempfile.TemporaryDirectory(prefix="valley-report-") as scratch:
+        found = Gathered(layout, Path(scratch), options.problems)
         state = found.state
         if not state["finished"]:
             print(f"{layout.root}: no arm is finished yet, so there is nothing to report on")
@@ -122,7 +126,7 @@ def report(options) -> int:
                 "notes": _notes(layout),
                 "designs": _designs(layout),
             },
-            aside=Path(aside),
+            scratch=Path(scratch),
         )
     write_text(out, page)
     print(f"Report: {out.resolve()}")
@@ -170,8 +174,8 @@ def compare(options) -> int:
         if options.json:
             print(json.dumps(comparing.as_json(first, second), indent=2))
             return 0
-        with tempfile.TemporaryDirectory(prefix="valley-compare-") as aside:
-            page = comparing.page_of(first, second, Path(aside))
+        with tempfile.TemporaryDirectory(prefix="valley-compare-") as scratch:
+            page = comparing.page_of(first, second, Path(scratch))
     except (StudyError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -197,9 +201,9 @@ def export(options) -> int:
     if not state["finished"]:
         print(f"{layout.root}: no arm is finished yet, so there is nothing to export")
         return 2
-    with tempfile.TemporaryDirectory(prefix="valley-export-") as aside:
+    with tempfile.TemporaryDirectory(prefix="valley-export-") as scratch:
         parts = tuple(options.only or exporting.PARTS)
-        said, folders = exporting.export(layout, options.to, Path(aside), parts)
+        said, folders = exporting.export(layout, options.to, Path(scratch), parts)
     for line in said:
         print(f"{options.to}/{line}")
     if state["missing"]:

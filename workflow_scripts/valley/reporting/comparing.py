@@ -64,14 +64,14 @@ class Compared:
     def __init__(self, a: Layout, b: Layout, names: tuple[str, str], benchmark: str):
         self.names, self.benchmark, self.layouts = names, benchmark, (a, b)
         self.curved = {key for layout in (a, b) for key in _curved(layout.study)}
-        asked = [_problems(layout, benchmark) for layout in (a, b)]
-        both = asked[0].keys() & asked[1].keys()
-        self.ids = sorted(name for name in both if asked[0][name] == asked[1][name])
+        problems = [_problems(layout, benchmark) for layout in (a, b)]
+        both = problems[0].keys() & problems[1].keys()
+        self.ids = sorted(name for name in both if problems[0][name] == problems[1][name])
         self.unlike = len(both) - len(self.ids)
         only = len(a.study.students) == len(b.study.students) == 1
         self.arms = [
             self._evaluations(layout, name, sorted(known), "the student" if only else None)
-            for layout, name, known in zip((a, b), names, asked, strict=True)
+            for layout, name, known in zip((a, b), names, problems, strict=True)
         ]
 
     def _evaluations(self, layout, name: str, known: list[str], student) -> list[Evaluation]:
@@ -168,7 +168,7 @@ def _problems(layout: Layout, benchmark: str) -> dict[str, str]:
 
 
 def called(a: Layout, b: Layout) -> tuple[str, str]:
-    """Return what the studies are called: by their names, if these tell them apart."""
+    """Return the studies' labels: their names, if these differ."""
     first, second = a.study.config["study"], b.study.config["study"]
     return (first, second) if first != second else (f"A: {first}", f"B: {second}")
 
@@ -212,12 +212,12 @@ def as_json(a: Layout, b: Layout) -> dict:
     }
 
 
-def page_of(a: Layout, b: Layout, aside: Path) -> str:
+def page_of(a: Layout, b: Layout, scratch: Path) -> str:
     """Return the page that compares two studies.
 
     Args:
         a, b: the studies; intervals and margin are by the first one's settings.
-        aside: folder for the figures until they are in the page.
+        scratch: folder for the figures until they are in the page.
 
     Raises:
         ValueError: no benchmark has a problem that both asked.
@@ -231,14 +231,14 @@ def page_of(a: Layout, b: Layout, aside: Path) -> str:
         if not item.ids:
             continue
         for number, (title, curves) in enumerate(item.curves(draws, seed).items()):
-            at = aside / f"figures/curves/{item.benchmark}-{number}.svg"
+            at = scratch / f"figures/curves/{item.benchmark}-{number}.svg"
             plot_compare.overlay(title, curves, at, at.with_suffix(".pdf"), at.with_suffix(".csv"))
             figures.append(at)
         found = item.contrast(margin, draws, seed)
         if found:
-            write_json(aside / f"{item.benchmark}.json", found)
-            at = aside / f"figures/differences/{item.benchmark}.svg"
-            fits = [aside / f"{item.benchmark}.json"]
+            write_json(scratch / f"{item.benchmark}.json", found)
+            at = scratch / f"figures/differences/{item.benchmark}.svg"
+            fits = [scratch / f"{item.benchmark}.json"]
             plots.forest(fits, at, at.with_suffix(".pdf"), at.with_suffix(".csv"))
             figures.append(at)
         both, first, second = item.sides()

@@ -50,7 +50,7 @@ ARM = [
 
 
 def export(
-    layout: Layout, out: Path, aside: Path, parts: tuple[str, ...] = PARTS
+    layout: Layout, out: Path, scratch: Path, parts: tuple[str, ...] = PARTS
 ) -> tuple[list[str], dict[str, list[str]]]:
     """Write the parts asked for below a folder; return a line for each, and folders by part.
 
@@ -59,12 +59,12 @@ def export(
     Args:
         layout: the study; what is not finished is left out.
         out: folder to write to.
-        aside: folder for what has to be fitted first.
+        scratch: folder for what has to be fitted first.
         parts: of PARTS.
     """
     said, folders = [], {}
     if {"tables", "latex"} & set(parts):
-        found = Gathered(layout, aside)
+        found = Gathered(layout, scratch)
     for part in parts:
         folder = out / part
         folder.mkdir(parents=True, exist_ok=True)
@@ -113,11 +113,11 @@ def write(path: Path, rows) -> None:
     """Write a table, or rows of one shape, as `<path>.parquet` and `<path>.csv`."""
     # As objects, whole numbers stay whole beside missing ones.
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, dtype=object)
-    with atomic_write(path.with_suffix(".csv")) as aside:
-        frame.to_csv(aside, index=False, lineterminator="\n", encoding="utf-8")
+    with atomic_write(path.with_suffix(".csv")) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
-    with atomic_write(path.with_suffix(".parquet")) as aside:
-        pq.write_table(table, aside, compression="zstd", store_schema=False)
+    with atomic_write(path.with_suffix(".parquet")) as temporary:
+        pq.write_table(table, temporary, compression="zstd", store_schema=False)
 
 
 def verdicts(layout: Layout, path: Path) -> None:

@@ -17,7 +17,7 @@ def done(layout: Layout, checkpoint: str, benchmark: str) -> bool:
 
 
 def state_of(layout: Layout) -> dict:
-    """Return how many results are wanted and finished, and each missing one with its reason."""
+    """Return how many results are declared and finished, and each missing one with its reason."""
     study, missing = layout.study, []
     wanted = [(arm, benchmark) for benchmark in study.benchmarks for arm in study.evaluated()]
     for arm, benchmark in wanted:

@@ -31,7 +31,7 @@ HEADS = {"size": "$N$", "seed": "rep."}
 
 
 def escaped(text: object) -> str:
-    """Return text that LaTeX sets as it stands."""
+    """Return text escaped for LaTeX."""
     return "".join(SPECIAL.get(sign, sign) for sign in str(text))
 
 
@@ -66,9 +66,9 @@ def table(columns: str, cells: pd.DataFrame, shown: dict, caption: str, name: st
     small = "\\footnotesize\\setlength{\\tabcolsep}{4pt}"
     if len(cells) > LONG:
         (_, *heading), body = lines[:4], lines[4:-2]
-        again = "\\endfirsthead", *heading, "\\endhead", "\\bottomrule", "\\endfoot"
+        repeated = "\\endfirsthead", *heading, "\\endhead", "\\bottomrule", "\\endfoot"
         begun = f"\\begin{{longtable}}{{{columns}}}"
-        lines = [f"{{{small}", begun, f"{titled} \\\\", *heading, *again, *body]
+        lines = [f"{{{small}", begun, f"{titled} \\\\", *heading, *repeated, *body]
         lines += ["\\end{longtable}", "}"]
     else:
         lines = ["\\begin{table}", f"\\centering{small}", *lines, titled, "\\end{table}"]
@@ -86,15 +86,17 @@ def scores(arms: list[dict]) -> str:
     names = [*FIELDS, "benchmark"]
     cells = pd.DataFrame(arms, columns=names, dtype=object)
     undistilled = cells["size"].astype(int) == 0
-    told = {name: set(cells.loc[~undistilled, name]) for name in FIELDS}
-    told |= {name: set(cells[name]) for name in ("student", "benchmark")}
-    kept = [name for name in names if len(told[name]) > 1 or name == "size"]
+    distinct = {name: set(cells.loc[~undistilled, name]) for name in FIELDS}
+    distinct |= {name: set(cells[name]) for name in ("student", "benchmark")}
+    kept = [name for name in names if len(distinct[name]) > 1 or name == "size"]
     cells.loc[undistilled, ["recipe", "start", "slice", "seed"]] = "--"
     measured = pd.DataFrame(map(_measured, arms), dtype=object)
     cells = cells[kept].rename(columns=HEADS).join(measured)
     shown = {"pass@1": number, r"95\,\%": bounds, "completion": number, "think tag": number}
     shown["$N$"] = lambda size: f"{int(size):,}".replace(",", "{,}")
-    same = [f"{name} {min(told[name])}" for name in names if name not in kept and told[name]]
+    same = [
+        f"{name} {min(distinct[name])}" for name in names if name not in kept and distinct[name]
+    ]
     caption = (
         "pass@1 of every arm with its 95 % interval over problems; n counts judged answers; "
         "N = 0 is the undistilled student."

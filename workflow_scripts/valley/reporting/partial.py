@@ -1,4 +1,4 @@
-"""The files of a report, from whatever is finished: a study's own, or made for this page.
+"""The files of a report on finished results: a study's own, or made for this page.
 
 A fit that the workflow has made, from the same arms and not before them, is taken as it is. Any
 other is made anew with the workflow's own functions, from the arms that are finished, in a folder
@@ -39,7 +39,7 @@ class Gathered:
 
     Args:
         layout: the study.
-        aside: folder for what has to be made for the page.
+        scratch: folder for what has to be made for the page.
         problems: example problems per benchmark; by default what fits.
 
     Attributes:
@@ -47,8 +47,8 @@ class Gathered:
         state: see `valley.reporting.finished.state_of`; `left_out` says what could not be fitted.
     """
 
-    def __init__(self, layout: Layout, aside: Path, problems: int | None = None):
-        self.layout, self.aside, self.problems = layout, aside, problems
+    def __init__(self, layout: Layout, scratch: Path, problems: int | None = None):
+        self.layout, self.scratch, self.problems = layout, scratch, problems
         self.study, self.state = layout.study, state_of(layout)
         self.statistics = layout.study.config["statistics"]
         self.files: dict[str, list[Path]] = {name: [] for name in KINDS}
@@ -77,7 +77,7 @@ class Gathered:
         own = Path(f"{self.layout.root}/{name}")
         if _current(own, inputs):
             return own
-        path = self.aside / name
+        path = self.scratch / name
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             make(path)
@@ -308,7 +308,7 @@ class Gathered:
                 if point["size"] and at.is_file() and at.stat().st_size:
                     arms.append({"size": point["size"], "seed": point["seed"], "losses": at})
             if arms:
-                path = self.aside / f"figures/losses/{name}.svg"
+                path = self.scratch / f"figures/losses/{name}.svg"
                 title = f"{student}, {slice_} from {start}"
                 beside = path.with_suffix(".pdf"), path.with_suffix(".csv")
                 plot_losses.losses(title, arms, path, *beside)

@@ -155,7 +155,7 @@ def check(owner: str) -> None:
     except Unreached as error:
         raise Unpushed(str(error)) from error
     if not get_token():
-        raise Unpushed(f"the hub wants a token, and there is none: {remedy}")
+        raise Unpushed(f"the hub requires a token, and none is set: {remedy}")
     try:
         account = whoami()
     except HfHubHTTPError as error:

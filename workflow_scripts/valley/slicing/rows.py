@@ -37,7 +37,7 @@ def write_slice(
     name: str,
     in_order: InOrder,
 ) -> dict:
-    """Write a slice and return what people want to know of it.
+    """Write a slice and return its summary.
 
     Memory: some 150 bytes a row, and 100 more where rows take from other rows.
 
@@ -133,7 +133,7 @@ def _chosen(cut: Cut, held_out: float, of: Path, name: str) -> tuple[list[int], 
     if cut.answers_per_problem:
         kept = _capped(kept, cut.answers_per_problem, derive("answers", cut.seed))
     if not kept:
-        raise ValueError(f"slice {name} holds no row: nothing has all of {_said(cut)}")
+        raise ValueError(f"slice {name} holds no row: no row has all of {_said(cut)}")
     return [index for index, _, _ in kept], [(row, problem) for _, row, problem in kept]
 
 

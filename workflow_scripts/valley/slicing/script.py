@@ -30,7 +30,7 @@ def script_digest(path: str | Path) -> str:
     try:
         return code_digest(path.stem, ENTRY, root=path.resolve().parent)
     except SyntaxError as error:
-        raise ScriptError(f"{path} is no Python: line {error.lineno}: {error.msg}") from error
+        raise ScriptError(f"{path} is not Python: line {error.lineno}: {error.msg}") from error
     except KeyError as error:
         lacking = (
             f"defines no function `{ENTRY}(row, random)`" if path.is_file() else "is not there"
@@ -67,12 +67,14 @@ def load(path: str | Path) -> Callable[[dict, random.Random], dict | None]:
 
 
 def _fault(row: dict, new: object) -> str | None:
-    """Return what is wrong with a row that a script returned, and what is wanted."""
+    """Return what is wrong with a row that a script returned, and what is expected."""
     if not isinstance(new, dict):
-        return f"{type(new).__name__}; a row (dict) is wanted, or None to leave it out"
+        return f"{type(new).__name__}; a row (dict) is expected, or None to leave it out"
     if set(new) != set(POOL.names):
         differing = sorted(set(new) ^ set(POOL.names), key=str)
-        return f"other columns ({', '.join(map(str, differing))}); wanted: {', '.join(POOL.names)}"
+        return (
+            f"other columns ({', '.join(map(str, differing))}); expected: {', '.join(POOL.names)}"
+        )
     for name in KEPT:
         if new[name] != row[name]:
             return f"{name} {new[name]!r}; it must stay {row[name]!r}"
@@ -82,7 +84,7 @@ def _fault(row: dict, new: object) -> str | None:
         if value is None and not needed:
             continue
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            return f"{name} {str(value)[:40]!r}; {kind.__name__} is wanted"
+            return f"{name} {str(value)[:40]!r}; {kind.__name__} is expected"
         if needed and not value.strip():
             return f"an empty {name}; leave the row out by returning None"
     return None

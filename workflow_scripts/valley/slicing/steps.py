@@ -8,7 +8,7 @@ OPEN, CLOSE = "<think>", "</think>"
 
 @dataclass(frozen=True)
 class Trace:
-    """A response in three parts, which are the whole of it with its tags between them.
+    """A response in three parts, separated by its tags.
 
     Attributes:
         before: what stands before the opening tag, mostly nothing.

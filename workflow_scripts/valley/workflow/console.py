@@ -8,7 +8,7 @@ from pathlib import Path
 
 from valley.core import disk
 
-# What Snakemake says between jobs, beside what its jobs say of themselves.
+# What Snakemake prints between jobs, beside the jobs' own lines.
 CHATTER = re.compile(
     r"Select jobs to execute|Execute \d+ jobs|RuleException:\s+CalledProcessError|"
     r"Using shell|Provided cores|Rules claiming more threads|Conda environments|"
@@ -16,8 +16,8 @@ CHATTER = re.compile(
 )
 MARGIN = " " * 10
 STOPPED = "stopped from outside"
-AGAIN = "run the same again to go on"
-# Begins what an executor says of a job that never began: its log, if any, is of another attempt.
+AGAIN = "run the same command again to continue"
+# Begins an executor's message on a job that never started: its log, if any, is of another attempt.
 REFUSED = "SLURM refused to start it: "
 # Jobs, by number, that failed and are tried again by themselves; an executor notes them.
 RETRIED: set[int | str] = set()
@@ -40,16 +40,16 @@ def cause(log: str | Path, lines: int = 3) -> list[str]:
     if not found and disk.no_space_left(log):
         return [f"{disk.describe_full(log)}, so its log says no more. {disk.ADVICE}"]
     if text is None:
-        return ["it left no log: it may never have begun"]
+        return ["it left no log: it may never have started"]
     said = [line for line in text.splitlines() if line.strip()]
     if not said:
-        return ["it ended without a word: killed, for memory or time?"]
+        return ["it ended without an error message: was it killed, for memory or time?"]
     if not found:
-        return ["no error in its log, so it was killed; the last words:", *said[1 - lines :]]
+        return ["no error in its log, so it was killed; its last lines:", *said[1 - lines :]]
     raised = re.split(r"\n(?=\S)", traceback, maxsplit=1)[-1].strip().splitlines()
     frames = re.findall(r'^  File "([^"]+)", line (\d+), in (.+)$', traceback, re.MULTILINE)
     if raised and re.match(r"KeyboardInterrupt\b|(\w+\.)*Stopped\b", raised[0]):
-        saved = [line for line in said if line.startswith("stopped as asked: ")]
+        saved = [line for line in said if line.startswith("stopped on request: ")]
         return [*saved[-1:], f"{STOPPED}; {AGAIN}"]
     kept = [line for line in raised if line.strip()][: lines - 1]
     own = [frame for frame in frames if re.search(r"/workflow_scripts/|/[.]snakemake/", frame[0])]
@@ -98,7 +98,7 @@ class _Lines(logging.Formatter):
         name = self.names.get(record.jobid) or record.rule_msg or record.rule_name
         stopped = any(STOPPED in cause(log)[-1] for log in record.log or [])
         block = [f"{_clock()}  {'STOPPED' if stopped else 'FAILED'}  {name}"]
-        if record.rule_msg and record.rule_msg != name:  # what an executor says of its end
+        if record.rule_msg and record.rule_msg != name:  # an executor's message on its end
             block += textwrap.wrap(
                 record.rule_msg, 88, initial_indent=MARGIN, subsequent_indent=MARGIN
             )
@@ -107,7 +107,7 @@ class _Lines(logging.Formatter):
         for log in record.log or []:
             why = "\n".join(cause(log))
             if record.jobid in RETRIED:
-                why = why.replace(AGAIN, "it is tried again now")
+                why = why.replace(AGAIN, "retrying it now")
             block += textwrap.indent(why, MARGIN).splitlines()
             block.append(f"{MARGIN}log: {log}")
         for key, value in (record.aux or {}).items():
@@ -122,7 +122,7 @@ class _Lines(logging.Formatter):
 
 
 def _failed_by_itself(record: logging.LogRecord) -> bool:
-    """Tell whether a job raised an error: in a bundle, all of its jobs are said to have failed."""
+    """Tell whether a job raised an error: of a bundle, all jobs are reported as failed."""
     logs = [Path(log) for log in record.log or [] if Path(log).is_file()]
     texts = (log.read_text(encoding="utf-8", errors="replace") for log in logs)
     return any("Traceback (most recent call last)" in text for text in texts)
@@ -152,7 +152,7 @@ def _worth_printing(formatter: _Lines):
 
 
 def install(logger: logging.Logger) -> None:
-    """Let Snakemake's own handler for the terminal speak so; its log file stays as it is.
+    """Give Snakemake's terminal handler this format; its log file stays as it is.
 
     Args:
         logger: Snakemake's. Where another handler was asked for, nothing changes.

@@ -31,8 +31,8 @@ ROLE = "role"
 
 
 def _field(role: str, key: str | None, default: object, **about: object) -> Any:
-    given: dict[str, Any] = {} if default is dataclasses.MISSING else {"default": default}
-    return dataclasses.field(**given, metadata={ROLE: role, "key": key, **about})
+    default_option: dict[str, Any] = {} if default is dataclasses.MISSING else {"default": default}
+    return dataclasses.field(**default_option, metadata={ROLE: role, "key": key, **about})
 
 
 def reads(default: object = dataclasses.MISSING) -> Any:
@@ -164,7 +164,7 @@ def recorded(field: dataclasses.Field[Any]) -> str:
 
 
 def digests_of(task: type[Task], params: dict[str, Any]) -> dict[str, object]:
-    """Return the digests that stand among a task's params, by name.
+    """Return the digests among a task's params, by name.
 
     Args:
         task: the contract.
@@ -358,7 +358,7 @@ def _is_list(field: dataclasses.Field[Any]) -> bool:
 
 
 def _typed(wanted: Any, value: Any) -> object:
-    """Return a value as a field wants it: paths and dataclasses as such, one file as a list."""
+    """Return a value in a field's type: paths and dataclasses as such, one file as a list."""
     if isinstance(wanted, types.UnionType):
         if value is None:
             return None

@@ -166,7 +166,7 @@ def bind(
                 "restored": job.restored,
                 "measured": {
                     **_measurements(begun),
-                    "asked": _asked(snakemake),
+                    "asked": _requested(snakemake),
                     "slurm_job": os.environ.get("SLURM_JOB_ID"),
                     "versions": versions,
                     **job.measured,
@@ -198,13 +198,13 @@ def _named_digests(inputs, digests: dict[str, str]) -> dict[str, list[str]]:
     return named
 
 
-def _asked(snakemake) -> dict:
+def _requested(snakemake) -> dict:
     """Return what a job asked for: minutes, GPUs of all nodes, cores of each."""
-    given = snakemake.resources
+    resources = snakemake.resources
     return {
-        "minutes": given.get("runtime"),
-        "gpus": given.get("gpu", 0),
-        "nodes": given.get("nodes", 1),
+        "minutes": resources.get("runtime"),
+        "gpus": resources.get("gpu", 0),
+        "nodes": resources.get("nodes", 1),
         "cpus": snakemake.threads,
     }
 
@@ -241,7 +241,7 @@ def _logged(path: str | None) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        # The log tells it whole, and Snakemake's process its cause: once is enough.
+        # The log has the traceback, and Snakemake's process prints the cause: once is enough.
         sys.excepthook = lambda *_: None
         try:
             sys.stdout.flush(), traceback.print_exc(), sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Snakemake's DAG, where what a job only waits for is no reason to run it.
+"""Snakemake's DAG, in which an order-only input is no reason to run a job.
 
 An input marked `ancient` is waited for when both jobs run; newer, or made again, it ages nothing.
 Where Snakemake 9.27.1 decides what runs, it follows such edges all the same: it takes whatever lies

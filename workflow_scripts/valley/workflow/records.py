@@ -89,7 +89,7 @@ class SidecarPersistence(FilePersistence):
         altered = [file for file in job.output if file not in found and self._altered(str(file))]
         for file in altered:
             logger.warning(
-                f"{file} is not what its job made: it was changed since, or damaged. It is to be "
+                f"{file} differs from what its job wrote: it was changed or damaged. It will be "
                 f"made again; to keep it as it is, delete {self.about(file)['sidecar']}."
             )
         return [*found, *altered]

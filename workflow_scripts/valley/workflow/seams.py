@@ -68,9 +68,7 @@ def check(seams: Iterable[Seam]) -> None:
         wanted = {seam.shape} if isinstance(seam.shape, str) else set(seam.shape)
         if lacking := wanted - seen:
             expected, found = ", ".join(sorted(lacking)), ", ".join(sorted(seen)[:12])
-            raise SeamError(
-                _describe(seam, f"expected is {expected}; found was {found or 'nothing'}")
-            )
+            raise SeamError(_describe(seam, f"expected {expected}; found {found or 'nothing'}"))
 
 
 def check_version(version: str) -> str | None:

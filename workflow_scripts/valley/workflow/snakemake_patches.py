@@ -400,6 +400,6 @@ def apply_patches(workflow, logger: logging.Logger) -> None:
     if not hasattr(jobs.Job.cleanup, "__wrapped__"):  # in one process the rules may be read twice
         jobs.Job.cleanup = sparing(jobs.Job.cleanup)
         jobs.GroupJob.get_target_spec = unfinished(jobs.GroupJob.get_target_spec)
-    # A dry-run tells its reasons in Snakemake's own way.
+    # A dry-run prints its reasons in Snakemake's own format.
     if not workflow.output_settings.dryrun and not workflow.output_settings.verbose:
         console.install(logger)

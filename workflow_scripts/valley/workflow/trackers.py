@@ -29,7 +29,7 @@ class Tracker(Protocol):
         """Note scores, by name, and files."""
 
     def end(self, finished: bool) -> None:
-        """End the run: finished, or stopped and perhaps gone on with later."""
+        """End the run: finished, or stopped and perhaps resumed later."""
 
 
 class TensorBoard:
@@ -43,7 +43,7 @@ class TensorBoard:
         from torch.utils.tensorboard import SummaryWriter
 
         if self._writer is None:
-            # A run that goes on replaces what was noted after its last saved state.
+            # A resumed run replaces what was logged after its last saved state.
             self._writer = SummaryWriter(str(self._folder), purge_step=update)
         return self._writer
 
@@ -91,7 +91,7 @@ class WeightsAndBiases:
                 init_timeout=30,
             ),
         )
-        # A run that goes on begins at an earlier update again, which wandb's own steps can't.
+        # A resumed run begins at an earlier update again, which wandb's own steps can't.
         self._run.define_metric("update")
         self._run.define_metric("*", step_metric="update")
 

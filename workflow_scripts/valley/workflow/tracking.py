@@ -47,18 +47,20 @@ class Run:
     about: dict[str, object] = field(default_factory=dict)
 
 
-def run_of(asked: dict, *, study: str, root: Path, key: str, name: str, about: dict) -> Run:
+def run_of(settings: dict, *, study: str, root: Path, key: str, name: str, about: dict) -> Run:
     """Return the run of a job.
 
     Args:
-        asked: the study file's `tracking`.
+        settings: the study file's `tracking`.
         study: its name, the project where it gives no other.
         root: folder of its results.
         key, name, about: see `Run`.
     """
     folder = Path(root, FOLDER).resolve()
-    project = asked["project"] or study
-    return Run(to=asked["to"], project=project, key=key, name=name, folder=str(folder), about=about)
+    project = settings["project"] or study
+    return Run(
+        to=settings["to"], project=project, key=key, name=name, folder=str(folder), about=about
+    )
 
 
 def lacking(names: list[str]) -> list[str]:
@@ -107,7 +109,9 @@ def _lines(run: Run | None, patience: float = PATIENCE) -> Iterator[list["_Line"
         until = time.monotonic() + patience
         for line in lines:
             if not line.ended(until):
-                _say(f"tracking: {line.name} has not ended in {patience:.0f} s and is left behind")
+                _say(
+                    f"tracking: {line.name} has not ended within {patience:.0f} s and is abandoned"
+                )
 
 
 class _Line:
@@ -150,7 +154,7 @@ class _Line:
             tracker = TRACKERS[self.name].open(self._run)
             while (call := self._queue.get()) is not None:
                 call(tracker)
-        except (Exception, SystemExit) as error:  # whatever a library thinks is the end
+        except (Exception, SystemExit) as error:  # whatever a library treats as the end
             self._give_up(error)
 
     def _give_up(self, error: BaseException) -> None:

@@ -125,7 +125,7 @@ class Engine:
                 self.close()
                 self._speed = adjusted(self._speed, error)
                 self.measured["vllm"] = self._speed
-                print(f"memory did not suffice ({error}): on with {self._speed}", flush=True)
+                print(f"not enough memory ({error}): continuing with {self._speed}", flush=True)
 
     def _answers(self, left: dict[int, Request], stopping: Stopping) -> Finished:
         """Yield the answers to what is left, and take them out of it."""
