@@ -73,9 +73,9 @@ def once(
     """Return the loss of some examples, and its gradients as one vector.
 
     Args:
-        setup: where.
+        setup: device, precision, kernels and sizes.
         kind: "qwen2" or "llama".
-        kernel: of attention; None is the place's own.
+        kernel: of attention; None is the setup's own.
         row_tokens: of a packed row; 1 has an example in each.
         recomputed: see `valley.lm.blocks.recompute`.
         compiled: compile each block.

@@ -163,7 +163,7 @@ class Cluster:
         self._until_port("mariadb")
 
     def start_slurmdbd(self) -> None:
-        """Start the accounting daemon (its file's place can only be told by SLURM_CONF)."""
+        """Start the accounting daemon (the path of its file can only be given by SLURM_CONF)."""
         self._start("slurmdbd", "slurmdbd", "-D")
         self._until_port("slurmdbd")
 

@@ -40,7 +40,7 @@ def study(*edits: tuple[str, object]) -> Edit:
 
 
 def code(name: str, old: str, new: str) -> Edit:
-    """Edit a file of the repository: the first place that has the old text."""
+    """Edit a file of the repository: the first occurrence of the old text."""
 
     def edit(desk: Workspace) -> None:
         path = desk.repository / name

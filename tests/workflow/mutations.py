@@ -74,7 +74,7 @@ def definition(tree: ast.Module, name: str) -> ast.AST | None:
 
 
 def _logic(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
-    """Yield (parent, field, place in a list, node) of all that decides what code does."""
+    """Yield (parent, field, index in a list, node) of all that decides what code does."""
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns", "type_params"):
             continue
@@ -89,7 +89,7 @@ def _logic(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
 
 
 def mutated(source: str, name: str, kind: str, seed: str) -> str | None:
-    """Return a module's text with one mutation in a definition; None where there is no place."""
+    """Return a module's text with one mutation in a definition; None where it has no site for one."""
     tree = ast.parse(source)
     if definition(tree, name) is None:
         return None

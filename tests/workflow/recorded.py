@@ -36,7 +36,7 @@ class Recorded:
 STAGES = "workflow_scripts"
 # What may be executed and is no part of a digest: it moves no byte of a result.
 OUTSIDE = {
-    "valley.workflow.job": "the job around the stage: its log, its sidecar, its place in the store",
+    "valley.workflow.job": "the job around the stage: its log, its sidecar, its entry in the store",
     "valley.workflow.contract": "fields filled from a Snakemake job; the classes are digested",
     "valley.core.config": "the study file, for settings of how a job runs; they move no result",
     "valley.core.snapshots": "recipes that `save_at` adds to the study file, by their params",

@@ -134,6 +134,6 @@ def test_scores_without_pass_at_1_are_refused(tmp_path):
     settings = {**axis(), "statistics": {"bootstrap": 100, "ks": [2]}}
     with pytest.raises(
         StudyError,
-        match=r"statistics.ks: curves, contrasts and claims need pass@1 .* no 1 in \[2\]; add it",
+        match=r"statistics.ks: curves, contrasts and claims need pass@1, .* no 1 in \[2\]; add it",
     ):
         Study(declared(settings, tmp_path))
