@@ -89,7 +89,7 @@ def _logic(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
 
 
 def mutated(source: str, name: str, kind: str, seed: str) -> str | None:
-    """Return a module's text with one mutation in a definition; None where it has no site for one."""
+    """Return a module's text with one mutation in a definition; None without a site."""
     tree = ast.parse(source)
     if definition(tree, name) is None:
         return None

@@ -61,7 +61,7 @@ def test_problems_are_asked_judged_and_scored(study, monkeypatch):
     config["benchmarks"]["lcb"]["prompt"] = "livecodebench"
     workspace.write(config)
 
-    # Answers made by hand take the student's place in its answer cache: right where the number is odd.
+    # Answers made by hand replace the student's in its cache: right where the number is odd.
     (about,) = (workspace.folder / "results/store/answers").glob("*/about.json")
     made_of = read_json(answers.with_suffix(".meta.json"))
     monkeypatch.chdir(workspace.folder)
