@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import ModuleType
 
 from valley.cluster import plugin as seams
@@ -152,7 +153,8 @@ async def _rows(*command: str) -> tuple[list[tuple[str, ...]] | None, str]:
     try:
         out, err = await asyncio.wait_for(process.communicate(), ANSWER_SECONDS)
     except TimeoutError:
-        process.kill()
+        with suppress(ProcessLookupError):  # it has just ended, or what it started holds its output
+            process.kill()
         return None, "no answer"
     if process.returncode:
         return None, err.decode(errors="replace")
