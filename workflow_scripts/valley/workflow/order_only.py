@@ -28,6 +28,30 @@ class OrderOnlyDAG(DAG):
         self.grouping()
         super().update_groups()
 
+    def _check_groups(self) -> None:
+        """Check that no group depends on itself, in a time that grows with the DAG.
+
+        Snakemake does it for each job of a group once for each of the group's jobs. Here its own
+        check, with its message, comes after only where there is such a group.
+        """
+        if any(map(self._comes_back, set(self._group.values()))):
+            super()._check_groups()
+
+    def _comes_back(self, group) -> bool:
+        """Tell whether a job of a group depends on one of its jobs by way of one outside."""
+        inside = set(group.jobs)
+        below = (other for job in inside for other in self.dependencies[job])
+        waiting = [job for job in below if job not in inside]
+        seen = set(waiting)
+        while waiting:
+            for job in self.dependencies[waiting.pop()]:
+                if job in inside:
+                    return True
+                if job not in seen:
+                    seen.add(job)
+                    waiting.append(job)
+        return False
+
     async def postprocess(self, *args, **kwargs) -> None:
         """Decide and order what runs, as ever; then have it looked at."""
         await super().postprocess(*args, **kwargs)

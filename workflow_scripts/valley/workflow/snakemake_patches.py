@@ -41,6 +41,8 @@ ORDER_ONLY = (
         "requests are held against the cluster when it is decided what runs",
     ),
     _dag("DAG.update_groups", "call", "(self)", "extended", "groups are bounded before they form"),
+    _dag("DAG.update_groups", "assigns", ("_group",), "used", "the group of each job"),
+    _dag("DAG._check_groups", "call", "(self)", "extended", "each group is checked once"),
     Seam(
         "snakemake.io",
         "_IOFile.is_ancient",
