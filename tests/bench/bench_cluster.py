@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,13 +74,18 @@ class Files:
             os.chdir(before)
 
 
-def durations(seed: int):
-    """Return a function from a submission's targets to the seconds that it runs."""
+def durations(seed: int, share: float) -> Callable[[tuple[str, ...]], float]:
+    """Return a function from a submission's targets to the seconds that it runs.
+
+    Args:
+        seed: of what is drawn.
+        share: of the usual time.
+    """
     draws = random.Random(seed)
 
     def seconds(targets: tuple[str, ...]) -> float:
         longest = max(MINUTES.get(target.partition(":")[0], 2) for target in targets)
-        return 60 * longest * draws.lognormvariate(0, 0.5)
+        return 60 * longest * share * draws.lognormvariate(0, 0.5)
 
     return seconds
 
@@ -96,7 +101,6 @@ class Result:
         hours: from the first submission to the last end.
         wall_seconds: that it took.
         calls: to when each question came, in minutes.
-        most: jobs of the site that waited or ran at once.
         ends: how many jobs of the site ended how.
         doubled: targets that two jobs of the site worked on at once.
         used: processor seconds and memory of the master, see `hurried.used`.
@@ -122,7 +126,13 @@ class Result:
 
 
 def run(
-    jobs: int, factor: float, habits: Habits, options: tuple[str, ...] = (), seed: int = 0
+    jobs: int,
+    factor: float,
+    habits: Habits,
+    options: tuple[str, ...] = (),
+    seed: int = 0,
+    share: float = 1,
+    meanwhile: Callable[[Site, subprocess.Popen], None] = lambda site, master: None,
 ) -> Result:
     """Run a study of about so many jobs on a pretended site.
 
@@ -132,13 +142,15 @@ def run(
         habits: the site's.
         options: for Snakemake, beside the profile's.
         seed: of all that is drawn.
+        share: of their usual time that jobs run.
+        meanwhile: called with the site and Snakemake's process while that runs.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         study = folder / "study.yaml"
         study.write_text(yaml.safe_dump(study_of(jobs), sort_keys=False))
         files = Files(study, folder)
-        site = Site(factor, habits, durations(seed), files.make, seed)
+        site = Site(factor, habits, durations(seed, share), files.make, seed)
         command = [sys.executable, str(HERE / "hurried.py"), str(factor), str(folder / "used.json")]
         command += ["--snakefile", str(SNAKEFILES["study"]), "--directory", str(folder)]
         command += ["--workflow-profile", str(PROFILE), "--configfile", str(study), *options]
@@ -149,9 +161,15 @@ def run(
                 "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
                 "PYTHONPATH": str(REPOSITORY / "workflow_scripts"),
             }
-            status = subprocess.run(
+            master = subprocess.Popen(
                 command, env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT
-            ).returncode
+            )
+            try:
+                meanwhile(site, master)
+                status = master.wait()
+            finally:
+                master.kill()
+                master.wait()
             wall = time.monotonic() - begun
         said = (folder / "run.log").read_text(errors="replace")
         if not (folder / "used.json").exists():

@@ -25,6 +25,7 @@ def hurry(factor: float) -> None:
     from snakemake.scheduling import job_scheduler
     from snakemake_interface_executor_plugins.executors import remote
     from valley.cluster import slurm_patches, submissions
+    from valley.workflow import scheduling
 
     clock = {
         **vars(time),
@@ -43,7 +44,7 @@ def hurry(factor: float) -> None:
     remote.asyncio = SimpleNamespace(**{**vars(asyncio), "sleep": sleep})
     remote.Throttler = lambda rate_limit, period: throttler(rate_limit, period / factor)
     job_scheduler.threading = SimpleNamespace(**{**vars(threading), "Timer": timer})
-    job_scheduler.time = slurm_patches.time = SimpleNamespace(**clock)
+    job_scheduler.time = scheduling.time = slurm_patches.time = SimpleNamespace(**clock)
     slurm_patches.ANSWER_SECONDS /= factor
     submissions.CONTROLLER_SECONDS /= factor
     submissions.PAUSES = tuple(pause / factor for pause in submissions.PAUSES)
