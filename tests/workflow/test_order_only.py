@@ -147,3 +147,23 @@ def test_what_snakemake_refuses_of_groups_is_found_before_it_is_asked():
     assert seen[True, True] > 30
     assert seen[False, False] > 30
     assert seen[False, True] < 30, "hardly ever for nothing"
+
+
+def test_a_groups_jobs_are_ready_when_snakemake_says_so():
+    draws, seen = random.Random(2), Counter()
+    for _ in range(100):
+        dag = Grouped(draws, draws.randint(2, 7))
+        dag._n_until_ready = {
+            job: draws.choice([len(needs), sum(dag._group.get(one) is group for one in needs)])
+            for job, needs in dag.dependencies.items()
+            for group in [dag._group.get(job, object())]
+        }
+        dag._within = {
+            job: sum(one in group for one in dag.dependencies[job])
+            for job, group in dag._group.items()
+        }
+        for job in dag._group:
+            ready = OrderOnlyDAG._ready(dag, job)
+            assert ready is DAG._ready(dag, job)
+            seen[ready] += 1
+    assert min(seen[True], seen[False]) > 30

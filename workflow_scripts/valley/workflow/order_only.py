@@ -27,6 +27,21 @@ class OrderOnlyDAG(DAG):
         """Sort jobs into groups, when these are bounded."""
         self.grouping()
         super().update_groups()
+        self._within = {
+            job: sum(other in group.jobs for other in self.dependencies[job])
+            for job, group in self._group.items()
+        }
+
+    def _ready(self, job) -> bool:
+        """Tell whether a job may begin, and all of its group's with it.
+
+        As Snakemake's own, which compares whole groups for each input of each job of a group: of a
+        group of a thousand jobs that took minutes.
+        """
+        group = self._group.get(job)
+        if group is None:
+            return super()._ready(job)
+        return all(self._n_until_ready[one] == self._within[one] for one in group.jobs)
 
     def _check_groups(self) -> None:
         """Check that no group depends on itself, in a time that grows with the DAG.

@@ -42,6 +42,8 @@ ORDER_ONLY = (
     ),
     _dag("DAG.update_groups", "call", "(self)", "extended", "groups are bounded before they form"),
     _dag("DAG.update_groups", "assigns", ("_group",), "used", "the group of each job"),
+    _dag("DAG._ready", "call", "(self, job)", "extended", "a group is not compared with itself"),
+    _dag("DAG._ready", "assigns", ("_n_until_ready",), "used", "how many jobs each waits for"),
     _dag("DAG._check_groups", "call", "(self)", "extended", "each group is checked once"),
     Seam(
         "snakemake.io",
