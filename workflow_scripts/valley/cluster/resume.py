@@ -144,9 +144,11 @@ def settle(folder: Path, cancel: bool, more: Sequence[str] = ()) -> None:
             return
         if cancel and left:
             runs.ask("scancel", *left)
-        text = f"{len(left)} orphaned jobs: {', '.join(left[:NAMED])}{' …' * (len(left) > NAMED)}"
-        if coming:
-            text += f"; {len(coming)} still being submitted"
+        parts = ["jobs that are still being submitted"] if coming else []
+        if left:
+            more_left = " …" if len(left) > NAMED else ""
+            parts.insert(0, f"{len(left)} orphaned jobs: {', '.join(left[:NAMED])}{more_left}")
+        text = "; ".join(parts)
         if text != told:
             print(f"{text}; {'cancelled' if cancel else 'waiting'} …", flush=True)
             told = text
