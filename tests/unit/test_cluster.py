@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -132,6 +134,18 @@ def test_a_command_that_ends_as_its_time_is_up_ends_no_run(monkeypatch):
 
     monkeypatch.setattr(asyncio, "wait_for", just_too_late)
     assert asyncio.run(slurm_patches._rows("echo", "1|RUNNING")) == (None, "no answer")
+
+
+def test_what_still_submits_a_job_is_found_by_its_runs_name():
+    wait = [sys.executable, "-c", "import time; time.sleep(600)"]
+    with subprocess.Popen([*wait, "sbatch", "--job-name", "run-7f3a-1"]) as process:
+        try:
+            assert runs.submitting(["run-7f3a-0", "run-7f3a-1"]) == [process.pid]
+            assert runs.submitting(["run-7f3a-0"]) == []
+            assert runs.submitting([]) == []
+        finally:
+            process.kill()
+    assert runs.submitting(["run-7f3a-1"]) == []
 
 
 def test_a_reason_to_wait_for_ever_is_told_once():
