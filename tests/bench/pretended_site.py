@@ -115,6 +115,7 @@ class Site:
 
     def __post_init__(self):
         self._draws, self._lock = random.Random(self.seed), threading.RLock()
+        self._drawn: Counter[tuple] = Counter()
         self._queue: deque[Job] = deque()
         self._ends: list[tuple[float, int, int, str]] = []
         self._running, self._begun = 0, time.monotonic()
@@ -123,6 +124,12 @@ class Site:
     def now(self) -> float:
         """Return the seconds on the site's clock since it was set up."""
         return (time.monotonic() - self._begun) * self.factor
+
+    def _chance(self, what: str, targets: tuple[str, ...]) -> float:
+        """Draw what happens to a job of certain targets, the same whatever comes before others."""
+        self._drawn[what, targets] += 1
+        seed = f"{self.seed} {what} {self._drawn[what, targets]} {targets}"
+        return random.Random(seed).random()
 
     # --- its life ---
 
@@ -143,7 +150,7 @@ class Site:
             return
         job.state, job.tries = "RUNNING", job.tries + 1
         self._running += 1
-        drawn, length = self._draws.random(), self.seconds(job.targets)
+        drawn, length = self._chance("run", job.targets), self.seconds(job.targets)
         state = "COMPLETED"
         if drawn < self.habits.failing:
             state = "FAILED"
@@ -191,20 +198,21 @@ class Site:
         time.sleep(seconds / self.factor)
 
     def _sbatch(self, asked: list[str], script: str) -> tuple[int, str, str]:
-        if sum(self._living.values()) and self._count_living() >= self.habits.most_submitted:
+        if len(self._queue) + self._running >= self.habits.most_submitted:
             return 1, LIMIT, ""
-        drawn = self._draws.random()
+        targets = tuple(targets_of(script))
+        drawn = self._chance("submit", targets)
         if drawn < self.habits.busy:
             return 1, BUSY, ""
         lost = drawn < self.habits.busy + self.habits.lost
-        if lost and self._draws.random() < 0.5:
+        if lost and drawn < self.habits.busy + self.habits.lost / 2:
             return 1, TIMED_OUT, ""
         number = len(self.jobs) + 1
         job = Job(
             number,
             _option(asked, "--job-name"),
             _option(asked, "--comment"),
-            tuple(targets_of(script)),
+            targets,
             self.now(),
         )
         self.jobs[number] = job
@@ -213,9 +221,6 @@ class Site:
         self._queue.append(job)
         self.advance()
         return (1, TIMED_OUT, "") if lost else (0, "", f"{number}\n")
-
-    def _count_living(self) -> int:
-        return len(self._queue) + self._running
 
     def _squeue(self, asked: list[str], script: str) -> tuple[int, str, str]:
         now, names = self.now(), _option(asked, "--name").split(",")
