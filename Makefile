@@ -43,7 +43,7 @@ PYTEST := $(RUN) python -m pytest --numprocesses auto --maxprocesses $(PROCESSES
 EMPTY :=
 FINDING := PYTHONPATH=$(subst $(EMPTY) ,:,$(addprefix $(CURDIR)/,workflow_scripts tests tests/unit tests/with_vllm))
 
-.PHONY: help docs gpu-env study rehearsal real-model test test-long test-all test-real test-slurm test-vllm check check-gpu chaos bench-judge bench-stats bench-training bench-dag bench-vllm clean
+.PHONY: help docs gpu-env study rehearsal real-model test test-long test-all test-real test-slurm test-vllm check check-gpu chaos bench-judge bench-stats bench-training bench-dag bench-cluster bench-vllm clean
 .DEFAULT_GOAL := help
 
 help:
@@ -61,7 +61,7 @@ help:
 	@echo 'make docs    the documentation as a site, its links checked'
 	@echo 'make check   lint, format and type checks'
 	@echo 'make chaos   kill a study repeatedly, and check that it recovers (KILLS=…)'
-	@echo 'make bench-judge, bench-stats, bench-training, bench-dag, bench-vllm   measurements, see docs/benchmarks.md'
+	@echo 'make bench-judge, bench-stats, bench-training, bench-dag, bench-cluster, bench-vllm   measurements, see docs/benchmarks.md'
 	@echo 'make clean   remove the environment (results stay)'
 
 $(READY): envs/requirements.txt envs/constraints.txt
@@ -165,6 +165,9 @@ bench-training: $(if $(filter cuda,$(DEVICE)),,$(READY))
 
 bench-dag: $(READY)
 	@$(RUN) $(FINDING) python tests/bench/bench_dag.py --write docs/benchmarks.md
+
+bench-cluster: $(READY)
+	@$(RUN) $(FINDING) python tests/bench/bench_cluster.py --write docs/benchmarks.md
 
 bench-vllm: $(VLLM_READY)
 	@$(call RUN_IN,$(VLLM_VENV)) $(FINDING) python tests/bench/bench_vllm.py

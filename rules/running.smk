@@ -12,7 +12,7 @@ from valley.core.lease import Lease, LeaseTaken
 def jobs_left(slurm):
     """Tell whether SLURM has jobs of a run; if SLURM does not answer, assume that it has."""
     try:
-        return bool(runs.alive([slurm]))
+        return bool(runs.submitting([slurm]) or runs.alive([slurm]))
     except RuntimeError:
         return True
 

@@ -81,19 +81,19 @@ def finish(folder: Path, snakefile: Path, config: Path) -> tuple[int, int]:
         for number, job in enumerate(jobs):
             for path in map(Path, job.output):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(_content(path))
+                path.write_text(content(path))
                 os.utime(path, (now + number, now + number))
                 files += 1
             if job.output and snakefile == SNAKEFILES["study"]:
                 beside = sidecar(job.output[0])
-                beside.write_text(json.dumps(_about(job)))
+                beside.write_text(json.dumps(about(job)))
                 os.utime(beside, (now + number, now + number))
             if job.output:
                 workflow.async_run(workflow.persistence.finished(job))
     return sum(bool(job.output) for job in jobs), files
 
 
-def _about(job) -> dict:
+def about(job) -> dict:
     """Return what a finished job of the study would say of itself; see core.job.bind."""
     return {
         "rule": job.rule.name,
@@ -106,7 +106,7 @@ def _about(job) -> dict:
     }
 
 
-def _content(path: Path) -> str:
+def content(path: Path) -> str:
     if path.name == "summary.json":
         every = names(["easy", "hard"])
         return json.dumps({"slices": dict.fromkeys(every, 10**9)})

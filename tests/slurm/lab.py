@@ -236,8 +236,9 @@ class Lab:
         return [job for job in printed.split() if job not in self.began]
 
     def comment(self, job: str) -> str:
-        """Return a job's comment: its rule and wildcards."""
-        return self.cluster.command("squeue", "-h", "-j", job, "-o", "%k", check=False).strip()
+        """Return a job's comment without its submission's mark: its rule and wildcards."""
+        said = self.cluster.command("squeue", "-h", "-j", job, "-o", "%k", check=False).strip()
+        return said.rpartition("#")[0]
 
     def state(self, job: str) -> str:
         """Return a job's state in the controller's words; empty when it has forgotten the job."""

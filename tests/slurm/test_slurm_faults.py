@@ -12,7 +12,7 @@ def states(lab) -> list[str]:
 
 
 def test_a_cancelled_job_is_noticed_within_two_polls_and_tried_again(lab):
-    """Each poll asks the controller once; the pause between two grows to thrice the first one."""
+    """Each poll asks the controller once; all pauses between two are as long as the first one."""
     polls = lab.count_calls("squeue", "--name=")
     run = lab.start("a.waited", options=("--retries", "1"), seconds=12)
     job = lab.job_running()

@@ -1,6 +1,9 @@
 """What jobs ask of a cluster, and what is made of SLURM's words about them."""
 
+import asyncio
 import json
+import subprocess
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -121,6 +124,28 @@ def test_without_accounting_a_forgotten_job_is_known_by_its_files():
     assert watch.settle(None, [("7", "RUNNING")], accounting=False) == {"7": "RUNNING"}
     assert watch.settle(None, None, accounting=False) == {}
     assert watch.settle(None, [], accounting=False) == {"7": "UNKNOWN"}
+
+
+def test_a_command_that_ends_as_its_time_is_up_ends_no_run(monkeypatch):
+    async def just_too_late(answer, seconds):
+        await answer
+        await asyncio.sleep(0.2)
+        raise TimeoutError
+
+    monkeypatch.setattr(asyncio, "wait_for", just_too_late)
+    assert asyncio.run(slurm_patches._rows("echo", "1|RUNNING")) == (None, "no answer")
+
+
+def test_what_still_submits_a_job_is_found_by_its_runs_name():
+    wait = [sys.executable, "-c", "import time; time.sleep(600)"]
+    with subprocess.Popen([*wait, "sbatch", "--job-name", "run-7f3a-1"]) as process:
+        try:
+            assert runs.submitting(["run-7f3a-0", "run-7f3a-1"]) == [process.pid]
+            assert runs.submitting(["run-7f3a-0"]) == []
+            assert runs.submitting([]) == []
+        finally:
+            process.kill()
+    assert runs.submitting(["run-7f3a-1"]) == []
 
 
 def test_a_reason_to_wait_for_ever_is_told_once():

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -138,6 +139,61 @@ def test_of_many_that_take_over_at_once_one_gets_it(tmp_path, start):
     assert {process.wait() for process in crowd if process not in winners} == {3}
     assert Lease(tmp_path).holder().process.split("-")[1] == str(winners[0].pid)
     assert [path.name for path in (tmp_path / "logs").iterdir()] == ["lease.json"]
+
+
+ROUNDS, CROWD, PATIENCE = 60, 4, 300
+NOBODYS = Holder("0" * 16, "ffffffff-1-1", "gone", "somebody", "/", ended=True)
+
+
+def contend(barrier, root: Path, kind: str, first: bool, seen) -> None:
+    """Try to take a new lease in each round, all at once; say who got it and whose it then is."""
+    for number in range(ROUNDS):
+        held = Lease(root / str(number))
+        over = held.holder() if kind == "dead" or (kind == "removed" and not first) else None
+        barrier.wait(PATIENCE)
+        if kind == "removed" and first:
+            held.path.unlink()
+            barrier.wait(PATIENCE)
+        elif kind == "removed":
+            barrier.wait(PATIENCE)
+        try:
+            held.take(over)
+            won = True
+        except LeaseTaken:
+            won = False
+        barrier.wait(PATIENCE)
+        if won:
+            seen.put((number, os.getpid(), held.holder().process.split("-")[1]))
+        barrier.wait(PATIENCE)
+        held.release()
+
+
+@pytest.mark.parametrize("kind", ["none", "dead", "removed"])
+def test_of_runs_that_start_at_the_same_moment_one_gets_the_lease(tmp_path, kind):
+    """Where there is none, where a dead run left one, and where that is removed meanwhile.
+
+    In the last case all but one still mean to take over the dead run's.
+    """
+    for number in range(ROUNDS if kind != "none" else 0):
+        path = Lease(tmp_path / str(number)).path
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(asdict(NOBODYS)))
+    context = multiprocessing.get_context("fork")
+    barrier, seen = context.Barrier(CROWD), context.Queue()
+    crowd = [
+        context.Process(target=contend, args=(barrier, tmp_path, kind, not one, seen))
+        for one in range(CROWD)
+    ]
+    for process in crowd:
+        process.start()
+    winners = [seen.get(timeout=PATIENCE) for _ in range(ROUNDS)]
+    for process in crowd:
+        process.join(PATIENCE)
+    assert [process.exitcode for process in crowd] == [0] * CROWD
+    assert seen.empty(), "nobody else"
+    assert sorted(number for number, _, _ in winners) == list(range(ROUNDS))
+    assert all(str(winner) == holder for _, winner, holder in winners)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()], "all were given back"
 
 
 def test_a_run_that_has_lost_its_lease_submits_no_more(tmp_path, start):

@@ -16,6 +16,21 @@ def _inner(name: str, why: str) -> Seam:
 
 SUBMITTING = (
     _outer("query_job_status", "call", "(command, logger)", "replaced", "what has become of jobs"),
+    _outer("get_min_job_age", "call", "()", "replaced", "the controller is asked once a poll"),
+    _outer(
+        "Executor.get_status_command",
+        "call",
+        "(self)",
+        "replaced",
+        "why a job failed is not asked of the accounting, ten times for each",
+    ),
+    _outer(
+        "subprocess",
+        "type",
+        "module",
+        "replaced",
+        "a submission that SLURM can't take now, or whose answer is lost",
+    ),
     _outer(
         "get_submit_command",
         "call",
@@ -43,6 +58,20 @@ SUBMITTING = (
         "Executor.run_job", "call", "(self, job)", "replaced", "a submission that fails is reported"
     ),
     _outer(
+        "Executor.cancel_jobs",
+        "call",
+        "(self, active_jobs)",
+        "replaced",
+        "an interrupted run submits nothing more, and leaves no job",
+    ),
+    _outer(
+        "Executor.__post_init__",
+        "assigns",
+        ("_job_submission_executor", "_submitted_job_clusters", "run_uuid"),
+        "used",
+        "what waits to be submitted; the name of the run's jobs",
+    ),
+    _outer(
         "Executor.report_job_error",
         "call",
         "(self, job_info, msg=None, **kwargs)",
@@ -61,7 +90,7 @@ SUBMITTING = (
         "type",
         "property",
         "replaced",
-        "the pause between two polls stays short",
+        "the pauses between two polls are even",
     ),
     _outer(
         "ExecutorSettings",

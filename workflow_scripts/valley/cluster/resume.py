@@ -17,7 +17,9 @@ from valley.cluster import runs
 from valley.core import processes
 from valley.core.lease import Holder, Lease, LeaseTaken
 
-POLL_SECONDS = 10
+POLL_SECONDS = 10  # at first; a site is asked once a minute at most in the long run
+LONGEST_POLL_SECONDS = 60
+NAMED = 5  # of many jobs
 # From asking a job of this machine to end until it is killed: it may have a large state to save.
 GRACE_SECONDS = 600
 
@@ -134,14 +136,24 @@ def settle(folder: Path, cancel: bool, more: Sequence[str] = ()) -> None:
         RuntimeError: SLURM does not answer.
     """
     known, told = [*dict.fromkeys([*runs.names(runs.logs(folder)), *more])], ""
-    while left := runs.alive(known):
-        if cancel:
+    pause = 1 if cancel else POLL_SECONDS
+    while True:
+        coming = runs.submitting(known)  # before SLURM is asked: it then has their jobs
+        left = list(runs.alive(known))
+        if not coming and not left:
+            return
+        if cancel and left:
             runs.ask("scancel", *left)
-        text = f"{len(left)} orphaned jobs: {', '.join(left)}"
+        parts = ["jobs that are still being submitted"] if coming else []
+        if left:
+            more_left = " …" if len(left) > NAMED else ""
+            parts.insert(0, f"{len(left)} orphaned jobs: {', '.join(left[:NAMED])}{more_left}")
+        text = "; ".join(parts)
         if text != told:
             print(f"{text}; {'cancelled' if cancel else 'waiting'} …", flush=True)
             told = text
-        time.sleep(1 if cancel else POLL_SECONDS)
+        time.sleep(1 if coming else pause)
+        pause = pause if cancel else min(LONGEST_POLL_SECONDS, pause + POLL_SECONDS)
 
 
 def settle_here(folder: Path, cancel: bool) -> None:

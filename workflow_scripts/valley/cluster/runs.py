@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,6 +109,20 @@ def alive(runs: list[str]) -> dict[str, str]:
         return {}
     printed = ask("squeue", "--noheader", f"--name={','.join(runs)}", "--format=%i %T")
     return dict(line.split()[:2] for line in printed.splitlines() if line.strip())
+
+
+def submitting(runs: list[str]) -> list[int]:
+    """Return the processes of this host that are submitting a job of a run (Linux).
+
+    They outlive a Snakemake that is killed, and SLURM knows nothing of their jobs yet.
+    """
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            line = (entry / "cmdline").read_bytes().decode(errors="replace")
+            if "sbatch" in line and any(run in line for run in runs):
+                found.append(int(entry.name))
+    return found
 
 
 def masters(folder: Path) -> list[int]:

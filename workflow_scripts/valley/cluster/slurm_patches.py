@@ -7,6 +7,7 @@ replaced, and each is checked before.
 
 import asyncio
 import functools
+import math
 import os
 import re
 import shlex
@@ -16,17 +17,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from types import ModuleType
 
 from valley.cluster import plugin as seams
+from valley.cluster import submissions
 from valley.cluster.states import JobWatch
 from valley.workflow import console
 from valley.workflow.seams import check
 from valley.workflow.snakemake_patches import RETRIES
 
 ANSWER_SECONDS = 60  # for one question to SLURM
-CONTROLLER_SECONDS = 1800  # for a controller that is restarting
 WARNING = "stop_warning"  # a rule's resource: seconds before the limit at which its job is told
 REFUSAL = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'\.?\n", re.DOTALL)
+UNEXPLAINED = re.compile(r" Detailed failure reason unavailable \(status command is not .*?\)\.")
 GRES = "gpus_as_gres"  # a site's resource: 1 asks for GPUs by --gres, not by --gpus
 
 
@@ -60,13 +64,17 @@ def apply(
     check(seams.SUBMITTING)
     plugin.mended = True
     plugin.query_job_status = query
+    plugin.get_min_job_age = lambda: math.inf
+    plugin.Executor.get_status_command = lambda self: "squeue"
+    plugin.subprocess = _patient(plugin.subprocess)
     plugin.get_submit_command = _more_options(plugin.get_submit_command, limit)
     plugin.set_gres_string = _gpus(plugin.set_gres_string)
     plugin.Executor.get_account_arg = _no_guess(plugin.Executor.get_account_arg)
     plugin.Executor.format_job_exec = _side_by_side(plugin.Executor.format_job_exec)
     plugin.Executor.run_job = _submission(plugin.Executor.run_job, submitting)
+    plugin.Executor.cancel_jobs = _cancelling(plugin.Executor.cancel_jobs)
     plugin.Executor.report_job_error = _telling(plugin.Executor.report_job_error)
-    plugin.Executor.next_seconds_between_status_checks = _short_pauses(plugin.Executor)
+    plugin.Executor.next_seconds_between_status_checks = _even_pauses(plugin.Executor)
 
 
 def composing() -> tuple[Callable, Callable]:
@@ -94,7 +102,9 @@ async def query(command: str, logger) -> tuple[dict[str, str], float]:
     """Return the states of a run's jobs and how long it took to ask.
 
     In place of the plugin's own, which takes one source's words as they are, and forgets all jobs
-    when that source is silent five times.
+    when that source is silent five times. It believes that it asks squeue only: of a job that sacct
+    tells it has failed it would ask sacct ten times more, one after the other and without a limit,
+    while no other job is looked at.
 
     Args:
         command: the plugin's question; the run's name is taken from it.
@@ -107,8 +117,7 @@ async def query(command: str, logger) -> tuple[dict[str, str], float]:
     # In this order: what the controller says is then the newer.
     accounted = None
     if accounting:
-        asked = command if command.startswith("sacct") else _sacct(run)
-        accounted, said = await _rows(*asked.split())
+        accounted, said = await _rows(*_sacct(run).split())
         accounting = "accounting storage is disabled" not in said
     current, _ = await _rows(
         "squeue", "--noheader", "--states=all", f"--name={run}", "--format=%i|%T|%r"
@@ -130,7 +139,7 @@ async def query(command: str, logger) -> tuple[dict[str, str], float]:
 
 
 def _sacct(run: str) -> str:
-    return f"sacct -X -n -P --starttime=now-7days --format=JobIdRaw,State --name {run}"
+    return f"sacct -X -n -P --starttime=now-2days --format=JobIdRaw,State --name {run}"
 
 
 async def _rows(*command: str) -> tuple[list[tuple[str, ...]] | None, str]:
@@ -144,7 +153,8 @@ async def _rows(*command: str) -> tuple[list[tuple[str, ...]] | None, str]:
     try:
         out, err = await asyncio.wait_for(process.communicate(), ANSWER_SECONDS)
     except TimeoutError:
-        process.kill()
+        with suppress(ProcessLookupError):  # it has just ended, or what it started holds its output
+            process.kill()
         return None, "no answer"
     if process.returncode:
         return None, err.decode(errors="replace")
@@ -254,13 +264,19 @@ def _side_by_side(format_job_exec):
 # --- seam 3: a submission that fails is that job's failure, and waits for a controller ---
 
 
+def _patient(module: ModuleType) -> ModuleType:
+    """Return `subprocess` as the plugin uses it to submit, for a SLURM that says "later"."""
+    ours = ModuleType(module.__name__, module.__doc__)
+    vars(ours).update({**vars(module), "Popen": submissions.Submission})
+    return ours
+
+
 def _submission(run_job, submitting):
     @functools.wraps(run_job)
     def submit(self, job):
         from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
         try:
-            _await_controller(self.logger)
             submitting(self.run_uuid)
             run_job(self, job)
         except Exception as error:
@@ -270,6 +286,28 @@ def _submission(run_job, submitting):
             self._report_job_error_threadsafe(SubmittedJobInfo(job), f"submission failed: {why}")
 
     return submit
+
+
+def _cancelling(cancel_jobs):
+    """Cancel also what is being submitted when a run is interrupted, and submit nothing more.
+
+    The plugin cancels the jobs that it knows of; then it waits until all that wait to be submitted
+    have been, and leaves these to SLURM.
+    """
+
+    @functools.wraps(cancel_jobs)
+    def cancel(self, active_jobs):
+        submissions.OVER.set()
+        self._job_submission_executor.shutdown(wait=True, cancel_futures=True)
+        named = ["scancel", "--quiet", f"--name={self.run_uuid}"]
+        try:
+            subprocess.run(named, capture_output=True, check=True, timeout=ANSWER_SECONDS)
+        except (OSError, subprocess.SubprocessError) as error:
+            self.logger.warning(f"Jobs may be left (scancel --name={self.run_uuid}): {error}")
+        if self._submitted_job_clusters:  # on others the plugin knows where
+            cancel_jobs(self, active_jobs)
+
+    return cancel
 
 
 def _telling(report_job_error):
@@ -287,6 +325,7 @@ def _telling(report_job_error):
             self.logger.debug(msg)
             why = re.sub(r"^sbatch: error: ", "", refused[1], flags=re.MULTILINE)
             msg = console.REFUSED + " ".join(why.split())
+        msg = UNEXPLAINED.sub("", msg) if msg else msg
         if msg and job.is_group():
             self.logger.error(msg)
         report_job_error(self, job_info, msg=msg, **named)
@@ -294,31 +333,21 @@ def _telling(report_job_error):
     return report
 
 
-def _await_controller(logger) -> None:
-    """Wait while the controller does not answer, so that its restart costs no retries."""
-    end, told = time.monotonic() + CONTROLLER_SECONDS, False
-    while time.monotonic() < end:
-        asked = subprocess.run(["scontrol", "ping"], capture_output=True, text=True)
-        if " is UP" in asked.stdout or "is DOWN" not in asked.stdout:
-            return
-        if not told:
-            logger.warning("SLURM's controller does not answer; waiting to submit.")
-            told = True
-        time.sleep(5)
+# --- seam 4: even pauses between two polls ---
 
 
-# --- seam 4: a pause between two polls that stays short enough for a stopped job to be noticed ---
+def _even_pauses(executor) -> property:
+    """Let all pauses be as long as the first one.
 
-
-def _short_pauses(executor) -> property:
-    """Let the pause grow to three times the first one, not to three minutes."""
+    The plugin lets them grow to three minutes while nothing ends: a job that was stopped is noticed
+    late, and a site that allows a poll a minute is asked no less often while jobs end.
+    """
     grown = executor.next_seconds_between_status_checks
 
-    def limit(self, seconds: float) -> None:
-        first = self.workflow.executor_settings.init_seconds_before_status_checks
-        grown.fset(self, min(seconds, 3 * first))
+    def keep(self, seconds: float) -> None:
+        grown.fset(self, self.workflow.executor_settings.init_seconds_before_status_checks)
 
-    return grown.setter(limit)
+    return grown.setter(keep)
 
 
 # --- seam 5: a job that fails is tried again by who submitted it, and by nobody else ---

@@ -157,7 +157,10 @@ class Lease:
                 there = self.holder()
                 if there and there.token != dead.token:
                     raise FileExistsError(errno.EEXIST, "taken", str(self.path))
-                os.replace(mine, self.path)
+                if there:
+                    os.replace(mine, self.path)
+                else:  # the dead one's is gone, and who finds none may be as far
+                    tempfiles.appear(mine, self.path)
             finally:
                 claim.unlink()
         finally:

@@ -41,6 +41,10 @@ ORDER_ONLY = (
         "requests are held against the cluster when it is decided what runs",
     ),
     _dag("DAG.update_groups", "call", "(self)", "extended", "groups are bounded before they form"),
+    _dag("DAG.update_groups", "assigns", ("_group",), "used", "the group of each job"),
+    _dag("DAG._ready", "call", "(self, job)", "extended", "a group is not compared with itself"),
+    _dag("DAG._ready", "assigns", ("_n_until_ready",), "used", "how many jobs each waits for"),
+    _dag("DAG._check_groups", "call", "(self)", "extended", "each group is checked once"),
     Seam(
         "snakemake.io",
         "_IOFile.is_ancient",
@@ -254,6 +258,17 @@ RULES = (
     ),
 )
 
+SCHEDULING = (
+    Seam(
+        "snakemake.scheduling.job_scheduler",
+        "JobScheduler._schedule_reevalutation",
+        "call",
+        "(self, delay)",
+        "replaced",
+        "the scheduler looks once for jobs to start, not once for each job that has ended",
+    ),
+)
+
 # What `Job.restart_times` is replaced by is set in valley/cluster/slurm_patches.py.
 RETRIES = tuple(
     _jobs(
@@ -348,6 +363,7 @@ SEAMS = {
     "What made a file": RECORDS,
     "What a run prints": CONSOLE,
     "What rules ask": RULES,
+    "When the scheduler looks again": SCHEDULING,
     "Retries inside a job": RETRIES,
     "The DAG as data": READER,
     "Files of a run": FILES,
@@ -391,8 +407,9 @@ def apply_patches(workflow, logger: logging.Logger) -> None:
     # Only now: these modules need the names that were checked.
     from snakemake import jobs
     from snakemake import workflow as theirs
+    from snakemake.scheduling.job_scheduler import JobScheduler
 
-    from valley.workflow import console
+    from valley.workflow import console, scheduling
     from valley.workflow.order_only import OrderOnlyDAG
     from valley.workflow.records import SidecarPersistence, sparing, unfinished
 
@@ -400,6 +417,7 @@ def apply_patches(workflow, logger: logging.Logger) -> None:
     if not hasattr(jobs.Job.cleanup, "__wrapped__"):  # in one process the rules may be read twice
         jobs.Job.cleanup = sparing(jobs.Job.cleanup)
         jobs.GroupJob.get_target_spec = unfinished(jobs.GroupJob.get_target_spec)
+        JobScheduler._schedule_reevalutation = scheduling.once(JobScheduler._schedule_reevalutation)
     # A dry-run prints its reasons in Snakemake's own format.
     if not workflow.output_settings.dryrun and not workflow.output_settings.verbose:
         console.install(logger)
