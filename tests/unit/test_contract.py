@@ -90,7 +90,7 @@ SETTINGS = [  # the schema's place, keys that are elsewhere, fields that no key 
     (Recipe, "$defs.recipe", set(), set()),
     (Sampling, "properties.sampling", set(), set()),
     (Chat, STUDENT, {"published", "cutoff", "hub", "scratch"}, set()),
-    (JudgeOptions, "properties.judge", set(), set()),
+    (JudgeOptions, "properties.judge", {"jobs"}, set()),
     (Cleaning, f"{CORPUS}.cleaning", set(), set()),
     (Source, f"{CORPUS}.sources.additionalProperties", {"form", "answers"}, {"name"}),
     (Questions, f"{CORPUS}.questions.additionalProperties", set(), set()),

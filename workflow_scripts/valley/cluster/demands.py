@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from valley.cluster import offers, requests
-from valley.core.parts import answer_jobs, sampling_rule
+from valley.core.parts import answer_jobs, judging_parts, judging_rules, sampling_rule
 from valley.core.study import Study
 
 DAY_MINUTES, TEACHER_MB = 1440, 16000  # of ask_model
@@ -16,8 +16,9 @@ DAY_MINUTES, TEACHER_MB = 1440, 16000  # of ask_model
 def rules_of(study: Study) -> list[str]:
     """Return the rules whose requests differ, and one that stands for all short ones."""
     corpus = study.config["corpus"]
-    found = ["train", sampling_rule(study.config), "generate", "student", "judge"]
-    found += ["labels"] if corpus["correctness"] == "judge" else []
+    judging, labelling = judging_rules(study.config)
+    found = ["train", sampling_rule(study.config), "generate", "student", judging, "judge"]
+    found += [labelling, "labels"] if corpus["correctness"] == "judge" else []
     found += ["ask_model"] if study.teachers_of_kind("model") else []
     return [*dict.fromkeys(found), "score"]
 
@@ -119,8 +120,12 @@ def wildcards_of(study: Study, rule: str) -> list[dict]:
     if rule == "answer":
         shared = answer_jobs(study.config)
         return [{"place": study.place(arm), **job} for arm in study.evaluated() for job in shared]
+    parts = [{"part": str(part)} for part in judging_parts(study.config)]
+    if rule == "labels_part":
+        return parts
     return [
-        {"place": study.place(arm), "benchmark": benchmark}
+        {"place": study.place(arm), "benchmark": benchmark, **part}
         for arm in study.evaluated()
         for benchmark in study.benchmarks
+        for part in (parts if rule == "judge_part" else [{}])
     ]

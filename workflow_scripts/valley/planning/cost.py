@@ -7,7 +7,7 @@ from pathlib import Path
 
 from valley.core import snapshots
 from valley.core.files import read_json
-from valley.core.parts import Part, wildcards_of
+from valley.core.parts import PARTIAL, Part, wildcards_of
 from valley.core.sidecars import SUFFIX, provenances, warn
 from valley.core.study import Study
 from valley.planning import lengths
@@ -81,7 +81,9 @@ class Costs:
             assumed = None
         on_gpu = job.gpus or int(bool(assumed and assumed.gpu_seconds))
         key = job.rule, _student(job.outputs[0].split("/"))
-        if key in self._lines:
+        # Of jobs that judged whole files nothing follows for one that reads what its parts judged.
+        reads = assumed is not None and assumed.unit == "programs" and not assumed.amount
+        if key in self._lines and not reads:
             fixed, slope = self._lines[key]
             amount = work(job.rule, job.params, job.wildcards)
             if snapshots.whole_of(self.config, job.wildcards.get("recipe", "")):
@@ -119,15 +121,15 @@ class Costs:
 def work(rule: str, params: dict, wildcards: dict) -> float:
     """Return how much a job has to do, in a unit that its rule's time grows with.
 
-    Training grows with the examples seen, sampling with the answers to a problem (of a part, its
-    share of them), a shard with its size; every other rule's jobs are alike within a study.
+    Training grows with the examples seen, sampling with the answers to a problem, a shard with its
+    size; every other rule's jobs are alike within a study. A part has its share of the work.
     """
     if rule == "train":
         # A batch in tokens is as many examples as the estimates assume, a quarter of the longest.
         batch = params["batch_examples"] or 4 * params["batch_tokens"] / params["max_length"]
         seen = trained_examples(int(wildcards["size"]), params["epochs"], params["steps"], batch)
         return (params.get("until") or 1.0) * seen
-    if rule == "answer":
+    if rule in PARTIAL:
         return float(params.get("samples") or 1) / Part.named(wildcards["part"]).of
     if rule == "generate":
         return float(params.get("samples") or 1)

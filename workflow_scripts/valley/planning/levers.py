@@ -7,7 +7,7 @@ from math import sqrt
 
 from valley.analysis.designs import Blueprint, blueprint
 from valley.core.arms import BASE, Arm
-from valley.core.parts import answer_jobs, sampling_rule
+from valley.core.parts import answer_jobs, judging_parts, sampling_rule
 from valley.core.published import origin
 from valley.core.study import Study
 from valley.planning.edits import edited
@@ -189,4 +189,6 @@ def _jobs(study: Study, places: set[str], trained: set[Arm]):
         for benchmark in study.benchmarks:
             if not answering:
                 yield asked("generate", place=here, benchmark=benchmark)
+            for part in judging_parts(config):
+                yield asked("judge_part", place=here, benchmark=benchmark, part=str(part))
             yield asked("judge", place=here, benchmark=benchmark)
