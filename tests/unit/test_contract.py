@@ -94,7 +94,7 @@ SETTINGS = [  # the schema's place, keys that are elsewhere, fields that no key 
     (Cleaning, f"{CORPUS}.cleaning", set(), set()),
     (Source, f"{CORPUS}.sources.additionalProperties", {"form", "answers"}, {"name"}),
     (Questions, f"{CORPUS}.questions.additionalProperties", set(), set()),
-    (AskSettings, TEACHER, {"mistakes", "endpoint", "model", "prompt"}, set()),
+    (AskSettings, TEACHER, {"mistakes", "endpoint", "model", "prompt", "jobs"}, set()),
     (Endpoint, "$defs.endpoint", set(), set()),
     (Model, "$defs.teacher_model", set(), set()),
 ]

@@ -170,6 +170,20 @@ def test_parts_of_programs_are_jobs_whose_requests_are_known():
     assert demands.largest(whole, "judge_part", {}, {})
 
 
+def test_a_teachers_parts_hold_its_gpus_and_who_cuts_the_traces_none():
+    def asked(rule, **teacher):
+        described = {"model": {"id": "x/Some-7B", "revision": "0" * 40, "gpus": 4}, **teacher}
+        config = study(corpus={**study()["corpus"], "teachers": {"own": described}})
+        whole = Study(config)
+        assert rule in demands.rules_of(whole)
+        return [one.request.gpus for _, one in demands.each(whole, rule, {}, {})]
+
+    assert asked("ask_model") == [4]
+    assert asked("ask_model_part", jobs=3) == [4, 4, 4]
+    assert asked("ask_model", jobs=3) == [0], "it finds all answers"
+    assert asked("ask_model", jobs=3, unanswered="skip") == [4], "it asks once more"
+
+
 def test_each_way_of_sampling_is_a_job_of_its_own_with_vllm():
     """Also where no benchmark is sampled in the study's own way."""
     config = vllm().config

@@ -134,7 +134,7 @@ def job_of(
     trained, answers, models = {}, {}, {}
     for rule, wildcards, _ in members:
         name = wildcards.get("student") or wildcards.get("place", "").split("/")[0]
-        if rule == "ask_model":
+        if rule in ("ask_model", "ask_model_part"):
             name = f"teacher {wildcards['teacher']}"
             teacher = config["corpus"]["teachers"][wildcards["teacher"]]["model"]
             models[name] = {"hub": {"id": teacher["id"], "revision": teacher["revision"]}}

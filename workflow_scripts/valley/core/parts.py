@@ -1,6 +1,6 @@
 """Parts of one piece of work, each done by a job of its own.
 
-A checkpoint's answers are sampled in parts, and programs are judged in parts.
+A checkpoint's answers are sampled in parts, a teacher's are asked for, and programs are judged.
 """
 
 import re
@@ -17,7 +17,7 @@ SEVERAL = r"[.][1-9][0-9]*-of-[1-9][0-9]*"
 PATTERN = f"(?:{SEVERAL})?"
 JUDGING = ("judge", "labels", "judge_part", "labels_part")  # rules whose jobs run programs
 # Rules whose jobs fill the store only; other jobs wait for them and make the files that are wanted.
-PARTIAL = ("answer", "judge_part", "labels_part")
+PARTIAL = ("answer", "judge_part", "labels_part", "ask_endpoint_part", "ask_model_part")
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,17 @@ def judging_parts(config: dict[str, Any]) -> list[Part]:
     return parts(jobs) if jobs > 1 else []
 
 
+def asking_parts(config: dict[str, Any], teacher: str) -> list[Part]:
+    """Return the parts that a teacher's questions are asked in; none where one job asks them all.
+
+    Args:
+        config: a completed study file.
+        teacher: its name there.
+    """
+    jobs = config["corpus"]["teachers"][teacher]["jobs"]
+    return parts(jobs) if jobs > 1 else []
+
+
 def judging_rules(config: dict[str, Any]) -> tuple[str, str]:
     """Return the rules whose jobs judge a benchmark's programs and those of traces.
 
@@ -102,13 +113,19 @@ def judging_rules(config: dict[str, Any]) -> tuple[str, str]:
 
 
 def undivided(described: dict[str, Any]) -> dict[str, Any]:
-    """Return a study's description without how many jobs judge: that moves no result.
+    """Return a study's description without how many jobs judge and ask: that moves no result.
 
     Args:
         described: a completed study file, or part of it (`Study.described`).
     """
-    judge = {key: value for key, value in described["judge"].items() if key != "jobs"}
-    return {**described, "judge": judge}
+
+    def without(settings: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in settings.items() if key != "jobs"}
+
+    corpus = dict(described["corpus"])
+    if "teachers" in corpus:
+        corpus["teachers"] = {name: without(one) for name, one in corpus["teachers"].items()}
+    return {**described, "corpus": corpus, "judge": without(described["judge"])}
 
 
 def answer_jobs(config: dict[str, Any], benchmark: str | None = None) -> list[dict[str, str]]:
