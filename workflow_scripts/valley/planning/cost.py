@@ -81,6 +81,8 @@ class Costs:
             assumed = None
         on_gpu = job.gpus or int(bool(assumed and assumed.gpu_seconds))
         key = job.rule, _student(job.outputs[0].split("/"))
+        if key not in self._lines and job.rule in PARTIAL:  # a share of what one job took
+            key = job.rule.removesuffix("_part"), key[1]
         # Of jobs that judged whole files nothing follows for one that reads what its parts judged.
         reads = assumed is not None and assumed.unit == "programs" and not assumed.amount
         if key in self._lines and not reads:
@@ -92,7 +94,7 @@ class Costs:
             return Cost(
                 seconds,
                 seconds * on_gpu,
-                each * (amount if job.rule in GROWING else 1),
+                0.0 if key[0] != job.rule else each * (amount if job.rule in GROWING else 1),
                 assumed.resume_bytes if assumed else 0.0,
                 assumed.encoded_bytes if assumed else 0.0,
                 "measured",
