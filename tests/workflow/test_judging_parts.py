@@ -114,7 +114,7 @@ def test_a_partial_report_says_why_a_part_failed(copy):
     jobs(copy, 2)
     lose(copy, VERDICTS)
     log = copy.folder / f"results/smoke/logs/judge/{PLACE}/bank.2-of-2.log"
-    log.write_text("Traceback (most recent call last)\n  File ...\nOSError: no jail here\n")
+    log.write_text("Traceback (most recent call last):\n  File ...\nOSError: no jail here\n")
     said = copy.valley("report", "study.yaml", status=1)
     assert "Partial: 8 of 9 results" in said
     assert "on bank: failed: OSError: no jail here" in said
