@@ -259,6 +259,12 @@ def test_a_snakemake_job_becomes_its_task_with_paths_and_nested_values():
     assert isinstance(made.chunk, int), "an option comes from the study file when the job runs"
 
 
+def test_what_a_job_only_waits_for_need_be_no_field_of_its_task():
+    made = contract.task_of(job_of(input=Files(files=["a"], judged=["x", "y"])), [Counting])
+    assert made == contract.task_of(job_of(input=Files(files=["a"])), [Counting])
+    assert made.files == [Path("a")]
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
