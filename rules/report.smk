@@ -1,6 +1,7 @@
 # Tables, figures and the report.
 
 from report import AcrossFigure, Answers, Figure, Report, Table
+from valley.core.parts import undivided
 
 # Every kind of figure, with the fits that it is drawn from.
 DRAWN = {
@@ -199,7 +200,7 @@ rule report:
     conda:
         "../envs/analysis.yaml"
     params:
-        **declared(Report, study=STUDY.described),
+        **declared(Report, study=undivided(STUDY.described)),
     message:
         "Report: {output.html}"
     script:

@@ -14,8 +14,11 @@ OrderOnlyDAG.decided = staticmethod(checked(SITE.check, WorkflowError))
 slurm_patches.apply(SITE.limit, LEASE.submitting)
 
 # Short jobs share submissions. Labels and the pool are short where the whole corpus comes from the
-# bundled generator; a real corpus' are jobs of their own, and so its shards a group of theirs.
-BUNDLED = None if STUDY.all_corpora or set(STUDY.teachers) != set(STUDY.procedural) else "corpus"
+# bundled generator; a real corpus' are jobs of their own, and so its shards a group of theirs. Labels
+# that are judged in parts are, too: the parts read traces and are no jobs of a group, so labels and
+# traces can't be of one.
+SHORT_CORPUS = not STUDY.all_corpora and set(STUDY.teachers) == set(STUDY.procedural)
+BUNDLED = "corpus" if SHORT_CORPUS and STUDY.config["judge"]["jobs"] == 1 else None
 
 
 @functools.cache

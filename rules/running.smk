@@ -7,6 +7,7 @@ from valley.cluster import runs
 from valley.core import tempfiles
 from valley.core.files import digest, file_digest
 from valley.core.lease import Lease, LeaseTaken
+from valley.core.parts import undivided
 
 
 def jobs_left(slurm):
@@ -98,6 +99,6 @@ def track_scores():
         root=Path(ROOT),
         key=digest([STUDY.config["study"], scores, *map(file_digest, files)]),
         name="report",
-        about=STUDY.described,
+        about=undivided(STUDY.described),
     )
     tracking.conclude(run, scores, files)

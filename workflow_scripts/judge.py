@@ -1,6 +1,7 @@
 """Judge programs: a benchmark's generations, and the traces of a training corpus."""
 
-from collections import Counter
+import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from valley.core.files import (
     parquet_stream,
     read_parquet,
     stream_rows,
+    write_json,
     write_parquet,
 )
+from valley.core.parts import Part, owns
 from valley.judging import isolation as isolating
 from valley.judging.answers import Extraction, asked_of, extract_program
 from valley.judging.batch import Task as Program
@@ -128,6 +131,46 @@ class Judge(Task):
 
 
 @task
+class JudgePart(Judge):
+    """One job's part of a benchmark's programs judged; `judge` finds their verdicts in the store.
+
+    A program's part follows from its problem and its text, so equal programs are judged once, and
+    added samples or problems move no other.
+
+    Attributes:
+        verdicts: how many programs came to each verdict.
+    """
+
+    rules = ("judge_part",)
+
+    def run(self, job: Job) -> dict:
+        """Judge; return counts by verdict, and the tier of isolation.
+
+        Raises:
+            ValueError: there is no store.
+        """
+        part = _part(job, self.store)
+        finding = Extraction.of(self.options.extraction, self.form, self.options.reasoning)
+        texts: dict[str, list[str]] = defaultdict(list)
+        for row in read_parquet(self.generations, columns=["problem_id", "text"]):
+            texts[row["problem_id"]].append(row["text"])
+
+        def owned(name: str, problem: dict) -> Iterator[Program]:
+            if self.options.untrusted == "leave_out" and problem.get("trusted") is False:
+                return
+            found = (finding.both(text, problem) for text in texts.get(name, ()))
+            for program in {one: None for both in found for one in both}:
+                if program and _owns(part, name, program):
+                    yield Program(name, program, problem)
+
+        words = []
+        for portion in _portions(self.problems):
+            programs = [one for name, problem in portion.items() for one in owned(name, problem)]
+            words += [verdict.verdict for verdict in _judged(programs, self, job.threads)]
+        return _counted(words, self.options.isolation, self.verdicts)
+
+
+@task
 class Labels(Task):
     """Each trace of the corpus labelled by what its program does.
 
@@ -177,6 +220,62 @@ class Labels(Task):
                 correct = None if word == JUDGE_ERROR else word == ACCEPTED
                 stream.write({"id": row["id"], "correct": correct, "verdict": word})
         return _summary([VERDICTS[code] for code in found], self.options.isolation)
+
+
+@task
+class LabelsPart(Labels):
+    """One job's part of the traces' programs judged; `labels` finds their verdicts in the store.
+
+    Attributes:
+        labels: how many programs came to each verdict.
+    """
+
+    rules = ("labels_part",)
+
+    def run(self, job: Job) -> dict:
+        """Judge; return counts by verdict, and the tier of isolation.
+
+        Raises:
+            ValueError: there is no store.
+        """
+        part = _part(job, self.store)
+        families = table(self.options.reasoning)
+        names = stream_rows(self.problems, ["id", "function_name"])
+        asked = {row["id"]: asked_of(row) for row in names}
+        words = []
+        with Programs() as programs:
+            for index, row in enumerate(merged_rows(self.traces, ["id", "problem_id", "response"])):
+                name = row["problem_id"]
+                program = extract_program(row["response"], asked.get(name), families)
+                if program and _owns(part, name, program):
+                    programs.add(index, name, program)
+            for portion in _portions(self.problems):
+                waiting = programs.of(portion)
+                tasks = [Program(index, program, portion[name]) for index, name, program in waiting]
+                words += [verdict.verdict for verdict in _judged(tasks, self, job.threads)]
+        return _counted(words, self.options.isolation, self.labels)
+
+
+def _part(job: Job, store: Path | None) -> Part:
+    """Return the part that a job is of; ValueError if there is no store to leave verdicts in."""
+    if store is None:
+        raise ValueError(
+            "judge.jobs: parts of the programs are judged into the store, and this job has none; "
+            "give it a store, or judge all programs in one job (`jobs: 1`)"
+        )
+    return Part.named(job.wildcards["part"])
+
+
+def _owns(part: Part, problem: str, program: str) -> bool:
+    """Tell whether a program is a part's; a program may hold what UTF-8 proper has no bytes for."""
+    return owns(part, problem, hashlib.sha256(program.encode("utf-8", "surrogatepass")).hexdigest())
+
+
+def _counted(words: list[str], isolation: str, out: Path) -> dict:
+    """Write how many of a part's programs came to each verdict; return that and the isolation."""
+    found = _summary(words, isolation)
+    write_json(out, {name: found[name] for name in ("programs", "verdicts")})
+    return found
 
 
 def _portions(problems: Path) -> Iterator[dict[str, dict]]:
@@ -231,4 +330,4 @@ def _summary(words: list[str], isolation: str) -> dict:
 
 
 if "snakemake" in globals():
-    execute(snakemake, Judge, Labels)
+    execute(snakemake, Judge, JudgePart, Labels, LabelsPart)

@@ -5,13 +5,16 @@ import uuid
 from collections import Counter
 from pathlib import Path
 
+from valley.asking.parts import groups_of, share_of_limits
 from valley.asking.questions import Question, questions, teacher_cache
 from valley.asking.settings import AskSettings, Endpoint, Model
 from valley.core.files import POOL, read_json, write_json, write_parquet
+from valley.core.parts import Part
 from valley.core.resume import stop_signals
 from valley.core.traces import trace_row
 from valley.lm.answer_cache import AnswerCache, answer_row
 from valley.lm.answering import save_answers
+from valley.lm.shares import Groups, share
 from valley.workflow.contract import Task, execute, option, param, reads, task, writes
 from valley.workflow.job import Job
 
@@ -93,6 +96,27 @@ class AskEndpoint(Asking):
 
 
 @task
+class AskEndpointPart(AskEndpoint):
+    """One job's part of the questions to a teacher behind an endpoint; answers go into the cache.
+
+    Attributes:
+        out: how many answers all parts have together; `ask_endpoint` cuts its file out of the
+            cache.
+    """
+
+    rules = ("ask_endpoint_part",)
+
+    def run(self, job: Job) -> dict:
+        """Ask; return measurements. Raises `Unanswered` as one job alone does."""
+        return ask_part(self, job, None)
+
+    def answering(self, job: Job):
+        from valley.asking.endpoint import Client
+
+        return Client(share_of_limits(self.endpoint, _part(job)), self.asked)
+
+
+@task
 class AskModel(Asking):
     """A teacher that is run here.
 
@@ -122,8 +146,53 @@ class AskModel(Asking):
         return {path.name: job.digest_of(path) for path in self.weights}
 
 
+@task
+class AskModelPart(AskModel):
+    """One job's part of the questions to a teacher that is run here; answers go into the cache.
+
+    Attributes:
+        out: how many answers all parts have together; `ask_model` cuts its file out of the
+            cache.
+    """
+
+    rules = ("ask_model_part",)
+
+    def run(self, job: Job) -> dict:
+        """Ask; return measurements. Raises `Unanswered` as one job alone does."""
+        with groups_of(self.model, self.asked.max_tokens) as groups:
+            return ask_part(self, job, groups)
+
+
 class Unanswered(RuntimeError):
     """Questions are left that nobody answered, and the study file does not skip them."""
+
+
+def ask_part(task: Asking, job: Job, groups: Groups | None) -> dict:
+    """Ask what the cache lacks of one job's part of the questions; return measurements.
+
+    What all parts took stands in the sidecar of the file that is cut out of the cache, once.
+
+    Args:
+        task: whose questions.
+        job: of the part.
+        groups: how answers are composed in groups; None where each is by itself.
+
+    Raises:
+        Unanswered: questions of this part are left, and the study file says to stop.
+    """
+    wanted = questions(task.problems, task.asked, task.prompt)
+    cache = teacher_cache(task.store, task.settings(), task.content(job))
+    own = [one for batch in share(cache, wanted, _part(job), groups) for one in batch]
+    measured, reasons = ask(own, cache, lambda: task.answering(job), chunk=task.asked.chunk)
+    job.measured |= {**measured, "unanswered": reasons}  # also where it ends here
+    report_unanswered(reasons, task.asked.unanswered)
+    job.restored = not measured["asked"]
+    write_json(task.out, {"answers": len(wanted)})
+    return measured
+
+
+def _part(job: Job) -> Part:
+    return Part.named(job.wildcards["part"])
 
 
 def ask(
@@ -221,4 +290,4 @@ def report_unanswered(reasons: dict[str, int], unanswered: str) -> None:
 
 
 if "snakemake" in globals():
-    execute(snakemake, AskEndpoint, AskModel)
+    execute(snakemake, AskEndpoint, AskEndpointPart, AskModel, AskModelPart)

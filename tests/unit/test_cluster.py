@@ -77,6 +77,43 @@ def test_the_judge_gets_cores_for_its_programs():
     assert request(study(), "judge", wildcards).cpus == 1
 
 
+def test_a_part_of_the_programs_asks_for_its_share_and_so_does_who_reads_the_verdicts():
+    def config(jobs, **own):
+        assumed = {"estimates": {"program_seconds": 20}, "sampling": {"samples": 20}}
+        return study(**assumed, judge={"jobs": jobs}, resources=own)
+
+    where = {"checkpoint": "big/base", "benchmark": "bank"}
+    part = {**where, "part": ".2-of-8"}
+    alone = request(config(1), "judge", where)
+    shared = request(config(8), "judge_part", part)
+    assert (alone.cpus, shared.cpus) == (16, 16)
+    assert shared.runtime - 10 == pytest.approx((alone.runtime - 10) / 8, rel=0.02)
+    assert request(config(8), "judge", where) == shared, "it may have to judge some again"
+    own = config(8, judge={"cpus": 3, "runtime": 7}, labels={"cpus": 2})
+    asked = request(own, "judge_part", part)
+    assert (asked.cpus, asked.runtime) == (3, 7)
+    assert request(own, "labels_part", {"part": ".2-of-8"}).cpus == 2
+    assert request(own, "labels", {}).cpus == 2
+
+
+def test_requests_of_parts_learn_from_finished_parts(tmp_path):
+    config = study(judge={"jobs": 2})
+    place = tmp_path / "verdicts/big/base"
+    place.mkdir(parents=True)
+    took = {"restored": False, "measured": {"wall_seconds": 1e5}}
+    for name, rule in (("bank", "judge"), ("bank.1-of-2", "judge_part")):
+        (place / f"{name}.meta.json").write_text(json.dumps({**MADE, **took, "rule": rule}))
+    seen = measured(config, tmp_path)
+    assert {*seen} == {("judge_part", "big")}
+    where = {"checkpoint": "big/base", "benchmark": "bank"}
+    first, again = (
+        request(config, "judge_part", {**where, "part": ".2-of-2"}, seen=told)
+        for told in ({}, seen)
+    )
+    assert again.runtime > 10 * first.runtime
+    assert request(config, "judge", where, seen=seen) == first
+
+
 def test_requests_learn_from_finished_jobs(tmp_path):
     config = study()
     folder = tmp_path / "checkpoints/big/paper/base/all.any/n1000-s0"

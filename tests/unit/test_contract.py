@@ -90,11 +90,11 @@ SETTINGS = [  # the schema's path, keys that are elsewhere, fields that no key i
     (Recipe, "$defs.recipe", set(), set()),
     (Sampling, "properties.sampling", set(), set()),
     (Chat, STUDENT, {"published", "cutoff", "hub", "scratch"}, set()),
-    (JudgeOptions, "properties.judge", set(), set()),
+    (JudgeOptions, "properties.judge", {"jobs"}, set()),
     (Cleaning, f"{CORPUS}.cleaning", set(), set()),
     (Source, f"{CORPUS}.sources.additionalProperties", {"form", "answers"}, {"name"}),
     (Questions, f"{CORPUS}.questions.additionalProperties", set(), set()),
-    (AskSettings, TEACHER, {"mistakes", "endpoint", "model", "prompt"}, set()),
+    (AskSettings, TEACHER, {"mistakes", "endpoint", "model", "prompt", "jobs"}, set()),
     (Endpoint, "$defs.endpoint", set(), set()),
     (Model, "$defs.teacher_model", set(), set()),
 ]
@@ -257,6 +257,12 @@ def test_a_snakemake_job_becomes_its_task_with_paths_and_nested_values():
     assert made.recipe.learning_rate == 0.5 and made.recipe.epochs is None
     assert made.store == Path("s") and made.least == 3
     assert isinstance(made.chunk, int), "an option comes from the study file when the job runs"
+
+
+def test_what_a_job_only_waits_for_need_be_no_field_of_its_task():
+    made = contract.task_of(job_of(input=Files(files=["a"], judged=["x", "y"])), [Counting])
+    assert made == contract.task_of(job_of(input=Files(files=["a"])), [Counting])
+    assert made.files == [Path("a")]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from valley.core.parts import undivided
 from valley.core.study import Study, StudyError
 from valley.lm.flops import Shape
 from valley.planning import estimates
@@ -210,3 +211,25 @@ def test_a_part_of_the_answers_takes_its_share_of_the_time():
     assert asked("answer", 4, part=".3-of-4") == pytest.approx(alone / 4)
     assert asked("answer", 4) == pytest.approx(alone)
     assert asked("generate", 4, benchmark="bank") == 0, "cut out of the book"
+
+
+def test_a_part_of_the_programs_takes_its_share_of_the_time():
+    def asked(rule, jobs, **wildcards):
+        return estimate(study(judge={"jobs": jobs}), rule, wildcards)
+
+    where = {"checkpoint": "tiny/base", "benchmark": "bank"}
+    for rule, wildcards in (("judge", where), ("labels", {})):
+        alone = asked(rule, 1, **wildcards)
+        part = asked(f"{rule}_part", 4, **wildcards, part=".3-of-4")
+        assert part.amount == alone.amount / 4
+        assert part.core_seconds == pytest.approx(alone.core_seconds / 4)
+        reading = asked(rule, 4, **wildcards)
+        assert (reading.amount, reading.core_seconds) == (0, 0), "verdicts are in the store"
+        assert reading.disk_bytes == alone.disk_bytes
+
+
+def test_how_many_jobs_judge_is_no_part_of_what_the_report_is_made_of():
+    config = Workspace.smoke()
+    edited = {**config, "judge": {"jobs": 7}}
+    one, many = (undivided(Study(each).described) for each in (config, edited))
+    assert one == many and one["judge"]["isolation"] == "auto"

@@ -157,6 +157,33 @@ def test_every_rules_request_is_known_with_what_a_profile_says_of_it():
     assert wrong["score"] == [None]
 
 
+def test_parts_of_programs_are_jobs_whose_requests_are_known():
+    whole = Study(study(judge={"jobs": 3}))
+    assert demands.rules_of(whole) == [
+        *("train", "generate", "student", "judge_part", "judge", "labels_part", "labels", "score")
+    ]
+    named = [".1-of-3", ".2-of-3", ".3-of-3"]
+    assert [one["part"] for one in demands.wildcards_of(whole, "labels_part")] == named
+    judged = demands.wildcards_of(whole, "judge_part")
+    assert len(judged) == 3 * len(demands.wildcards_of(whole, "judge"))
+    assert {one["part"] for one in judged} == {*named}
+    assert demands.largest(whole, "judge_part", {}, {})
+
+
+def test_a_teachers_parts_hold_its_gpus_and_who_cuts_the_traces_none():
+    def asked(rule, **teacher):
+        described = {"model": {"id": "x/Some-7B", "revision": "0" * 40, "gpus": 4}, **teacher}
+        config = study(corpus={**study()["corpus"], "teachers": {"own": described}})
+        whole = Study(config)
+        assert rule in demands.rules_of(whole)
+        return [one.request.gpus for _, one in demands.each(whole, rule, {}, {})]
+
+    assert asked("ask_model") == [4]
+    assert asked("ask_model_part", jobs=3) == [4, 4, 4]
+    assert asked("ask_model", jobs=3) == [0], "it finds all answers"
+    assert asked("ask_model", jobs=3, unanswered="skip") == [4], "it asks once more"
+
+
 def test_each_way_of_sampling_is_a_job_of_its_own_with_vllm():
     """Also where no benchmark is sampled in the study's own way."""
     config = vllm().config

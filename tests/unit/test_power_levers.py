@@ -88,6 +88,15 @@ def test_an_arms_cost_is_its_training_its_answers_and_its_starts():
     assert parts[0].gpu == 0
 
 
+def test_what_programs_cost_to_judge_is_the_same_in_parts():
+    def core_hours(jobs):
+        assumed = {"job_seconds": 0, "program_seconds": 5}
+        made = Study({**study().config, "judge": {"jobs": jobs}, "estimates": assumed})
+        return at.cost(made, ["tiny/distil/mid/easy.any/n16-s0"]).core
+
+    assert core_hours(4) == pytest.approx(core_hours(1))
+
+
 def test_a_benchmark_of_unknown_size_is_asked_for():
     config = Workspace.smoke()
     config["benchmarks"] = {"mine": {"source": {"format": "problems", "path": "here"}}}

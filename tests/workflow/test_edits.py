@@ -145,6 +145,18 @@ EDITS = [
         "two for each new arm, none for the others",
     ),
     (
+        "programs judged in two jobs",
+        [study(("judge.jobs", 2))],
+        {},
+        "verdicts that are there need no parts, and the report does not say who judged",
+    ),
+    (
+        "a replicate more, judged in two jobs",
+        [study(("axes.scaling.seeds", [0, 1, 2]), ("judge.jobs", 2))],
+        {**new(2, 2), "judge_part": 4},
+        "two for each new arm, none for the others and none for labels",
+    ),
+    (
         "the learning rate of the arms",
         [study(("recipes.distil.learning_rate", 0.02))],
         trained(ARMS),

@@ -1,6 +1,10 @@
 """A study whose traces a teacher behind an endpoint writes, by the workflow's own rules."""
 
 import os
+import shutil
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -94,6 +98,57 @@ def test_traces_are_asked_for_judged_and_pooled(study, monkeypatch):
         if path.is_file() and KEY.encode() in path.read_bytes()
     ]
     assert holding == []
+
+
+def test_several_jobs_ask_each_question_once_and_go_on_when_one_is_killed(study):
+    """The traces of one job, by two of which one is killed, and by three."""
+    root, deep = study.folder / "results/smoke", "results/smoke/corpus/traces/deep"
+    config = yaml.safe_load(study.study.read_text())
+    teacher = config["corpus"]["teachers"]["deep"]
+    teacher["endpoint"]["key_variable"] = None
+    teacher["chunk"] = 1
+    with running(TeacherServer(bank.generate(10, 5, "train"))) as server:
+        teacher["endpoint"]["base_url"] = address(server)
+        study.write(config)
+        study.snakemake("--cores", "1", f"{deep}.parquet")
+        alone = (study.folder / f"{deep}.parquet").read_bytes()
+        asked = sorted(str(one) for one in server.served)
+        for jobs in (2, 3):
+            teacher["jobs"] = jobs
+            study.write(config)
+            assert study.plan(f"{deep}.parquet") == {}, "what is finished stays"
+            shutil.rmtree(study.folder / "results/store/answers")
+            (study.folder / f"{deep}.parquet").unlink()
+            parts = {"ask_endpoint_part": jobs, "ask_endpoint": 1}
+            assert study.plan(f"{deep}.parquet") == parts
+            server.served.clear()
+            if jobs == 2:
+                run = subprocess.Popen(
+                    study.command("--cores", "1", f"{deep}.1-of-2.json"),
+                    cwd=study.folder,
+                    start_new_session=True,
+                )
+                while len(server.served) < 5 and run.poll() is None:
+                    time.sleep(0.01)
+                os.killpg(run.pid, signal.SIGKILL)
+                run.wait()
+                study.snakemake("--unlock")
+            study.snakemake("--cores", "2", "--rerun-incomplete", f"{deep}.parquet")
+            assert (study.folder / f"{deep}.parquet").read_bytes() == alone
+            # Of a killed part only what was on its way, or not yet saved, is asked again.
+            assert len(asked) <= len(server.served) <= len(asked) + (3 if jobs == 2 else 0)
+            assert {str(one) for one in server.served} == {*asked}
+            logs = sorted(path.name for path in (root / "logs/traces").glob("deep.*-of-*.log"))
+            assert f"deep.{jobs}-of-{jobs}.log" in logs
+        assert study.plan(f"{deep}.parquet") == {}
+    teacher["endpoint"]["requests_per_minute"] = 2
+    study.write(config)
+    said = study.snakemake("--dry-run", check=False)
+    assert "corpus.teachers.deep.jobs: 3 jobs can't share 2 requests a minute" in said
+    teacher["jobs"] = 0
+    study.write(config)
+    said = study.snakemake("--dry-run", check=False)
+    assert "corpus.teachers.deep.jobs: 0 is out of range; it must be ≥ 1" in said
 
 
 def test_a_key_in_the_study_file_is_refused_and_not_repeated(study):

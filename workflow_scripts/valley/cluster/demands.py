@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from valley.cluster import offers, requests
-from valley.core.parts import answer_jobs, sampling_rule
+from valley.core.parts import (
+    answer_jobs,
+    asking_parts,
+    judging_parts,
+    judging_rules,
+    sampling_rule,
+)
 from valley.core.study import Study
 
 DAY_MINUTES, TEACHER_MB = 1440, 16000  # of ask_model
@@ -16,9 +22,10 @@ DAY_MINUTES, TEACHER_MB = 1440, 16000  # of ask_model
 def rules_of(study: Study) -> list[str]:
     """Return the rules whose requests differ, and one that stands for all short ones."""
     corpus = study.config["corpus"]
-    found = ["train", sampling_rule(study.config), "generate", "student", "judge"]
-    found += ["labels"] if corpus["correctness"] == "judge" else []
-    found += ["ask_model"] if study.teachers_of_kind("model") else []
+    judging, labelling = judging_rules(study.config)
+    found = ["train", sampling_rule(study.config), "generate", "student", judging, "judge"]
+    found += [labelling, "labels"] if corpus["correctness"] == "judge" else []
+    found += [rule for rule in ("ask_model_part", "ask_model") if wildcards_of(study, rule)]
     return [*dict.fromkeys(found), "score"]
 
 
@@ -61,14 +68,30 @@ def request_of(
     study: Study, rule: str, wildcards: dict, asked: dict[str, str], room: requests.Room | None
 ) -> requests.Request:
     """Return what one job asks for, before the profile's `set-resources`."""
-    if rule == "ask_model":
-        gpus = study.config["corpus"]["teachers"][wildcards["teacher"]]["model"]["gpus"]
+    if rule in ("ask_model", "ask_model_part"):
+        gpus = teacher_gpus(study.config, wildcards["teacher"], cuts=rule == "ask_model")
         longest = study.config["resources"]["longest"] or DAY_MINUTES
         return requests.Request(gpus, 1, 1, TEACHER_MB, min(longest, DAY_MINUTES))
     if rule == "score":
         memory, minutes = (int(asked.get(name) or 0) for name in ("mem_mb", "runtime"))
         return requests.Request(0, 1, 1, memory, minutes)
     return requests.request(study.config, rule, wildcards, room=room)
+
+
+def teacher_gpus(config: dict, teacher: str, cuts: bool = True) -> int:
+    """Return the GPUs of a job that asks a teacher which is run here.
+
+    Where parts ask, the job that writes the traces needs none: what parts leave unanswered stops
+    them, unless the study file skips it; then it asks that once more.
+
+    Args:
+        config: a completed study file.
+        teacher: its name there.
+        cuts: it is the job that writes the traces.
+    """
+    described = config["corpus"]["teachers"][teacher]
+    only_cuts = cuts and asking_parts(config, teacher) and described["unanswered"] == "stop"
+    return 0 if only_cuts else described["model"]["gpus"]
 
 
 def overridden(rule: str, made: requests.Request, asked: dict[str, str]) -> dict[str, int]:
@@ -116,6 +139,12 @@ def wildcards_of(study: Study, rule: str) -> list[dict]:
         return [{}]
     if rule == "ask_model":
         return [{"teacher": name} for name in study.teachers_of_kind("model")]
+    if rule == "ask_model_part":
+        return [
+            {"teacher": name, "part": str(part)}
+            for name in study.teachers_of_kind("model")
+            for part in asking_parts(study.config, name)
+        ]
     if rule == "answer":
         shared = answer_jobs(study.config)
         return [
@@ -123,8 +152,12 @@ def wildcards_of(study: Study, rule: str) -> list[dict]:
             for arm in study.evaluated()
             for job in shared
         ]
+    parts = [{"part": str(part)} for part in judging_parts(study.config)]
+    if rule == "labels_part":
+        return parts
     return [
-        {"checkpoint": study.checkpoint_name(arm), "benchmark": benchmark}
+        {"checkpoint": study.checkpoint_name(arm), "benchmark": benchmark, **part}
         for arm in study.evaluated()
         for benchmark in study.benchmarks
+        for part in (parts if rule == "judge_part" else [{}])
     ]

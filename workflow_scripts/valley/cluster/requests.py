@@ -10,7 +10,7 @@ from pathlib import Path
 
 from valley.core import snapshots
 from valley.core.arms import Arm
-from valley.core.parts import sampling_rule, wildcards_of
+from valley.core.parts import JUDGING, judging_parts, judging_rules, sampling_rule, wildcards_of
 from valley.core.sidecars import SUFFIX, provenances, warn
 from valley.planning.estimates import EstimateError, estimate, parameters_of
 
@@ -75,7 +75,7 @@ def request(
     student = wildcards.get("student") or str(wildcards.get("checkpoint", "")).split("/")[0]
     described = config["students"].get(student, {})
     samples = sampling_rule(config)
-    own = config["resources"].get(rule, {})
+    own = config["resources"].get(rule.removesuffix("_part"), {})
     gpus = int(rule in ("train", samples) and not described.get("scratch"))
     if rule == samples:
         gpus *= config["sampling"]["tensor_parallel"]
@@ -87,9 +87,9 @@ def request(
         processes = config["training"]["processes"]
         first = replace(first, cpus=math.ceil(processes / first.nodes))
     try:
-        expected = estimate(config, rule, wildcards)
+        expected = estimate(config, rule, _judged(config, rule, wildcards))
         seconds = expected.wall_seconds(first.gpus, 1)
-        if "cpus" not in own and rule in ("judge", "labels"):
+        if "cpus" not in own and rule in JUDGING:
             wanted = math.ceil(expected.core_seconds / (60 * JUDGE_MINUTES))
             first = replace(first, cpus=max(1, min(MOST_CORES, most.cpus, wanted)))
             seconds = expected.wall_seconds(0, first.cpus)
@@ -104,6 +104,16 @@ def request(
         mem_mb=min(memory * attempt, max(memory, most.mem_mb)),
         runtime=min(minutes * attempt, longest) if longest else minutes * attempt,
     )
+
+
+def _judged(config: dict, rule: str, wildcards: dict) -> dict:
+    """Return the wildcards of the job whose time and cores a job asks for.
+
+    Where parts judge, who reads their verdicts asks for as much as the first of them: what took too
+    long on one type of processor, or what the judge failed on, it judges again.
+    """
+    first = [str(part) for part in judging_parts(config)[:1]] if rule in JUDGING else []
+    return {**wildcards, "part": wildcards.get("part", *first)} if first else wildcards
 
 
 def group_bounds(asked: list[Request], cores: int, room: Room | None) -> Room:
@@ -180,7 +190,8 @@ def measured(config: dict, root: Path) -> dict[tuple[str, str], float]:
         root: its results; sidecars say what jobs took.
     """
     found: dict[tuple[str, str], float] = {}
-    kinds = {"checkpoints": "train", "generations": sampling_rule(config), "verdicts": "judge"}
+    kinds = {"checkpoints": "train", "generations": sampling_rule(config)}
+    kinds |= {"verdicts": judging_rules(config)[0]}
     for kind, rule in kinds.items():
         for path, about in provenances(root / kind, damaged=warn):
             took = about["measured"].get("wall_seconds")
@@ -191,6 +202,9 @@ def measured(config: dict, root: Path) -> dict[tuple[str, str], float]:
             wildcards = {"checkpoint": checkpoint, "benchmark": name}
             if rule == "answer":
                 wildcards = {"checkpoint": checkpoint, **wildcards_of(name)}
+            if rule == "judge_part":
+                benchmark, dot, part = name.partition(".")
+                wildcards = {"checkpoint": checkpoint, "benchmark": benchmark, "part": dot + part}
             if rule == "train" and (arm := Arm.parsed(checkpoint)):
                 wildcards = vars(arm)
             plan = request(config, rule, wildcards)

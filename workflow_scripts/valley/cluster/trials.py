@@ -23,7 +23,7 @@ from valley.cluster.finding import BAD, NOTE, OK, Finding
 from valley.cluster.runs import ask
 from valley.cluster.trial_run import END, Trial
 from valley.core.files import write_json
-from valley.core.parts import sampling_rule
+from valley.core.parts import JUDGING, sampling_rule
 from valley.core.study import Study
 from valley.planning.estimates import EstimateError, answered_by, estimate
 
@@ -32,7 +32,6 @@ MINUTES, TRAINING_MINUTES, ANSWER_MINUTES = 10, 10, 5
 POLL_SECONDS = 5
 SCRIPTS = Path(__file__).resolve().parents[2]
 WORK = "valley.cluster.trial_run"
-JUDGING = ("judge", "labels")
 ENGINE = ("engine", "precision", "batch_size", "vllm")  # of a teacher, as of `sampling`
 # What of a recipe decides how updates are computed, not what is learnt.
 COMPUTED = (
@@ -135,7 +134,7 @@ def job_of(
     trained, answers, models = {}, {}, {}
     for rule, wildcards, _ in members:
         name = wildcards.get("student") or wildcards.get("checkpoint", "").split("/")[0]
-        if rule == "ask_model":
+        if rule in ("ask_model", "ask_model_part"):
             name = f"teacher {wildcards['teacher']}"
             teacher = config["corpus"]["teachers"][wildcards["teacher"]]["model"]
             models[name] = {"hub": {"id": teacher["id"], "revision": teacher["revision"]}}

@@ -8,7 +8,7 @@ from valley.core.spending import GONE
 from valley.lm.answer_cache import AnswerCache, cache_of_checkpoint
 
 STAGES = ("generate", "answer")
-TEACHERS = ("ask_endpoint", "ask_model")
+TEACHERS = ("ask_endpoint", "ask_endpoint_part", "ask_model", "ask_model_part")
 
 
 def cache_of_job(rule: str, params: dict, inputs: Iterable[str], store: str) -> AnswerCache | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from valley.core import snapshots
 from valley.core.files import read_json
-from valley.core.parts import Part, wildcards_of
+from valley.core.parts import PARTIAL, Part, wildcards_of
 from valley.core.sidecars import SUFFIX, provenances, warn
 from valley.core.study import Study
 from valley.planning import lengths
@@ -81,7 +81,11 @@ class Costs:
             assumed = None
         on_gpu = job.gpus or int(bool(assumed and assumed.gpu_seconds))
         key = job.rule, _student(job.outputs[0].split("/"))
-        if key in self._lines:
+        if key not in self._lines and job.rule in PARTIAL:  # a share of what one job took
+            key = job.rule.removesuffix("_part"), key[1]
+        # Of jobs that judged whole files nothing follows for one that reads what its parts judged.
+        reads = assumed is not None and assumed.unit == "programs" and not assumed.amount
+        if key in self._lines and not reads:
             fixed, slope = self._lines[key]
             amount = work(job.rule, job.params, job.wildcards)
             if snapshots.whole_of(self.config, job.wildcards.get("recipe", "")):
@@ -90,7 +94,7 @@ class Costs:
             return Cost(
                 seconds,
                 seconds * on_gpu,
-                each * (amount if job.rule in GROWING else 1),
+                0.0 if key[0] != job.rule else each * (amount if job.rule in GROWING else 1),
                 assumed.resume_bytes if assumed else 0.0,
                 assumed.encoded_bytes if assumed else 0.0,
                 "measured",
@@ -119,15 +123,15 @@ class Costs:
 def work(rule: str, params: dict, wildcards: dict) -> float:
     """Return how much a job has to do, in a unit that its rule's time grows with.
 
-    Training grows with the examples seen, sampling with the answers to a problem (of a part, its
-    share of them), a shard with its size; every other rule's jobs are alike within a study.
+    Training grows with the examples seen, sampling with the answers to a problem, a shard with its
+    size; every other rule's jobs are alike within a study. A part has its share of the work.
     """
     if rule == "train":
         # A batch in tokens is as many examples as the estimates assume, a quarter of the longest.
         batch = params["batch_examples"] or 4 * params["batch_tokens"] / params["max_length"]
         seen = trained_examples(int(wildcards["size"]), params["epochs"], params["steps"], batch)
         return (params.get("until") or 1.0) * seen
-    if rule == "answer":
+    if rule in PARTIAL:
         return float(params.get("samples") or 1) / Part.named(wildcards["part"]).of
     if rule == "generate":
         return float(params.get("samples") or 1)

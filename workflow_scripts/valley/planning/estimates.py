@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from valley.core import snapshots
-from valley.core.parts import Part, sampling_rule
+from valley.core.parts import Part, judging_parts, sampling_rule
 from valley.core.published import origin
 from valley.core.recipes import Recipe
 from valley.core.sampling import of_benchmark as drawn
@@ -309,23 +309,29 @@ def answered_by(config: dict, wildcards: dict) -> list[str]:
 
 def _judge(config: dict, wildcards: dict, _lengths: Callable) -> Estimate:
     kind = "bank" if "bank" in config["benchmarks"][wildcards["benchmark"]] else "real"
-    return _programs(config, _answers(config, wildcards), kind)
+    return _programs(config, _answers(config, wildcards), kind, wildcards)
 
 
-def _labels(config: dict, _wildcards: dict, _lengths: Callable) -> Estimate:
+def _labels(config: dict, wildcards: dict, _lengths: Callable) -> Estimate:
     corpus = config["corpus"]
     kind = "bank" if "bank" in corpus else "real"
-    return _programs(config, _traces(config), kind)
+    return _programs(config, _traces(config), kind, wildcards)
 
 
-def _programs(config: dict, number: float, kind: str) -> Estimate:
+def _programs(config: dict, number: float, kind: str, wildcards: dict) -> Estimate:
+    start, written = config["estimates"]["job_seconds"], number * ROW_BYTES
+    if "part" in wildcards:
+        number /= Part.named(wildcards["part"]).of
+    elif judging_parts(config):
+        said = "verdicts of its parts are read"
+        return Estimate(0, "programs", start, disk_bytes=written, said=said)
     each = config["estimates"]["program_seconds"] or PROGRAM_SECONDS[kind]
     return Estimate(
         number,
         "programs",
-        config["estimates"]["job_seconds"],
+        start,
         core_seconds=number * each,
-        disk_bytes=number * ROW_BYTES,
+        disk_bytes=0 if "part" in wildcards else written,
         said=f"{number:,.0f} programs x {each:g} s",
     )
 
@@ -373,7 +379,9 @@ _STAGES = {
     "answer": _generate,
     "generate": _generate,
     "judge": _judge,
+    "judge_part": _judge,
     "labels": _labels,
+    "labels_part": _labels,
     "pool": _pool,
     "traces": _pool,
     "slice": _pool,

@@ -7,7 +7,7 @@ from math import sqrt
 
 from valley.analysis.designs import Blueprint, blueprint
 from valley.core.arms import BASE, Arm
-from valley.core.parts import answer_jobs, sampling_rule
+from valley.core.parts import answer_jobs, judging_parts, sampling_rule
 from valley.core.published import origin
 from valley.core.study import Study
 from valley.planning.edits import edited
@@ -189,4 +189,6 @@ def _jobs(study: Study, checkpoints: set[str], trained: set[Arm]):
         for benchmark in study.benchmarks:
             if not answering:
                 yield estimated("generate", checkpoint=here, benchmark=benchmark)
+            for part in judging_parts(config):
+                yield estimated("judge_part", checkpoint=here, benchmark=benchmark, part=str(part))
             yield estimated("judge", checkpoint=here, benchmark=benchmark)

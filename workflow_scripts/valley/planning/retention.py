@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 from valley.core.arms import Arm
+from valley.core.parts import PARTIAL
 from valley.core.pinned import pinned_files
 from valley.core.sidecars import provenance
 from valley.core.store import Store
@@ -97,8 +98,8 @@ def _has_weights(manifest: str) -> bool:
 
 
 def _finished(job: PlannedJob) -> bool:
-    # Parts of the answers are order-only inputs: where the files exist, no job has to make them.
-    there = job.rule == "answer" or all(
+    # Parts are order-only inputs: where the files exist, no job has to make them.
+    there = job.rule in PARTIAL or all(
         Path(path).exists() or tombstone(path).exists() for path in job.outputs
     )
     return job.state == "done" and there and not job.begun and not job.locked

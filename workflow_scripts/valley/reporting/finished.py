@@ -4,6 +4,7 @@ from pathlib import Path
 
 from valley.core.arms import Arm
 from valley.core.layout import Layout
+from valley.core.parts import answer_jobs, judging_parts, sampling_rule
 from valley.pages.content import label
 from valley.workflow.console import STOPPED, cause
 
@@ -36,7 +37,7 @@ def state_of(layout: Layout) -> dict:
 
 
 def _reason(layout: Layout, arm: Arm, benchmark: str) -> dict:
-    """Return the stage that an arm waits in, and what that stage's log says."""
+    """Return the stage that an arm waits in, and what the logs of its jobs there say."""
     root, checkpoint = layout.root, layout.study.checkpoint_name(arm)
     manifest = layout.study.checkpoint(arm).replace(layout.study.root, root, 1)
     trained = f"train/{arm.path}" if arm.size else f"student/{arm.student}"
@@ -44,19 +45,29 @@ def _reason(layout: Layout, arm: Arm, benchmark: str) -> dict:
         layout.result("generations", checkpoint, benchmark, "parquet"),
         f"{checkpoint}/{benchmark}",
     )
+    config = layout.study.config
+    judged = [f"judge/{at}{part}" for part in judging_parts(config)]
+    shared = answer_jobs(config, benchmark) if sampling_rule(config) == "answer" else []
+    sampled = [f"answer/{checkpoint}{job['way']}{job['part']}" for job in shared]
     stages = [
-        (answers, "answered", f"judge/{at}"),
-        (manifest, "trained", f"generate/{at}"),
-        (f"{root}/shards/{arm.shard}.parquet", "data ready", trained),
+        (answers, "answered", [f"judge/{at}", *judged]),
+        (manifest, "trained", [f"generate/{at}", *sampled]),
+        (f"{root}/shards/{arm.shard}.parquet", "data ready", [trained]),
     ]
-    found = next(((name, log) for path, name, log in stages if Path(path).is_file()), None)
-    stage, log = found or ("not begun", f"shards/{arm.shard}" if arm.size else trained)
-    path = Path(f"{root}/logs/{log}.log")
-    if not path.is_file():
+    found = next(((name, logs) for path, name, logs in stages if Path(path).is_file()), None)
+    stage, logs = found or ("not begun", [f"shards/{arm.shard}" if arm.size else trained])
+    paths = [path for log in logs if (path := Path(f"{root}/logs/{log}.log")).is_file()]
+    if not paths:
         return {"stage": stage, "why": "not begun", "log": "", "failed": False}
-    if "Traceback (most recent call last)" in path.read_text(encoding="utf-8", errors="replace"):
+    path = next(filter(_broke_off, paths), paths[-1])  # of parts, one that says why
+    if _broke_off(path):
         why = " ".join(cause(path, 2))
         failed = STOPPED not in why
         said = f"failed: {why}" if failed else why
         return {"stage": stage, "why": said, "log": str(path), "failed": failed}
     return {"stage": stage, "why": "begun, not finished", "log": str(path), "failed": False}
+
+
+def _broke_off(log: Path) -> bool:
+    """Tell whether a job's log ends with an error."""
+    return "Traceback (most recent call last)" in log.read_text(encoding="utf-8", errors="replace")

@@ -25,7 +25,7 @@ from typing import Any, ClassVar
 
 from valley.core.settings import HANDLING
 from valley.workflow.digests import kept_digest
-from valley.workflow.job import Job, bind
+from valley.workflow.job import ORDER_ONLY, Job, bind
 
 ROLE = "role"
 
@@ -339,9 +339,12 @@ def _limited(kind: type[Any], names: frozenset[str]) -> type[Any]:
 
 
 def _files(fields: list[dataclasses.Field[Any]], files: Any) -> dict[str, object]:
-    """Return a job's files by the fields' names; the only field takes a rule's unnamed files."""
+    """Return a job's files by the fields' names; the only field takes a rule's unnamed files.
+
+    What a job only waits for need be no field: a task that does not look at it is the same without.
+    """
     named = dict(files.items())
-    if unknown := named.keys() - {field.name for field in fields}:
+    if unknown := named.keys() - {field.name for field in fields} - {*ORDER_ONLY}:
         raise TypeError(f"the task does not declare the rule's {', '.join(sorted(unknown))}")
     if not named and len(fields) == 1:
         (field,) = fields

@@ -30,7 +30,7 @@ RESULT_NEUTRAL_PARAMS = ("store",)
 # had for a decade, in place of the newest that this one has.
 PORTABLE = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 # Inputs, by name, that a job waits for and that determine nothing of its result.
-ORDER_ONLY = ("canary", "answered", "whole")
+ORDER_ONLY = ("canary", "answered", "judged", "whole")
 
 
 @dataclass
