@@ -3,6 +3,7 @@
 import asyncio
 import json
 import subprocess
+import secrets
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -174,15 +175,16 @@ def test_a_command_that_ends_as_its_time_is_up_ends_no_run(monkeypatch):
 
 
 def test_what_still_submits_a_job_is_found_by_its_runs_name():
+    run = f"run-{secrets.token_hex(8)}"  # this test may run twice at a time
     wait = [sys.executable, "-c", "import time; time.sleep(600)"]
-    with subprocess.Popen([*wait, "sbatch", "--job-name", "run-7f3a-1"]) as process:
+    with subprocess.Popen([*wait, "sbatch", "--job-name", f"{run}-1"]) as process:
         try:
-            assert runs.submitting(["run-7f3a-0", "run-7f3a-1"]) == [process.pid]
-            assert runs.submitting(["run-7f3a-0"]) == []
+            assert runs.submitting([f"{run}-0", f"{run}-1"]) == [process.pid]
+            assert runs.submitting([f"{run}-0"]) == []
             assert runs.submitting([]) == []
         finally:
             process.kill()
-    assert runs.submitting(["run-7f3a-1"]) == []
+    assert runs.submitting([f"{run}-1"]) == []
 
 
 def test_a_reason_to_wait_for_ever_is_told_once():
