@@ -282,6 +282,7 @@ PROGRAMS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("program", "word"),
     [

@@ -118,6 +118,7 @@ FORMS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", FORMS)
 def test_every_verdict_and_every_mark_is_the_same(form, tmp_path):
     rows, answers = FORMS[form]()

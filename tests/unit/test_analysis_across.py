@@ -99,6 +99,7 @@ def test_the_figure_and_its_table_say_what_the_joint_fit_does(study, tmp_path):
     assert "additive: alpha" in table and table.count("\ncell") == len(STUDENTS) * len(SIZES)
 
 
+@pytest.mark.long
 def test_the_report_of_whatever_is_finished_shows_the_figure(study, tmp_path):
     found = Gathered(study, tmp_path)
     assert not [one for one in found.state["left_out"] if "across" in one]

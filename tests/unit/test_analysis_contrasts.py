@@ -117,6 +117,7 @@ def test_the_noise_that_would_undo_a_difference_undoes_it():
         assert (low <= 0 <= high) == holds_zero
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("gap", [0.0, MARGIN, 0.05])
 @pytest.mark.parametrize("run_sd", [0.0, 0.12, 0.3])
 def test_intervals_of_simulated_contrasts_cover_and_alarm_as_they_should(gap, run_sd):

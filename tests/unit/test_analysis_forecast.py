@@ -16,6 +16,7 @@ def data():
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_held_out_size_is_inside_its_interval(kind):
     hits = trials_forecast.forecast_trial(kind, Design(), 30, 5, draws=200)

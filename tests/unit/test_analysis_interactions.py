@@ -103,6 +103,7 @@ def test_an_interaction_is_the_difference_of_its_contrasts():
     assert found["pooled"]["problems"] == 400 and len(found["pooled"]["levels"]) == 4
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("gap", [0.0, MARGIN, 0.08])
 @pytest.mark.parametrize("run_sd", [0.0, 0.12, 0.3])
 def test_intervals_of_simulated_interactions_cover_and_alarm_as_they_should(gap, run_sd):

@@ -104,6 +104,7 @@ def simulated():
     return trials.curve_trial(Truth("valley", valley_truth), Design(), 150, 11, draws=400)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name", ["depth", "depth_share", "rise", "recovery", "target", "curvature"]
 )
@@ -117,6 +118,7 @@ def test_the_set_of_bottoms_holds_the_bottom(simulated):
     assert np.mean(simulated["valley called"]) > 0.95
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "curve",
     [

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-import subprocess
 import secrets
+import subprocess
 import sys
 from argparse import Namespace
 from pathlib import Path

@@ -142,6 +142,7 @@ print(len(encoded.kept(tokenizer, sys.argv[2], 2, sys.argv[3], {})), flush=True)
 """
 
 
+@pytest.mark.long
 def test_jobs_that_want_the_same_shard_at_once_encode_it_once(tmp_path, start):
     write_parquet(tmp_path / "shard.parquet", pool_rows(4000), POOL)
     source = json.loads(start.read_text())["hub"]["id"]
@@ -154,6 +155,7 @@ def test_jobs_that_want_the_same_shard_at_once_encode_it_once(tmp_path, start):
     assert len(list((tmp_path / "kept").glob("*"))) == 1, "no lock and nothing half is left"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("think", ["text", "tokens"])
 def test_two_processes_share_weights_and_examples_of_the_first(tmp_path, tied, think):
@@ -178,6 +180,7 @@ def test_two_processes_share_weights_and_examples_of_the_first(tmp_path, tied, t
             assert path.read_bytes() == (folders[1] / path.name).read_bytes(), path.name
 
 
+@pytest.mark.long
 def test_a_start_that_holds_its_tied_weights_twice_is_trained_by_two_processes(tmp_path):
     """They are tied if they are equal; only the process that reads them can tell."""
     start = hub_student(tmp_path / "student", tie_word_embeddings=True)

@@ -57,6 +57,7 @@ def resolved(command: list[str], python: str, *files: Path) -> subprocess.Comple
     return done
 
 
+@pytest.mark.long
 def test_the_pins_resolve_and_are_all_that_is_needed(resolver):
     done = resolved(resolver, PYTHON, FILE)
     assert done.returncode == 0, done.stderr

@@ -43,6 +43,7 @@ def kernels(folder, *config) -> dict:
     return json.loads((folder / "kernels.json").read_text())
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"), reason="no AVX2"
 )

@@ -197,6 +197,7 @@ print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[
 """
 
 
+@pytest.mark.long
 def test_memory_holds_a_part_of_a_large_release(tmp_path, out):
     """Half a gigabyte of tests, as much a problem as LiveCodeBench's larger ones have."""
     large = {"input": "1 2\n" * (1 << 20), "output": "3 4\n" * (1 << 20), "testtype": "stdin"}

@@ -62,6 +62,7 @@ def meanwhile(study, act):
     threading.Thread(target=wait, daemon=True).start()
 
 
+@pytest.mark.long
 def test_two_engines_give_the_bytes_of_one(study, tmp_path):
     asked = questions(study, 9, 5)
     assert "engines" not in run(study, asked)
@@ -74,6 +75,7 @@ def test_two_engines_give_the_bytes_of_one(study, tmp_path):
     assert run(study, asked, gpus=2)["sampled"] == 0
 
 
+@pytest.mark.long
 def test_when_one_engine_is_killed_the_others_end_and_the_same_job_goes_on(study, tmp_path):
     asked = questions(study, 8, how=LONG)
     run(study, asked, LONG)
@@ -92,6 +94,7 @@ def test_when_one_engine_is_killed_the_others_end_and_the_same_job_goes_on(study
     assert generations(study, asked) == undisturbed
 
 
+@pytest.mark.long
 def test_engines_stop_with_their_job(study):
     asked = questions(study, 8, how=LONG)
     meanwhile(study, lambda engines: os.kill(os.getpid(), signal.SIGTERM))

@@ -42,6 +42,7 @@ def whole(small, tmp_path_factory) -> str:
     return made(small, tmp_path_factory.mktemp("aside"))
 
 
+@pytest.mark.long
 def test_the_chance_of_the_design_stands_beside_what_came_out(small, whole, tmp_path):
     design = afterwards(small.study, "bank", small.root, studies=5)
     known = {item.name: item for item in design["assumptions"]}
@@ -143,6 +144,7 @@ def test_claims_come_with_verdict_estimate_and_interval(whole):
     assert "interval of the paired difference wholly above" in text
 
 
+@pytest.mark.long
 def test_both_scores_are_shown_where_extractions_differ(tmp_path):
     layout = generated_study.write(tmp_path, generated_study.config(SIZES, [0, 1], 12))
     assert "published extraction" not in made(layout, tmp_path / "one")
@@ -268,6 +270,7 @@ def test_however_many_arms_there_are_the_answers_fit(arms):
     assert arms * shown * samples * each <= 1.2 * answers.BUDGET
 
 
+@pytest.mark.long
 def test_a_study_of_a_hundred_arms_is_small_and_opens_at_once(tmp_path):
     sizes = [0, *(2**k for k in range(4, 14)), *(3 * 2**k for k in range(4, 12))]
     declared = generated_study.config(sorted(sizes), [0, 1, 2, 3, 4], 40, samples=2)

@@ -40,6 +40,7 @@ def often_ending():
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("batch_size", [1, 7, 24])
 def test_greedy_equals_generate(batch_size, often_ending):
     requests = ask(PROMPTS)

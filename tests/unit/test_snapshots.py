@@ -139,6 +139,7 @@ def test_a_snapshot_has_the_bytes_of_a_training_that_ends_there(tmp_path, start,
     assert read_json(taken["manifest"])["updates"] == end
 
 
+@pytest.mark.long
 def test_two_processes_leave_a_state_that_one_saves(tmp_path, start):
     whole = description(tmp_path / "whole", start)
     taken = description(tmp_path / "taken", start, until=0.4)

@@ -52,6 +52,7 @@ def same(one, other, tolerance=1e-6):
         assert torch.allclose(gradient, other[1][name], atol=tolerance, rtol=1e-4), name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lora", [None, LORA], ids=["full", "lora"])
 @pytest.mark.parametrize("kind", ["qwen2", "llama"])  # keys and values have fewer heads
 def test_packed_is_unpacked_for_every_kernel(monkeypatch, kind, lora):
@@ -66,6 +67,7 @@ def test_packed_is_unpacked_for_every_kernel(monkeypatch, kind, lora):
     assert kernel.forward and max(shape[0] for shape in kernel.shapes) > 200, "rows together"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("recomputed", [False, True, "selective"])
 def test_compiled_blocks_learn_the_same_on_rows_of_few_lengths(monkeypatch, recomputed):
     """Attention is computed as often as without: what selective keeps is kept."""
@@ -102,6 +104,7 @@ def test_bounds_are_those_of_the_examples_and_end_with_the_pass():
     assert packing.bounds([], 2).tolist() == [0, 2]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "recomputed", "settings"),
     [

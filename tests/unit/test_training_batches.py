@@ -114,6 +114,7 @@ def balance(lengths, examples, quadratic, processes=8, row_tokens=32768):
 # The goal is met where an update has enough examples to fill up with. Where lengths differ less,
 # three long examples fill a row and one that is cut at the row's length costs more than they do;
 # sixteen processes have eight examples each.
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("spread", "examples", "processes", "least"),
     [(0.8, 128, 8, 0.98), (1.0, 128, 8, 0.98), (0.6, 128, 8, 0.965), (0.8, 128, 16, 0.94)],

@@ -109,6 +109,7 @@ def workers_of(job: Path) -> list[int]:
     return [pid for _, pid in sorted(found)]
 
 
+@pytest.mark.long
 def test_a_process_that_is_stopped_ends_the_training_in_a_line_that_names_it(tmp_path):
     """Over gloo: the other process is inside a sum over all, which would wait for it for long."""
     start = hub_student(tmp_path / "student")

@@ -111,6 +111,7 @@ def test_two_processes_learn_what_one_does(tmp_path, start):
     assert files[0] == files[1]
 
 
+@pytest.mark.long
 def test_adapters_and_new_tokens_in_two_processes(tmp_path, start):
     lora = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": "all-linear", "merge": True}
     settings = {
@@ -129,6 +130,7 @@ def test_adapters_and_new_tokens_in_two_processes(tmp_path, start):
         assert torch.allclose(weight, shared["weights"][name], atol=1e-3), name
 
 
+@pytest.mark.long
 def test_two_processes_stop_when_their_launcher_is_asked_and_one_goes_on(tmp_path, start):
     """State is read back by any number of processes, and the plan of batches is the same."""
     straight = description(tmp_path / "straight", start, learning_rate=0.002, epochs=10)
@@ -160,6 +162,7 @@ def test_two_processes_stop_when_their_launcher_is_asked_and_one_goes_on(tmp_pat
     assert max(apart) < 5e-3
 
 
+@pytest.mark.long
 def test_an_error_in_a_process_is_the_trainings(tmp_path, start, capfd):
     job = description(tmp_path, start, max_length=20)
     with pytest.raises(RuntimeError, match="a process of this training failed"):

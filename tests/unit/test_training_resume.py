@@ -29,6 +29,7 @@ def after(updates):
     return lambda: next(asked, True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "settings",
     [
@@ -74,6 +75,7 @@ def test_a_training_goes_on_to_the_same_weights_whatever_signal_stopped_it(tmp_p
     same(made(job), made(straight))
 
 
+@pytest.mark.long
 def test_killed_while_a_state_is_written_it_goes_on_from_the_one_before(tmp_path, start):
     """A student whose states take long enough to be met half written."""
     wide = hub_student(tmp_path / "wide", hidden_size=384, intermediate_size=1024)
@@ -128,6 +130,7 @@ def test_a_state_that_cannot_be_written_ends_the_training_at_a_later_update(tmp_
     assert not Path(job["manifest"]).exists()
 
 
+@pytest.mark.long
 def test_near_the_end_of_its_time_a_training_saves_its_state_and_stops(tmp_path, start):
     long = {"epochs": 400, "learning_rate": 1e-3}
     job = description(tmp_path / "stopped", start, **long)
@@ -141,6 +144,7 @@ def test_near_the_end_of_its_time_a_training_saves_its_state_and_stops(tmp_path,
     assert outcome["limit"], "the job is to be queued again"
 
 
+@pytest.mark.long
 def test_a_job_too_short_for_anything_does_an_update_all_the_same(tmp_path, start):
     job = description(tmp_path, start)
     process = begin(job, SLURM_JOB_END_TIME=str(time.time()))

@@ -237,6 +237,7 @@ def pretrained(tmp_path) -> dict:
     return config
 
 
+@pytest.mark.long
 def test_without_slurm_all_of_it_is_tried_here(tmp_path, pretrained):
     status, said = doctor(tmp_path, pretrained)
     assert status == 0, said
@@ -251,6 +252,7 @@ def test_without_slurm_all_of_it_is_tried_here(tmp_path, pretrained):
     assert not (tmp_path / "results").exists(), "it leaves nothing"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, which has this kernel")
 def test_what_can_not_run_here_is_told_with_its_cause(tmp_path, pretrained):
     """A kernel for GPUs, in a training of two processes: the error of one of them is told."""

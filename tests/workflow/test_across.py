@@ -4,6 +4,7 @@ import csv
 import json
 
 import generated_study
+import pytest
 from valley.core.files import write_json
 from valley.lm.flops import Shape
 from workspace import Workspace
@@ -11,6 +12,7 @@ from workspace import Workspace
 FIT = "scaling/distil/base/all.any/bank"
 
 
+@pytest.mark.long
 def test_three_students_over_compute(tmp_path):
     declared = generated_study.config([0, 16, 32, 64, 256], [0, 1], 20, samples=2)
     made = declared["students"].pop("tiny")["scratch"]

@@ -120,6 +120,7 @@ def test_a_study_of_any_kind_ends_in_a_report(folder, settings):
         assert not set(ran) & {"curve", "learning"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("level", LEVELS.values(), ids=LEVELS)
 def test_results_of_any_level_end_in_a_report(folder, level):
     """Rates that never vary have no rank, and their curves no shape."""

@@ -38,6 +38,7 @@ def study(tmp_path, monkeypatch) -> tuple[Workspace, list[dict]]:
     return workspace, [row for row in rows if row["contest_date"] < "2025-01-31"]
 
 
+@pytest.mark.long
 def test_problems_are_asked_judged_and_scored(study, monkeypatch):
     workspace, rows = study
     root = workspace.folder / "results" / "smoke"

@@ -42,6 +42,7 @@ def test_finished_arms_are_not_trained_again_for_a_canary(copy):
     assert "train" not in copy.plan()
 
 
+@pytest.mark.long
 def test_a_score_that_is_far_from_the_published_one_stops_training_until_told(copy):
     wrong = measured(copy) + 0.5
     declare(copy, wrong)
@@ -61,6 +62,7 @@ def test_a_score_that_is_far_from_the_published_one_stops_training_until_told(co
     assert copy.plan(ARM) == {}
 
 
+@pytest.mark.long
 def test_a_failed_canary_lets_no_trained_arm_be_trained_again(copy):
     """Whatever else is edited: what is trained waits too, when it is to be trained anew."""
     declare(copy, measured(copy) + 0.5)
@@ -81,6 +83,7 @@ def test_a_failed_canary_lets_no_trained_arm_be_trained_again(copy):
     assert "CanaryError" in (copy.folder / "results/smoke/logs/canary/tiny.log").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("canary", ["stop", "off"])
 def test_a_close_score_and_no_canary_let_training_go_on(copy, canary):
     declare(copy, measured(copy) + 0.04, canary=canary)

@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from workspace import Workspace
 
 STAND_IN = """\
@@ -20,6 +21,7 @@ exec "$@"
 STUDENT = "results/smoke/students/tiny/checkpoint.json"
 
 
+@pytest.mark.long
 def test_a_models_rule_runs_in_the_image_and_the_corpus_outside(tmp_path, monkeypatch):
     tools, noted = tmp_path / "tools", tmp_path / "noted"
     tools.mkdir()

@@ -64,6 +64,7 @@ def shard(workspace, name):
     return read_parquet(workspace.folder / "results/smoke/shards" / f"{name}.parquet")
 
 
+@pytest.mark.long
 def test_every_answer_is_judged_on_the_tests_of_its_question(study):
     pool = read_parquet(study.folder / "results/smoke/corpus/pool.parquet")
     rows = {f"r1/{row['id']}": row for row in made.opencodereasoning2(ANSWERS)}
@@ -117,6 +118,7 @@ def snippet(kind: str) -> str:
     return re.search(rf"^```{kind}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[1]
 
 
+@pytest.mark.long
 def test_the_documentations_own_corpus_runs(tmp_path):
     workspace = Workspace(tmp_path)
     first = json.loads(snippet("json"))

@@ -40,6 +40,7 @@ PASSING_OVER = [  # command, what it names
 ]
 
 
+@pytest.mark.long
 def test_commands_pass_over_damaged_sidecars_and_name_each_in_a_line(damaged):
     for arguments, names in PASSING_OVER:
         output = damaged.valley(*arguments)
@@ -66,6 +67,7 @@ def test_results_whose_reports_sidecar_is_damaged_are_told_with_a_way_out(damage
         assert "give the study file instead" in said and len(output.splitlines()) == 1
 
 
+@pytest.mark.long
 def test_exports_and_comparisons_by_study_file_need_no_sidecar(damaged):
     damaged.valley("export", "study.yaml", "--to", "out", "--only", "tables")
     damaged.valley("compare", "study.yaml", "study.yaml", "-o", "page.html")

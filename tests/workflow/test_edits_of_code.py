@@ -205,6 +205,7 @@ OF_FILES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("edits", "jobs"),
     [

@@ -25,6 +25,7 @@ def noted(desk: Workspace, name: str) -> dict:
     return json.loads((desk.folder / ROOT / name).with_suffix(".meta.json").read_text())
 
 
+@pytest.mark.long
 def test_accepting_changes_what_is_recorded_and_no_result(desk):
     before = stamps(desk)
     TRAIN_LOG(desk)
@@ -41,6 +42,7 @@ def test_accepting_changes_what_is_recorded_and_no_result(desk):
     assert noted(desk, f"checkpoints/{ARM}/checkpoint.json")["restored"]
 
 
+@pytest.mark.long
 def test_what_differs_in_more_than_code_is_accepted_only_when_it_is_named(desk):
     TRAIN_LOG(desk)
     study(("recipes.distil.clip", 2.0), ("frozen", ["tiny/base"]))(desk)
@@ -52,6 +54,7 @@ def test_what_differs_in_more_than_code_is_accepted_only_when_it_is_named(desk):
     assert desk.plan() == {"report": 1, "all": 1}, "the report shows every recipe"
 
 
+@pytest.mark.long
 def test_a_setting_that_the_code_takes_no_more_is_accepted_as_the_code_is(copy):
     """Sidecars of an older checkout may have a param that no contract declares now."""
     for name in ("report.html", "corpus/summary.html"):
@@ -96,6 +99,7 @@ def test_the_plan_says_that_a_frozen_checkpoint_is_older_than_the_code(desk):
     assert f"frozen checkpoints: 1; older than the code: 1 ({ARM})" in said
 
 
+@pytest.mark.long
 def test_weights_go_at_the_end_of_a_run_and_an_arm_is_trained_again_when_it_is_wanted(copy):
     manifest = copy.folder / ROOT / "checkpoints" / ARM / "checkpoint.json"
     was = manifest.read_bytes(), manifest.stat().st_mtime_ns
@@ -122,6 +126,7 @@ def test_weights_go_at_the_end_of_a_run_and_an_arm_is_trained_again_when_it_is_w
     assert not noted(copy, f"checkpoints/{ARM}/checkpoint.json")["restored"]
 
 
+@pytest.mark.long
 def test_prune_lists_what_nobody_wants_and_removes_it_on_request(copy):
     assert "Nothing to remove." in copy.valley("prune", "study.yaml")
     study(("axes.scaling.sizes", [0, 32]))(copy)
@@ -173,6 +178,7 @@ def elsewhere(finished, tmp_path) -> Workspace:
     return desk
 
 
+@pytest.mark.long
 def test_what_was_made_elsewhere_stands_in_the_study(finished, elsewhere, tmp_path):
     source = finished.folder / ROOT
     whole = elsewhere.plan()

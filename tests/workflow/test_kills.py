@@ -61,6 +61,7 @@ def test_no_run_begins_beside_the_jobs_of_one_that_was_killed(orphan, tmp_path):
     assert workspace.plan()["train"] > 0, "one may look at any time"
 
 
+@pytest.mark.long
 def test_resuming_waits_for_orphans_or_ends_them(orphan, tmp_path):
     workspace = Workspace(tmp_path)
     snakefile = str(workspace.repository / "Snakefile")

@@ -72,6 +72,7 @@ def finished(tmp_path):
     return tmp_path
 
 
+@pytest.mark.long
 def test_what_is_stale_below_a_gate_that_is_made_again_is_seen(finished):
     assert snakemake(finished, {**NOW, "gate": 2, "result": 2}, "-n") == {"gate", "result"}
     assert snakemake(finished, {**NOW, "gate": 2}, "-n") == {"gate"}
@@ -79,6 +80,7 @@ def test_what_is_stale_below_a_gate_that_is_made_again_is_seen(finished):
     assert snakemake(finished, {**NOW, "gate": 2}, "-n") == set(), "a newer gate ages nothing"
 
 
+@pytest.mark.long
 def test_a_gate_that_is_gone_is_made_for_what_runs_and_is_no_reason_to_run(finished):
     (finished / "gate").unlink()
     assert snakemake(finished, NOW, "-n") == set()

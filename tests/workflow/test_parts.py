@@ -40,6 +40,7 @@ def measured(desk, name):
     return json.loads((desk.folder / BASE / f"{name}.meta.json").read_text())["measured"]
 
 
+@pytest.mark.long
 def test_two_jobs_give_the_bytes_of_one_and_more_sample_nothing_again(desk):
     alone = (desk.folder / TARGET).read_bytes()
     jobs(desk, 2)
@@ -65,6 +66,7 @@ def test_two_jobs_give_the_bytes_of_one_and_more_sample_nothing_again(desk):
     assert (sum(told), min(told)) == (24, 8), "one sample more of 24 problems, and no other"
 
 
+@pytest.mark.long
 def test_a_benchmark_with_its_own_sampling_has_parts_of_its_own(desk):
     config = desk.smoke()
     own = {"bank": config["benchmarks"]["bank"]["bank"], "sampling": {"samples": 3}}

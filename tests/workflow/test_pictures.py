@@ -60,6 +60,7 @@ def test_what_cannot_be_drawn_is_told(copy, monkeypatch):
         pictures.drawn("digraph {}")
 
 
+@pytest.mark.long
 def test_snakemakes_own_pictures_and_summaries_keep_working(copy):
     def own(*arguments):
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]

@@ -52,6 +52,7 @@ def contents(folder) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
+@pytest.mark.long
 def test_models_and_data_sets_come_back_from_the_hub_as_they_were(site, has, tmp_path, monkeypatch):
     (site.out / "models" / "stray").mkdir(parents=True)
     (site.out / "models" / "stray" / "of-another-study.txt").write_text("not of this study")
@@ -101,6 +102,7 @@ def test_dry_prints_what_would_be_uploaded_and_asks_nobody(site, has, monkeypatc
     assert f"  {SHARD}/data/train.parquet\n" in said
 
 
+@pytest.mark.long
 def test_what_hinders_an_upload_is_told_with_the_remedy(site, has, monkeypatch):
     def refused(*options: str) -> str:
         said = site.export("--only", "datasets", "--hub", *options, status=1)
