@@ -70,6 +70,7 @@ def run(folder: Path, script: str) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_runs_as_written(repository, page):
     for block in commands(page):

@@ -114,6 +114,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", HOSTILE)
 def test_the_time_is_bounded(name):
     begun = time.process_time()

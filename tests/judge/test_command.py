@@ -170,6 +170,7 @@ def test_a_killed_run_is_taken_up_again(tmp_path):
     assert not partial.exists()
 
 
+@pytest.mark.long
 def test_known_verdicts_are_verified_and_pruned(tmp_path):
     problems = write_lines(tmp_path / "p.jsonl", [PROBLEM_ROW])
     answers = write_lines(

@@ -58,6 +58,7 @@ def check_gpu(folder: Path, *options: str) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
+@pytest.mark.long
 def test_all_lines_pass_in_small_without_what_only_the_workflow_needs(tmp_path):
     done = check_gpu(tmp_path, "--device", "cpu", "--gpus", "2")
     print(done.stdout)
@@ -76,6 +77,7 @@ def test_without_a_gpu_one_line_says_so_at_once(tmp_path):
     assert "needs 1 CUDA GPU" in done.stderr
 
 
+@pytest.mark.long
 def test_a_line_that_fails_fails_the_whole(tmp_path, monkeypatch):
     """A loss that depends on packing is noticed."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(SCRIPT.parent), *sys.path]))

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 
+import pytest
 from edits import LATER, study
 from valley.reporting import partial
 from valley.reporting.studies import layout_of
@@ -74,6 +75,7 @@ def test_what_is_made_for_the_page_is_what_the_workflow_makes(finished, tmp_path
         assert path.read_bytes() == own.read_bytes(), own
 
 
+@pytest.mark.long
 def test_interactions_and_curves_over_tokens_come_to_the_report(copy, tmp_path, monkeypatch):
     later = {"kind": "interaction", "text": "difficulty matters more later", "of": "later"}
     study(
@@ -113,6 +115,7 @@ def test_interactions_and_curves_over_tokens_come_to_the_report(copy, tmp_path, 
     assert json.loads(made.read_text()) == curve
 
 
+@pytest.mark.long
 def test_a_stopped_studys_report_is_partial_and_leaves_the_study_alone(copy, tmp_path):
     root = copy.folder / "results/smoke"
     for kind in ("generations", "verdicts"):

@@ -35,6 +35,7 @@ def test_requests_are_learnt_from_the_sidecars_of_a_real_run(copy):
     assert before < 60 < 120 <= after
 
 
+@pytest.mark.long
 def test_a_retry_asks_for_more_and_the_study_file_for_what_it_says(copy, monkeypatch):
     """A job whose process dies at its first start, and a study file with a time of its own."""
     config = copy.smoke()
@@ -111,6 +112,7 @@ def offered(cores: int, minutes: int = 1440, gigabytes_a_core: int = 4) -> str:
     return f"all|all*|{minutes}:00|1-infinite|4|{cores}|{memory}|(null)"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cores", [2, 8, 64, 192])
 def test_no_group_asks_for_more_than_a_node_has(copy, submitted, cores):
     shutil.rmtree(copy.folder / "results/smoke/verdicts")
