@@ -58,7 +58,7 @@ def test_what_had_come_is_kept_when_the_answering_fails(answers):
 def test_a_stop_says_how_many_are_left(answers, capsys):
     with pytest.raises(Stopped):
         save_answers([[(0, "a"), (1, "b")]], answers, row, left=5, total=9, chunk=100)
-    said = f"6 of 9 answers are in {answers.folder}; the same job goes on with the other 3"
+    said = f"6 of 9 answers are in {answers.folder}; the same job continues with the other 3"
     assert said in capsys.readouterr().out
     assert texts(answers) == ["a", "b", "", "", ""]
 

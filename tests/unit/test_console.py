@@ -61,7 +61,7 @@ def test_a_stopped_job_has_not_failed(tmp_path):
 
 
 def test_no_words_and_no_log_are_told_apart(tmp_path):
-    assert "without a word" in cause(write(tmp_path, "\n"))[0]
+    assert "without an error message" in cause(write(tmp_path, "\n"))[0]
     assert "no log" in cause(tmp_path / "nothing.log")[0]
 
 
