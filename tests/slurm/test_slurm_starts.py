@@ -4,6 +4,8 @@ import json
 import re
 import shutil
 import signal
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,8 +14,9 @@ import yaml
 from lab import PROFILE, REPOSITORY
 from workspace import Workspace
 
-SLOW_SBATCH = """#!/bin/sh
-sleep 4
+# The first goes through, all others wait until they may.
+HELD_SBATCH = """#!/bin/sh
+mkdir {folder}/first 2>/dev/null || while [ ! -e {folder}/open ]; do sleep 0.2; done
 exec {real} "$@"
 """
 NAMES = [f"b{number}.waited" for number in range(6)]
@@ -63,9 +66,10 @@ def test_of_two_runs_that_start_at_once_one_runs_and_the_other_is_refused(lab, p
 
 def test_a_run_killed_while_it_submits_comes_back_without_a_second_job_for_any_output(lab):
     """What it was submitting when it was killed SLURM gets to know only afterwards."""
-    tools = lab.folder / "slow"
+    tools = lab.folder / "held"
     tools.mkdir()
-    (tools / "sbatch").write_text(SLOW_SBATCH.format(real=shutil.which("sbatch")))
+    held = HELD_SBATCH.format(folder=tools, real=shutil.which("sbatch"))
+    (tools / "sbatch").write_text(held)
     (tools / "sbatch").chmod(0o755)
     quick = lab.environment["PATH"]
     lab.environment["PATH"] = f"{tools}:{quick}"
@@ -77,11 +81,21 @@ def test_a_run_killed_while_it_submits_comes_back_without_a_second_job_for_any_o
     run.process.wait()
     known = run.said().count("has been submitted")
     lab.environment["PATH"] = quick
-    more = ["--slurm-init-seconds-before-status-checks=2", "--latency-wait=15"]
-    more += ["--snakefile", str(REPOSITORY / "tests/slurm/small.smk"), *NAMES]
-    status, said = lab.valley("resume", "small.yaml", "--profile", PROFILE, "--more", *more)
-    assert status == 0, said
-    assert "still being submitted" in said
+    command = [sys.executable, str(REPOSITORY / "valley"), "resume", "small.yaml"]
+    command += ["--profile", PROFILE, "--more", "--slurm-init-seconds-before-status-checks=2"]
+    command += ["--latency-wait=15", "--snakefile", str(REPOSITORY / "tests/slurm/small.smk")]
+    log = lab.folder / "resume.log"
+    with log.open("wb") as out:
+        resumed = subprocess.Popen(
+            [*command, *NAMES], env=lab.environment, cwd=lab.folder, stdout=out, stderr=out
+        )
+    try:
+        lab.cluster.until(lambda: "still being submitted" in log.read_text(), 120)
+        (tools / "open").touch()
+        assert resumed.wait(400) == 0, log.read_text()
+    finally:
+        (tools / "open").touch()
+        resumed.kill()
     assert 0 < known < len(NAMES)
     assert submitted(lab) == {f"rule_wait_wildcards_{name.partition('.')[0]}": 1 for name in NAMES}
     assert all((lab.folder / name).is_file() for name in NAMES)
