@@ -208,21 +208,10 @@ def source_origin(wildcards):
     return origin(source["format"], source["release"])
 
 
-def teacher_setting(*path):
-    """Return an input function that looks up a setting of the rule's teacher."""
-    return setting("corpus", "teachers", "{teacher}", *path)
-
-
 @of_wildcards
 def study_prompt(_wildcards):
     """Return the prompt templates for training; None is the statement."""
     return STUDY.prompt()
-
-
-@of_wildcards
-def teacher_prompt(wildcards):
-    """Return the texts in which the rule's teacher is asked; None is the statement."""
-    return STUDY.teacher_prompt(wildcards.teacher)
 
 
 def arm_of(wildcards):
@@ -399,12 +388,6 @@ def model_files(where, name):
             f"{where}: there is no folder {name} below {Path.cwd()}{packaged.remedy(name)}"
         )
     return sorted(map(str, filter(Path.is_file, Path(name).expanduser().glob("*"))))
-
-
-def teacher_files(wildcards):
-    """Return the files of a teacher that is a folder here."""
-    name = STUDY.config["corpus"]["teachers"][wildcards.teacher]["model"]["id"]
-    return model_files(f"corpus.teachers.{wildcards.teacher}.model.id", name)
 
 
 def student_material(wildcards):

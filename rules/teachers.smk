@@ -4,25 +4,8 @@
 # and the job that writes the traces cuts them out of it.
 
 from teachers import AskEndpoint, AskEndpointPart, AskModel, AskModelPart
-from valley.asking import parts as asking
-from valley.cluster.demands import DAY_MINUTES, TEACHER_MB, teacher_gpus
-from valley.core.parts import SEVERAL, asking_parts
-
-if wrong := asking.mistakes(STUDY.config):
-    raise WorkflowError("\n".join(wrong))
-
-
-@of_wildcards
-def asked_in_parts(wildcards):
-    """Return what tells that a teacher's answers are in its cache, where parts of them are asked for."""
-    stem = f"{ROOT}/corpus/traces/{wildcards.teacher}"
-    return [ancient(f"{stem}{part}.json") for part in asking_parts(STUDY.config, wildcards.teacher)]
-
-
-@of_wildcards
-def gpus_to_cut(wildcards):
-    """Return the GPUs of the job that writes a teacher's traces: none where it only cuts them."""
-    return teacher_gpus(STUDY.config, wildcards.teacher)
+from valley.cluster.demands import DAY_MINUTES, TEACHER_MB
+from valley.core.parts import SEVERAL
 
 
 rule ask_endpoint_part:
