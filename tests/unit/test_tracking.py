@@ -220,3 +220,16 @@ def test_a_mistake_is_told_and_no_credential_is_repeated(given, said):
         Study({**Workspace.smoke(), "tracking": given})
     assert said in str(error.value)
     assert "sesame" not in str(error.value) and "5e5a3e" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("tracking", "trackers"),
+    [({}, ["tensorboard"]), ({"to": ["mlflow"]}, ["mlflow", "tensorboard"])],
+)
+def test_the_old_key_of_tensorboard_still_works_and_is_noted(tracking, trackers):
+    config = {**Workspace.smoke(), "training": {"tensorboard": True}, "tracking": tracking}
+    old = Study(config)
+    new = Study({**Workspace.smoke(), "tracking": {"to": trackers}})
+    assert old.config == new.config
+    (note,) = old.notes
+    assert "training.tensorboard" in note and "tracking.to" in note

@@ -58,6 +58,14 @@ def renamed(config: dict[str, Any]) -> Iterator[str]:
     Args:
         config: a completed study file; changed.
     """
+    if (tensorboard := config["training"].pop("tensorboard", None)) is not None:
+        trackers = config["tracking"]["to"]
+        if tensorboard and "tensorboard" not in trackers:
+            trackers.append("tensorboard")
+        yield (
+            "training.tensorboard: it is called tracking.to now; this version reads `true` as "
+            "`tracking: {to: [tensorboard]}`, the next one does not know the key. Rename it"
+        )
     resources = config["resources"]
     if sampling_rule(config) == "answer" and "generate" in resources and "answer" not in resources:
         resources["answer"] = resources.pop("generate")
