@@ -35,6 +35,7 @@ VLLM_READY := $(VLLM_VENV)/.ready
 GPU_READY := $(GPU_VENV)/.ready
 DOCS_READY := $(DOCS_VENV)/.ready
 REAL_READY := $(VENV)/.real-model
+COVERAGE_READY := $(VENV)/.coverage
 # The environment's own programs first, and nothing of an environment that happens to be active.
 RUN_IN = env -u PYTHONPATH -u PYTHONHOME -u VIRTUAL_ENV PATH="$(abspath $(1))/bin:$$PATH"
 RUN := $(call RUN_IN,$(VENV))
@@ -43,7 +44,7 @@ PYTEST := $(RUN) python -m pytest --numprocesses auto --maxprocesses $(PROCESSES
 EMPTY :=
 FINDING := PYTHONPATH=$(subst $(EMPTY) ,:,$(addprefix $(CURDIR)/,workflow_scripts tests tests/unit tests/with_vllm))
 
-.PHONY: help docs gpu-env study rehearsal real-model test test-long test-all test-real test-slurm test-vllm check check-gpu chaos bench-judge bench-stats bench-training bench-dag bench-cluster bench-vllm clean
+.PHONY: help docs gpu-env study rehearsal real-model test test-long test-all test-real test-slurm test-vllm coverage check check-gpu chaos bench-judge bench-stats bench-training bench-dag bench-cluster bench-vllm clean
 .DEFAULT_GOAL := help
 
 help:
@@ -58,6 +59,7 @@ help:
 	@echo 'make test-slurm   tests on a real SLURM, set up here (Debian, root) or SLURM=site: your own'
 	@echo 'make gpu-env   an environment for a node of GPUs, vLLM included, see docs/gpu.md'
 	@echo 'make check-gpu   training and generation on a GPU, checked in ten minutes (GPUS=…, see docs/gpu.md)'
+	@echo 'make coverage   the lines that `make test` reaches, as a table and as pages (logs/coverage/index.html)'
 	@echo 'make docs    the documentation as a site, its links checked'
 	@echo 'make check   lint, format and type checks'
 	@echo 'make chaos   kill a study repeatedly, and check that it recovers (KILLS=…)'
@@ -137,6 +139,14 @@ test-real: $(REAL_READY)
 
 test-slurm: $(READY)
 	@$(RUN) VALLEY_SLURM=$(SLURM) python -m pytest tests/slurm
+
+$(COVERAGE_READY): $(READY) envs/coverage.txt
+	$(RUN) python -m pip install --quiet --disable-pip-version-check --no-deps -r envs/coverage.txt
+	@touch $@
+
+# Only whole runs mean something: what is reported is what no test reaches.
+coverage: $(COVERAGE_READY)
+	@$(PYTEST) -m 'not long' --cov --cov-report=term --cov-report=html
 
 check: $(READY)
 	@$(RUN) ruff check .

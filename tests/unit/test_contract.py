@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import inspect
 import re
 import subprocess
 import sys
@@ -37,9 +38,9 @@ RUN = {name: value for name, value in TASKS.items() if value.rules}
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_field_is_explained_in_the_class_docstring(name):
-    said = "".join(base.__doc__ or "" for base in TASKS[name].__mro__)
+    said = "\n".join(inspect.getdoc(base) or "" for base in TASKS[name].__mro__)
     explained = set()
-    for names in re.findall(r"^ {8}([a-z_, ]+): ", said, re.MULTILINE):
+    for names in re.findall(r"^ {4}([a-z_, ]+): ", said, re.MULTILINE):
         explained |= {one.strip() for one in names.split(",")}
     fields = {field.name for field in dataclasses.fields(TASKS[name])}
     assert fields - explained == set()
@@ -165,8 +166,8 @@ def test_settings_have_the_schemas_types(cls, path, elsewhere, own):
 
 @pytest.mark.parametrize("cls", [one[0] for one in SETTINGS])
 def test_every_setting_is_explained_in_a_line(cls):
-    said = "".join(base.__doc__ or "" for base in cls.__mro__)
-    explained = re.findall(r"^ {8}([\w, ]+): \S", said, re.MULTILINE)
+    said = "\n".join(inspect.getdoc(base) or "" for base in cls.__mro__)
+    explained = re.findall(r"^ {4}([\w, ]+): \S", said, re.MULTILINE)
     names = {name for line in explained for name in line.split(", ")}
     assert {field.name for field in dataclasses.fields(cls)} <= names
 

@@ -188,7 +188,7 @@ def test_auto_takes_what_runs_and_says_why(tmp_path, monkeypatch, capsys):
 def test_a_layer_that_wants_more_than_the_kernel_has_is_refused():
     states = torch.zeros(1, 2, 4, 8)
     bounds = torch.tensor([0, 4], dtype=torch.int32)
-    with pytest.raises(ValueError, match=r"Identity wants softcap .* choose `sdpa`"):
+    with pytest.raises(ValueError, match=r"Identity needs softcap .* choose `sdpa`"):
         attention.varlen(
             torch.nn.Identity(),
             *(states, states, states, None),

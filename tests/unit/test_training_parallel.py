@@ -53,9 +53,9 @@ def test_several_nodes_meet_at_the_jobs_first_one():
 
 
 def test_several_nodes_without_a_job_that_has_them_is_an_error():
-    with pytest.raises(RuntimeError, match="wants 2 nodes, but this job has 1"):
+    with pytest.raises(RuntimeError, match="needs 2 nodes, but this job has 1"):
         launch.command("job.json", Layout(2, 8), {}, "worker")
-    with pytest.raises(RuntimeError, match="wants 4 nodes, but this job has 2"):
+    with pytest.raises(RuntimeError, match="needs 4 nodes, but this job has 2"):
         launch.command("job.json", Layout(4, 8), SLURM, "worker")
 
 

@@ -19,7 +19,8 @@ _BUILTINS = (
     "ord pow print range repr reversed round set slice sorted str sum super tuple type zip "
     "ArithmeticError AssertionError EOFError Exception IndexError KeyError LookupError "
     "OverflowError RecursionError StopIteration TypeError ValueError ZeroDivisionError "
-    "__name__ __build_class__ __module__ __qualname__ __annotations__"
+    "__name__ __build_class__ __module__ __qualname__ __annotations__ "
+    "__firstlineno__ __static_attributes__"  # of a class, from Python 3.13 on
 )
 _SPECIAL = """
     __init__ __lt__ __gt__ __le__ __ge__ __eq__ __ne__ __hash__ __add__ __sub__ __mul__ __len__
