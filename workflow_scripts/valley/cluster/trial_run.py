@@ -135,10 +135,12 @@ def tried(what: str, trial: Callable[[], str | Finding], advice: str, log: Path)
 
 def cause(error: Exception, log: Path) -> str:
     """Return an error in a line; of a training in several processes that of the one that failed."""
+    from valley.lm.launch import ERROR_ABOVE
+
     sys.stdout.flush(), sys.stderr.flush()
     printed = log.read_text(errors="replace") if log.is_file() else ""
     told = ERROR.findall(printed[printed.rfind(BEGINS) + 1 :])
-    if told and "its error stands above" in str(error):
+    if told and ERROR_ABOVE in str(error):
         return told[0]
     first = (str(error).strip() or "no message").splitlines()[0]
     return f"{type(error).__name__}: {first}"

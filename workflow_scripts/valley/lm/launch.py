@@ -18,6 +18,7 @@ from pathlib import Path
 from valley.core.files import read_json
 from valley.core.resume import Stopped, stop_signals
 
+ERROR_ABOVE = "its error is printed above"  # what failed has said so itself, in the job's log
 SCRIPT = Path(__file__).resolve().parents[2] / "train.py"
 # Launchers must outlive the signals of a scheduler: they would kill their processes half a minute
 # later, and a large model's state takes longer to save. Those processes heed the wish to stop.
@@ -177,8 +178,7 @@ def run(job: Path, where: Layout, threads: int, worker: str) -> dict:
         raise RuntimeError(report["hangs"])
     if started.returncode or not report:
         raise RuntimeError(
-            f"a process of this training failed (status {started.returncode}); "
-            "its error is printed above"
+            f"a process of this training failed (status {started.returncode}); {ERROR_ABOVE}"
         )
     if "stopped" in report:
         raise Stopped(report["stopped"], report["limit"])
