@@ -123,6 +123,7 @@ def site(tmp_path) -> Site:
 WANTED = ("students.qwen", "corpus.sources.r1", "corpus.questions.taco", "benchmarks.lcb")
 
 
+@pytest.mark.long
 def test_what_is_missing_is_told_fetched_and_the_study_runs_without_a_network(
     site, has, monkeypatch
 ):

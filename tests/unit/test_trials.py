@@ -16,6 +16,7 @@ from valley.cluster.finding import Finding
 from valley.core.recipes import Recipe
 from valley.core.study import Study
 from valley.lm import students, tiny
+from valley.lm.launch import ERROR_ABOVE
 from workspace import REPOSITORY, Workspace
 
 NODE = offers.Nodes(4, 64, 500_000, (("h100", 8),))
@@ -206,7 +207,7 @@ def test_of_several_processes_the_error_of_one_is_told_of_this_trial_alone(tmp_p
         "[rank1]: torch.AcceleratorError: CUDA error: no kernel image\n"
         "[rank1]: RuntimeError: NCCL error: unhandled system error\nmore\n"
     )
-    failed = RuntimeError("a process of this training failed (status 1); its error stands above")
+    failed = RuntimeError(f"a process of this training failed (status 1); {ERROR_ABOVE}")
     assert trial_run.cause(failed, log) == "RuntimeError: NCCL error: unhandled system error"
     assert trial_run.cause(OSError("full\nmore"), log) == "OSError: full"
 

@@ -32,6 +32,7 @@ def measured(copy, name):
     return json.loads((copy.folder / f"{name}.meta.json").read_text())["measured"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [2, 3])
 def test_several_jobs_give_the_bytes_of_one(copy, number):
     alone = [(copy.folder / name).read_bytes() for name in (VERDICTS, LABELS)]

@@ -3,6 +3,7 @@
 import signal
 import time
 
+import pytest
 from bench_cluster import run
 from pretended_site import Habits
 
@@ -20,6 +21,7 @@ UNEASY = Habits(
 )
 
 
+@pytest.mark.long
 def test_on_an_uneasy_site_every_job_is_done_once_and_the_site_is_asked_once_a_minute():
     seen = run(200, FACTOR, UNEASY, seed=3, share=0.2)
     assert seen.status == 0, seen.said[-3000:]

@@ -86,6 +86,7 @@ def test_a_benchmark_with_its_own_sampling_has_parts_of_its_own(desk):
     assert not (desk.folder / f"{BASE}/answers.1-of-2.json").exists()
 
 
+@pytest.mark.long
 def test_plan_and_status_know_of_parts(desk):
     jobs(desk, 2)
     shutil.rmtree(desk.folder / BASE)

@@ -93,6 +93,7 @@ def submitted(copy, tmp_path, monkeypatch):
     return submissions
 
 
+@pytest.mark.long
 def test_a_job_asks_for_all_its_cores_and_a_group_for_a_small_nodes(copy, submitted):
     config = copy.smoke()
     config["resources"] = {"train": {"cpus": 64}, "judge": {"cpus": 3}}
@@ -121,6 +122,7 @@ def test_no_group_asks_for_more_than_a_node_has(copy, submitted, cores):
     assert all(int(group["mem"]) <= 4000 * cores for group in groups)
 
 
+@pytest.mark.long
 def test_a_group_asks_for_memory_that_a_node_has(copy, submitted):
     """Of 2 GB each, as many at a time as a node of 8 GB holds, and time for all of them."""
     config = copy.smoke()
@@ -131,6 +133,7 @@ def test_a_group_asks_for_memory_that_a_node_has(copy, submitted):
     assert (group["mem"], group["cpus-per-task"]) == ("8000", "4")
 
 
+@pytest.mark.long
 def test_a_group_asks_for_no_longer_than_is_allowed(copy, submitted):
     """Nine judges of half an hour each, two at once: three groups of four or fewer, or 150 min."""
     config = copy.smoke()

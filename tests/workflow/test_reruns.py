@@ -3,6 +3,7 @@
 import json
 import os
 
+import pytest
 from edits import code, delete, study
 from workspace import Workspace
 
@@ -23,6 +24,7 @@ def programs(desk: Workspace) -> set[str]:
     return found
 
 
+@pytest.mark.long
 def test_an_added_size_gives_the_bytes_of_a_run_from_scratch_on_one_core(copy, tmp_path):
     before = copy.results()
     LARGER(copy)

@@ -43,6 +43,7 @@ def blocks(printed: str) -> dict[str, list[str]]:
     return {job: [line.strip() for line in below.splitlines()] for job, below in found}
 
 
+@pytest.mark.long
 def test_each_stages_commonest_failure_says_its_cause_and_where_the_log_is(copy):
     """A step too large, an engine that is not installed, a file of problems that is cut short."""
     config = copy.smoke()

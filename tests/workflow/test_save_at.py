@@ -5,6 +5,7 @@ import json
 import pytest
 from workspace import Workspace
 
+pytestmark = pytest.mark.long
 ARM = "tiny/{}/base/all.any/n32-s0"
 CHECKPOINTS = "results/smoke/checkpoints"
 

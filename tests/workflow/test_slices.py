@@ -9,6 +9,7 @@ from valley.core.files import read_parquet
 from valley.core.sidecars import provenance
 from workspace import Workspace
 
+pytestmark = pytest.mark.long
 SCRIPT = """
 def transform(row, random):
     return {**row, "response": row["response"].replace("Plan", "My plan")}

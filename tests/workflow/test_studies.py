@@ -139,6 +139,7 @@ def test_the_desks_trainings_fit_a_card(card):
             assert need.total <= (card * 1.024**3 * 1e9 - 4e8) * (1 - memory.RESERVE), (name, need)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_study_that_trains_nothing_and_has_no_curve_comes_to_its_report(tmp_path):
     """As studies/pretrained-tune.yaml, with a student made here and the bank's functions."""

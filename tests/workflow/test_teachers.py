@@ -100,6 +100,7 @@ def test_traces_are_asked_for_judged_and_pooled(study, monkeypatch):
     assert holding == []
 
 
+@pytest.mark.long
 def test_several_jobs_ask_each_question_once_and_go_on_when_one_is_killed(study):
     """The traces of one job, by two of which one is killed, and by three."""
     root, deep = study.folder / "results/smoke", "results/smoke/corpus/traces/deep"
@@ -173,6 +174,7 @@ def weights(folder, seed):
     tokenizer.save_pretrained(folder)
 
 
+@pytest.mark.long
 def test_a_teacher_that_is_a_folder_here_is_known_by_its_content(study, monkeypatch):
     folder = study.folder / "teachers/mine"
     weights(folder, 0)

@@ -2,6 +2,7 @@
 
 import shutil
 
+import pytest
 from edits import ROOT, study
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -14,6 +15,7 @@ def events(folder) -> EventAccumulator:
     return EventAccumulator(str(run_folder)).Reload()
 
 
+@pytest.mark.long
 def test_tracking_reruns_nothing_and_changes_no_byte_of_what_is_trained(copy):
     before = copy.results()
     TRACKED(copy)
