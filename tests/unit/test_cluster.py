@@ -5,6 +5,7 @@ import json
 import secrets
 import subprocess
 import sys
+import time
 from argparse import Namespace
 from pathlib import Path
 
@@ -179,7 +180,11 @@ def test_what_still_submits_a_job_is_found_by_its_runs_name():
     wait = [sys.executable, "-c", "import time; time.sleep(600)"]
     with subprocess.Popen([*wait, "sbatch", "--job-name", f"{run}-1"]) as process:
         try:
-            assert runs.submitting([f"{run}-0", f"{run}-1"]) == [process.pid]
+            # The system shows a new process a moment before its command line.
+            end = time.monotonic() + 60
+            while not (found := runs.submitting([f"{run}-0", f"{run}-1"])):
+                assert time.monotonic() < end
+            assert found == [process.pid]
             assert runs.submitting([f"{run}-0"]) == []
             assert runs.submitting([]) == []
         finally:
