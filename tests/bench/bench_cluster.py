@@ -27,6 +27,7 @@ from pathlib import Path
 
 import yaml
 from bench_dag import SNAKEFILES, about, content, study_of
+from bench_sampling import put
 from pretended_site import Habits, Pretended, Site
 from valley.core.sidecars import sidecar
 from valley.planning.dag import built
@@ -34,7 +35,6 @@ from valley.planning.dag import built
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 PROFILE = REPOSITORY / "profiles" / "slurm"
-MARKS = "<!-- cluster: table -->", "<!-- cluster: end -->"
 # Minutes of the site's clock that jobs of these rules run, half of them less; of all others, two.
 MINUTES = {"train": 40, "generate": 15, "judge": 5}
 
@@ -240,10 +240,7 @@ def main() -> None:
     text = "\n".join([*table(result), "", *described(result, options.factor)])
     print(text)
     if options.write:
-        document = options.write.read_text(encoding="utf-8")
-        head, _, rest = document.partition(MARKS[0])
-        _, _, tail = rest.partition(MARKS[1])
-        options.write.write_text(f"{head}{MARKS[0]}\n{text}\n{MARKS[1]}{tail}", encoding="utf-8")
+        put(options.write, "cluster", text)
 
 
 if __name__ == "__main__":

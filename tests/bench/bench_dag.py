@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import yaml
+from bench_sampling import put
 from valley.core.files import file_digest
 from valley.core.sidecars import sidecar
 from valley.core.slices import names
@@ -36,7 +37,6 @@ SEEDS = 4
 OTHERS = 22  # jobs that are there whatever the number of arms
 # pandas and numpy are not among them: Snakemake itself imports these.
 HEAVY = ["torch", "transformers", "vllm", "scipy", "matplotlib", "datasets", "peft"]
-MARKS = "<!-- dag: table -->", "<!-- dag: end -->"
 
 
 def study_of(jobs: int) -> dict:
@@ -261,10 +261,7 @@ def main() -> None:
     text = "\n".join(lines)
     print(text)
     if options.write:
-        document = options.write.read_text(encoding="utf-8")
-        head, _, rest = document.partition(MARKS[0])
-        _, _, tail = rest.partition(MARKS[1])
-        options.write.write_text(f"{head}{MARKS[0]}\n{text}\n{MARKS[1]}{tail}", encoding="utf-8")
+        put(options.write, "dag", text)
 
 
 if __name__ == "__main__":
